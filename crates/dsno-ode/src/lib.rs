@@ -1,1 +1,88 @@
-//! dsno-ode
+//! The teacher's side of operator learning: the ODE that turns noise into images, and its solvers.
+//!
+//! A diffusion model defines a probability-flow ODE whose solution moves noise at time `t = 1` to an
+//! image at `t = 0`. This crate solves it on [burn](https://burn.dev) tensors and records the states
+//! on the way. It knows no network: a model is anything that predicts the clean image.
+//!
+//! # The parts
+//!
+//! Five small parts are chosen independently, and one driver joins them.
+//!
+//! | question                          | part                                                    |
+//! |-----------------------------------|---------------------------------------------------------|
+//! | how much noise is there at `t`?   | [`Schedule`]: [`CosineSchedule`], [`LinearBetaSchedule`]|
+//! | what does the model predict?      | [`Denoiser`], with [`Prediction`] for `x`, `ε` and `v`  |
+//! | which times are visited?          | [`TimeGrid`]                                            |
+//! | how is one step taken?            | [`Solver`]: [`Ddim`]                                    |
+//! | what is kept?                     | the `record` argument of [`solve`], giving [`Solution`] |
+//!
+//! # A first solve
+//!
+//! The model is a closure; a network is called inside one in the same way. Here it is the exact
+//! denoiser of images that are normal with standard deviation `s`, whose flow only scales the state:
+//! from standard normal noise at `t = 1` to `s` times as much at `t = 0`.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use dsno_ode::{CosineSchedule, Ddim, TimeGrid, from_fn, solve};
+//!
+//! let s = 0.5;
+//! let model = from_fn(|z_t, at| {
+//!     let (alpha, sigma) = (at.alpha(), at.sigma());
+//!     z_t * (alpha * s * s / (alpha * alpha * s * s + sigma * sigma))
+//! });
+//!
+//! let z_1 = Tensor::<4>::ones([1, 3, 8, 8], &Device::flex());
+//! let grid = TimeGrid::uniform(200)?;
+//! let solution = solve(&model, &Ddim, &CosineSchedule::default(), &grid, z_1, &[1.0, 0.5, 0.0])?;
+//!
+//! let sample = solution.states[2].clone().mean().into_scalar::<f64>();
+//! assert!((sample - s).abs() < 0.01);
+//! assert_eq!(solution.model_calls, 200);
+//! assert_eq!(solution.into_trajectory().dims(), [1, 3, 3, 8, 8]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Conventions
+//!
+//! Time runs from `t = 1` (noise) to `t = 0` (data). A noise level is its log signal-to-noise ratio
+//! `λ = ln(α²/σ²)` in nats, see [`Amplitudes`]. A noisy state is `z_t = α x + σ ε`, [`diffuse`].
+//! Images are `[B, C, H, W]` with pixels in `[-1, 1]`; trajectories are `[B, T, C, H, W]`. Times and
+//! levels are `f64` on the host, states have the float type and device of the input.
+//!
+//! # Extending
+//!
+//! Implement [`Denoiser`] for a model, [`Schedule`] for a noise schedule, [`Solver`] for a method.
+//! Nothing else needs to change; each trait's page has an example. Teachers with known answers, to
+//! test against, are in [`analytic`].
+//!
+//! # Errors and panics
+//!
+//! Numbers that come from a user are checked where they enter ([`ScheduleError`], [`GridError`],
+//! [`AnalyticError`](analytic::AnalyticError)), and a solve that cannot go on says at which step,
+//! time and level ([`SolveError`]). Tensors of disagreeing shape passed to the elementary formulas
+//! are bugs of the caller, and panic as in burn. The crate prints nothing, reads no environment and
+//! chooses no device.
+
+pub mod analytic;
+
+mod amplitudes;
+mod denoiser;
+mod diffuse;
+mod grid;
+mod prediction;
+mod schedule;
+mod solve;
+mod solver;
+
+#[cfg(test)]
+mod test_support;
+
+pub use amplitudes::Amplitudes;
+pub use denoiser::{Clamped, Denoiser, FromFn, from_fn};
+pub use diffuse::{diffuse, diffuse_with};
+pub use grid::{GridError, GridKind, TimeGrid};
+pub use prediction::Prediction;
+pub use schedule::{CosineSchedule, LinearBetaSchedule, NoiseSchedule, Schedule, ScheduleError};
+pub use solve::{Solution, SolveError, solve};
+pub use solver::{Ddim, Solver, StepError, ddim_step};

@@ -1,0 +1,109 @@
+//! The model as solvers see it, and wrappers around it.
+
+mod clamped;
+
+pub use clamped::Clamped;
+
+use std::fmt;
+
+use burn::tensor::Tensor;
+
+use crate::Amplitudes;
+
+/// Predicts the clean image in a noisy state.
+///
+/// This is all that a solver knows of a model. A network that predicts `ε` or `v` becomes a denoiser
+/// through [`Prediction::to_x`](crate::Prediction::to_x); labels and guidance belong to the
+/// implementing type. Plain functions become denoisers through [`from_fn`].
+///
+/// The optimal denoiser is the posterior mean `x̂ = E[x | z_t]`.
+///
+/// # Examples
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use dsno_ode::{Amplitudes, Denoiser};
+///
+/// /// The exact denoiser of images that are standard normal: x̂ = α z_t.
+/// struct StandardNormal;
+///
+/// impl Denoiser for StandardNormal {
+///     fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+///         z_t * at.alpha()
+///     }
+/// }
+///
+/// let model: &dyn Denoiser = &StandardNormal;
+/// let z_t = Tensor::<4>::ones([1, 1, 1, 1], &Device::flex());
+/// let clean = Amplitudes::from_log_snr(f64::INFINITY);
+/// assert_eq!(model.denoise(z_t, clean).into_scalar::<f32>(), 1.0);
+/// ```
+pub trait Denoiser {
+    /// Returns `x̂` for states that are all at noise level `at`.
+    ///
+    /// # Shapes
+    ///
+    /// | value    | shape          | range and unit                                |
+    /// |----------|----------------|-----------------------------------------------|
+    /// | `z_t`    | `[B, C, H, W]` | noisy state, pixel units                      |
+    /// | returned | `[B, C, H, W]` | clean image, about `[-1, 1]`, same dtype      |
+    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4>;
+}
+
+impl<M: Denoiser + ?Sized> Denoiser for &M {
+    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+        (**self).denoise(z_t, at)
+    }
+}
+
+impl<M: Denoiser + ?Sized> Denoiser for Box<M> {
+    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+        (**self).denoise(z_t, at)
+    }
+}
+
+/// Makes a denoiser of a closure `(z_t, at) → x̂`.
+///
+/// # Shapes
+///
+/// The closure maps `[B, C, H, W]` to `[B, C, H, W]`, see [`Denoiser::denoise`].
+///
+/// # Examples
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use dsno_ode::{Amplitudes, Denoiser, Prediction, from_fn};
+///
+/// // A network that predicts ε, here the constant 0.
+/// let model = from_fn(|z_t, at| Prediction::Epsilon.to_x(z_t.zeros_like(), z_t, at));
+/// let at = Amplitudes::from_log_snr(0.0);
+/// let x_hat = model.denoise(Tensor::ones([1, 1, 1, 1], &Device::flex()), at);
+/// assert!((x_hat.into_scalar::<f32>() - 2f32.sqrt()).abs() < 1e-6);
+/// ```
+pub fn from_fn<F>(function: F) -> FromFn<F>
+where
+    F: Fn(Tensor<4>, Amplitudes) -> Tensor<4>,
+{
+    FromFn { function }
+}
+
+/// A denoiser that calls a closure; made by [`from_fn`].
+#[derive(Clone)]
+pub struct FromFn<F> {
+    function: F,
+}
+
+impl<F> Denoiser for FromFn<F>
+where
+    F: Fn(Tensor<4>, Amplitudes) -> Tensor<4>,
+{
+    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+        (self.function)(z_t, at)
+    }
+}
+
+impl<F> fmt::Debug for FromFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FromFn").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,201 @@
+//! What a network predicts, and the only place where `x`, `ε` and `v` are converted.
+//!
+//! Everything past this module works with the clean prediction `x̂`. The `_with` forms take one
+//! noise level per sample, as training needs; the others take one level for the whole batch, as
+//! solvers do.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use crate::Amplitudes;
+
+/// The quantity that a network's output stands for.
+///
+/// All three describe the same split of a noisy state into image and noise,
+///
+/// ```text
+/// z_t = α x + σ ε             the noisy state
+/// v   = α ε − σ x             the velocity on the circle (α, σ)
+/// ```
+///
+/// so with `α² + σ² = 1` each gives the clean prediction:
+///
+/// ```text
+/// x̂ = x_hat                   Prediction::X
+/// x̂ = (z_t − σ ε̂)/α           Prediction::Epsilon     divides by α: amplifies errors near t = 1
+/// x̂ = α z_t − σ v̂             Prediction::V
+/// ```
+///
+/// `v` is that of Salimans and Ho 2022 (arXiv:2202.00512). In files the variants are written `"x"`,
+/// `"epsilon"` and `"v"`.
+///
+/// # Shapes
+///
+/// In every method of this type:
+///
+/// | value                            | shape          | range and unit                     |
+/// |----------------------------------|----------------|------------------------------------|
+/// | `output`, `z_t`, `x`, `eps`      | `[B, C, H, W]` | pixel units, `x` in `[-1, 1]`      |
+/// | `alpha`, `sigma` (`_with` forms) | `[B, 1, 1, 1]` | amplitudes, one level per sample   |
+/// | returned                         | `[B, C, H, W]` | pixel units, not clamped           |
+///
+/// Tensors whose shapes do not agree are the caller's bug: burn panics and names both shapes.
+///
+/// # Examples
+///
+/// ```
+/// use burn::tensor::{Device, Tensor, Tolerance};
+/// use dsno_ode::{Amplitudes, Prediction, diffuse};
+///
+/// let device = Device::flex();
+/// let at = Amplitudes::from_log_snr(-1.0);
+/// let x = Tensor::<4>::full([1, 1, 2, 2], 0.5, &device);
+/// let eps = Tensor::<4>::full([1, 1, 2, 2], -1.0, &device);
+/// let z_t = diffuse(x.clone(), eps.clone(), at);
+///
+/// for prediction in [Prediction::X, Prediction::Epsilon, Prediction::V] {
+///     let perfect = prediction.target(x.clone(), eps.clone(), at);
+///     let x_hat = prediction.to_x(perfect, z_t.clone(), at);
+///     x_hat.into_data().assert_approx_eq::<f32>(&x.to_data(), Tolerance::relative(1e-5));
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prediction {
+    /// The clean image `x`.
+    X,
+    /// The noise `ε`.
+    Epsilon,
+    /// The velocity `v = α ε − σ x`.
+    V,
+}
+
+impl Prediction {
+    /// Converts a network's output at one noise level to the clean prediction `x̂`.
+    ///
+    /// With [`Prediction::Epsilon`] the level must have signal: `α = 0` gives infinite values.
+    pub fn to_x(self, output: Tensor<4>, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+        match self {
+            Self::X => output,
+            Self::Epsilon => (z_t - output * at.sigma()) / at.alpha(),
+            Self::V => z_t * at.alpha() - output * at.sigma(),
+        }
+    }
+
+    /// Converts a network's output to `x̂`, with a noise level of its own for every sample.
+    pub fn to_x_with(
+        self,
+        output: Tensor<4>,
+        z_t: Tensor<4>,
+        alpha: Tensor<4>,
+        sigma: Tensor<4>,
+    ) -> Tensor<4> {
+        match self {
+            Self::X => output,
+            Self::Epsilon => (z_t - output * sigma) / alpha,
+            Self::V => z_t * alpha - output * sigma,
+        }
+    }
+
+    /// Converts a network's output at one noise level to the noise `ε̂` that it implies.
+    ///
+    /// With [`Prediction::X`] the level must have noise: `σ = 0` gives NaN or infinite values.
+    pub fn to_epsilon(self, output: Tensor<4>, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+        match self {
+            Self::X => (z_t - output * at.alpha()) / at.sigma(),
+            Self::Epsilon => output,
+            Self::V => z_t * at.sigma() + output * at.alpha(),
+        }
+    }
+
+    /// Returns what a perfect network would answer for image `x` and noise `eps` at one level.
+    pub fn target(self, x: Tensor<4>, eps: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+        match self {
+            Self::X => x,
+            Self::Epsilon => eps,
+            Self::V => eps * at.alpha() - x * at.sigma(),
+        }
+    }
+
+    /// Returns what a perfect network would answer, with a noise level of its own for every sample.
+    pub fn target_with(
+        self,
+        x: Tensor<4>,
+        eps: Tensor<4>,
+        alpha: Tensor<4>,
+        sigma: Tensor<4>,
+    ) -> Tensor<4> {
+        match self {
+            Self::X => x,
+            Self::Epsilon => eps,
+            Self::V => eps * alpha - x * sigma,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::{assert_close, column, f64_tensor};
+    use crate::{diffuse, diffuse_with};
+
+    const ALL: [Prediction; 3] = [Prediction::X, Prediction::Epsilon, Prediction::V];
+    const LEVELS: [f64; 3] = [-20.0, 0.3, 20.0];
+    /// Division by `α = e⁻¹⁰` turns f64 rounding into 1e-11.
+    const ROUNDING: f64 = 1e-10;
+
+    fn image_and_noise() -> (Tensor<4>, Tensor<4>) {
+        let x = f64_tensor(&[0.5, -0.25, 0.9, -1.0, 0.1, 0.0], [3, 1, 1, 2]);
+        let eps = f64_tensor(&[1.5, -0.75, 0.2, 2.0, -1.1, 0.4], [3, 1, 1, 2]);
+        (x, eps)
+    }
+
+    #[test]
+    fn perfect_outputs_give_back_image_and_noise() {
+        let (x, eps) = image_and_noise();
+        for at in LEVELS.map(Amplitudes::from_log_snr) {
+            let z_t = diffuse(x.clone(), eps.clone(), at);
+            for prediction in ALL {
+                let output = prediction.target(x.clone(), eps.clone(), at);
+                let x_hat = prediction.to_x(output.clone(), z_t.clone(), at);
+                let eps_hat = prediction.to_epsilon(output, z_t.clone(), at);
+                assert_close(&x_hat, &x, ROUNDING);
+                assert_close(&eps_hat, &eps, ROUNDING);
+            }
+        }
+    }
+
+    #[test]
+    fn batched_levels_agree_with_single_ones() {
+        let (x, eps) = image_and_noise();
+        let levels = LEVELS.map(Amplitudes::from_log_snr);
+        let (alpha, sigma) = (
+            column(levels.map(|l| l.alpha())),
+            column(levels.map(|l| l.sigma())),
+        );
+        let z_t = diffuse_with(x.clone(), eps.clone(), alpha.clone(), sigma.clone());
+        for prediction in ALL {
+            let output =
+                prediction.target_with(x.clone(), eps.clone(), alpha.clone(), sigma.clone());
+            let batched =
+                prediction.to_x_with(output.clone(), z_t.clone(), alpha.clone(), sigma.clone());
+            for (i, at) in levels.into_iter().enumerate() {
+                let row = |t: &Tensor<4>| t.clone().narrow(0, i, 1);
+                let single = prediction.target(row(&x), row(&eps), at);
+                assert_close(&row(&output), &single, 0.0);
+                assert_close(&row(&batched), &prediction.to_x(single, row(&z_t), at), 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn names_in_files_are_kebab_case() {
+        for (prediction, name) in ALL.into_iter().zip(["\"x\"", "\"epsilon\"", "\"v\""]) {
+            assert_eq!(
+                serde_json::to_string(&prediction).expect("serialises"),
+                name
+            );
+        }
+        assert!(serde_json::from_str::<Prediction>("\"eps\"").is_err());
+    }
+}

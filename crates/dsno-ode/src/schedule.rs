@@ -1,0 +1,100 @@
+//! How much noise there is at each time.
+//!
+//! Here live the [`Schedule`] trait, its implementations (one file each) and [`NoiseSchedule`], the
+//! form in which a schedule is written in a file. Which times a solver visits is a
+//! [`TimeGrid`](crate::TimeGrid), not a schedule.
+
+mod cosine;
+mod linear_beta;
+mod noise_schedule;
+
+pub use cosine::CosineSchedule;
+pub use linear_beta::LinearBetaSchedule;
+pub use noise_schedule::NoiseSchedule;
+
+use crate::Amplitudes;
+
+/// Gives the noise level at a time, and the time of a noise level.
+///
+/// Time runs from `t = 1` (noise) to `t = 0` (data). An implementation must be strictly decreasing
+/// in `t` on `[0, 1]`, and [`time_at`](Self::time_at) must invert [`log_snr`](Self::log_snr) there.
+/// Time and `λ` are `f64` on the host; there are no tensors in a schedule.
+///
+/// # Examples
+///
+/// A schedule of one's own needs only the two formulas.
+///
+/// ```
+/// use dsno_ode::Schedule;
+///
+/// /// λ falls linearly from 10 to −10.
+/// struct Linear;
+///
+/// impl Schedule for Linear {
+///     fn log_snr(&self, t: f64) -> f64 {
+///         10.0 - 20.0 * t
+///     }
+///
+///     fn time_at(&self, log_snr: f64) -> f64 {
+///         (10.0 - log_snr) / 20.0
+///     }
+/// }
+///
+/// assert_eq!(Linear.time_at(Linear.log_snr(0.25)), 0.25);
+/// assert_eq!(Linear.at(0.5).alpha(), Linear.at(0.5).sigma());
+/// ```
+pub trait Schedule: Send + Sync {
+    /// Returns `λ(t)` in nats at time `t ∈ [0, 1]`; `∞` where the process has no noise.
+    fn log_snr(&self, t: f64) -> f64;
+
+    /// Returns the time `t` at which `λ(t) = log_snr`.
+    ///
+    /// Outside the range of the schedule the value is outside `[0, 1]` or NaN.
+    fn time_at(&self, log_snr: f64) -> f64;
+
+    /// Returns the amplitudes `α`, `σ` at time `t ∈ [0, 1]`.
+    fn at(&self, t: f64) -> Amplitudes {
+        Amplitudes::from_log_snr(self.log_snr(t))
+    }
+}
+
+impl<S: Schedule + ?Sized> Schedule for &S {
+    fn log_snr(&self, t: f64) -> f64 {
+        (**self).log_snr(t)
+    }
+
+    fn time_at(&self, log_snr: f64) -> f64 {
+        (**self).time_at(log_snr)
+    }
+}
+
+/// Why the numbers given for a schedule do not describe one.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScheduleError {
+    /// The range of a cosine schedule is empty, reversed or not finite.
+    #[error(
+        "cosine schedule runs from log_snr_max {max} down to log_snr_min {min}, expected two finite \
+         numbers with log_snr_min < log_snr_max"
+    )]
+    LogSnrRange {
+        /// `λ` at `t = 1`, in nats.
+        min: f64,
+        /// `λ` at `t = 0`, in nats.
+        max: f64,
+    },
+    /// The rates of a linear-β schedule are not positive, not ordered or not finite.
+    #[error(
+        "linear-beta schedule has beta_min {beta_min} and beta_max {beta_max}, expected two finite \
+         numbers with 0 < beta_min <= beta_max"
+    )]
+    BetaRange {
+        /// `β` at `t = 0`, per unit of time.
+        beta_min: f64,
+        /// `β` at `t = 1`, per unit of time.
+        beta_max: f64,
+    },
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+use super::*;
+use crate::test_support::{assert_close, f64_tensor};
+use crate::{CosineSchedule, Ddim, LinearBetaSchedule, from_fn};
+
+fn start() -> Tensor<4> {
+    f64_tensor(&[0.3, -1.2, 0.8, 0.0], [2, 1, 1, 2])
+}
+
+fn grid(steps: usize) -> TimeGrid {
+    TimeGrid::uniform(steps).expect("steps > 0")
+}
+
+#[test]
+fn calls_the_model_once_per_ddim_step() {
+    let calls = Cell::new(0);
+    let model = from_fn(|z_t, at| {
+        calls.set(calls.get() + 1);
+        z_t * at.alpha()
+    });
+    for steps in [1, 2, 17, 64] {
+        calls.set(0);
+        let schedule = CosineSchedule::default();
+        let solution = solve(&model, &Ddim, &schedule, &grid(steps), start(), &[0.0]);
+        let solution = solution.expect("solves");
+        assert_eq!(solution.model_calls, steps * Ddim.calls_per_step());
+        assert_eq!(calls.get(), solution.model_calls);
+    }
+}
+
+#[test]
+fn records_in_the_order_asked_and_starts_with_the_input() {
+    let model = from_fn(|z_t, at| z_t * at.alpha() * 0.5);
+    let schedule = CosineSchedule::default();
+    let run = |record: &[f64]| {
+        solve(&model, &Ddim, &schedule, &grid(8), start(), record).expect("solves")
+    };
+    let forward = run(&[1.0, 0.5, 0.0]);
+    assert_close(&forward.states[0], &start(), 0.0);
+    let backward = run(&[0.0, 0.5 + 5e-13, 1.0, 0.0]);
+    assert_eq!(backward.states.len(), 4);
+    for (i, j) in [(0, 2), (1, 1), (2, 0), (3, 2)] {
+        assert_close(&backward.states[i], &forward.states[j], 0.0);
+    }
+    assert_eq!(forward.into_trajectory().dims(), [2, 3, 1, 1, 2]);
+    assert!(run(&[]).states.is_empty());
+}
+
+#[test]
+fn refuses_times_off_the_grid_before_calling_the_model() {
+    let model = from_fn(|_, _| unreachable!("the model must not be called"));
+    let error = solve(
+        &model,
+        &Ddim,
+        &CosineSchedule::default(),
+        &grid(4),
+        start(),
+        &[1.0, 0.3],
+    );
+    let expected = SolveError::RecordNotOnGrid {
+        time: 0.3,
+        nearest: 0.25,
+    };
+    assert_eq!(error.err(), Some(expected));
+}
+
+#[test]
+fn stops_at_the_step_that_is_not_finite() {
+    let schedule = CosineSchedule::default();
+    for poison in [f64::NAN, f64::INFINITY] {
+        let model = from_fn(move |z_t: Tensor<4>, at: Amplitudes| {
+            if at.log_snr() > 0.5 {
+                z_t * poison
+            } else {
+                z_t
+            }
+        });
+        let error = solve(&model, &Ddim, &schedule, &grid(4), start(), &[0.0]).err();
+        let log_snr = schedule.log_snr(0.0);
+        assert_eq!(
+            error,
+            Some(SolveError::NonFinite {
+                step: 4,
+                t: 0.0,
+                log_snr
+            })
+        );
+    }
+    let model = from_fn(|z_t, _| z_t);
+    let error = solve(
+        &model,
+        &Ddim,
+        &schedule,
+        &grid(4),
+        start() * f64::NAN,
+        &[0.0],
+    )
+    .err();
+    assert_eq!(error, Some(SolveError::NonFiniteStart { t: 1.0 }));
+}
+
+#[test]
+fn says_which_step_has_no_noise_to_start_from() {
+    let times = TimeGrid::from_times(vec![1e-30, 0.0]).expect("decreasing");
+    let model = from_fn(|z_t, _| z_t);
+    let error = solve(
+        &model,
+        &Ddim,
+        &LinearBetaSchedule::default(),
+        &times,
+        start(),
+        &[0.0],
+    );
+    assert!(matches!(
+        error,
+        Err(SolveError::Step {
+            step: 1,
+            source: StepError::NoiselessStart { .. },
+            ..
+        })
+    ));
+}
+
+#[test]
+fn says_which_step_changed_the_shape() {
+    let model = from_fn(|z_t, _| z_t.narrow(0, 0, 1));
+    let error = solve(
+        &model,
+        &Ddim,
+        &CosineSchedule::default(),
+        &grid(4),
+        start(),
+        &[0.0],
+    )
+    .err();
+    let message = error.map(|e| e.to_string()).unwrap_or_default();
+    assert!(message.starts_with("step 1 from time 1 "), "{message}");
+    assert!(
+        message.contains("[1, 1, 1, 2] for a state of shape [2, 1, 1, 2]"),
+        "{message}"
+    );
+}
+
+#[test]
+fn arrives_at_a_noiseless_end() {
+    let model = from_fn(|z_t, at| z_t * at.alpha());
+    let schedule = LinearBetaSchedule::default();
+    let solution = solve(&model, &Ddim, &schedule, &grid(2048), start(), &[0.0]).expect("solves");
+    // First-order error of the flow of standard normal images, which is the identity.
+    assert_close(&solution.states[0], &start(), 5e-3);
+}
