@@ -28,7 +28,7 @@ use crate::{Amplitudes, Denoiser, Schedule, Solver, StepError, TimeGrid};
 /// * [`SolveError::RecordNotOnGrid`] if a recorded time is not on the grid; the model is not called.
 /// * [`SolveError::NonFiniteStart`] if `z_1` holds NaN or infinity.
 /// * [`SolveError::NonFinite`] if a state after a step does.
-/// * [`SolveError::Step`] if the solver cannot take a step, with the [`StepError`] as source.
+/// * [`SolveError::Step`] if the solver cannot take a step, with the [`StepError`] as its cause.
 ///
 /// # Examples
 ///
@@ -83,11 +83,11 @@ pub fn solve<S: Solver>(
         let step = index + 1;
         (state, memory) = solver
             .step(&model, state, from, to, memory)
-            .map_err(|source| SolveError::Step {
+            .map_err(|cause| SolveError::Step {
                 step,
                 t,
                 log_snr: from.log_snr(),
-                source,
+                cause,
             })?;
         if !is_finite(&state) {
             return Err(SolveError::NonFinite {
@@ -170,7 +170,7 @@ pub enum SolveError {
         log_snr: f64,
     },
     /// The solver could not take a step.
-    #[error("step {step} from time {t} (log-SNR {log_snr}) failed: {source}")]
+    #[error("step {step} from time {t} (log-SNR {log_snr}) failed: {cause}")]
     Step {
         /// Number of the step, from 1.
         step: usize,
@@ -179,7 +179,7 @@ pub enum SolveError {
         /// `λ` at that time, in nats.
         log_snr: f64,
         /// What the solver found.
-        source: StepError,
+        cause: StepError,
     },
 }
 

@@ -114,7 +114,7 @@ fn says_which_step_has_no_noise_to_start_from() {
         error,
         Err(SolveError::Step {
             step: 1,
-            source: StepError::NoiselessStart { .. },
+            cause: StepError::NoiselessStart { .. },
             ..
         })
     ));

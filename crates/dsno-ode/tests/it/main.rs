@@ -1,0 +1,5 @@
+//! What needs data from outside the crate: golden values and the observed order of the solvers.
+
+mod golden;
+mod order;
+mod support;
