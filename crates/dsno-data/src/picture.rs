@@ -1,0 +1,277 @@
+//! Images to look at and to hand to other programs: PNG files, grids, and `.npz` archives.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Tensor;
+
+use crate::atomic::{self, WriteError};
+use crate::npy::{self, Array, NpyError, Values};
+
+mod grid;
+
+/// Converts one pixel from `[-1, 1]` to a byte.
+///
+/// The fraction is cut off, not rounded, as in the paper's sampling code, so that distances are
+/// computed on the same bytes:
+///
+/// ```text
+/// byte = ⌊clamp((x + 1) · 127.5, 0, 255)⌋        in f32; not-a-number becomes 0
+/// ```
+///
+/// ```
+/// use dsno_data::picture::to_u8;
+///
+/// assert_eq!([-2.0, -1.0, 0.0, 1.0, f32::NAN].map(to_u8), [0, 0, 127, 255, 0]);
+/// ```
+pub fn to_u8(x: f32) -> u8 {
+    ((x + 1.0) * 127.5).clamp(0.0, 255.0) as u8
+}
+
+/// Why pictures could not be made, read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PictureError {
+    /// The numbers of values and pixels differ, or there is no pixel, or a wrong number of
+    /// channels.
+    #[error(
+        "{found} values are no {count} pictures of {height}×{width} pixels with {channels} channels \
+         (1 or 3)"
+    )]
+    Shape {
+        /// Number of values.
+        found: usize,
+        /// Number of pictures.
+        count: usize,
+        /// Height in pixels.
+        height: usize,
+        /// Width in pixels.
+        width: usize,
+        /// Number of channels.
+        channels: usize,
+    },
+    /// The picture asked for does not exist.
+    #[error("picture {index} asked for, there are {count}")]
+    Index {
+        /// Position asked for.
+        index: usize,
+        /// Number of pictures.
+        count: usize,
+    },
+    /// An archive has no byte array of four axes.
+    #[error("{} has no array of bytes with axes N×H×W×C", path.display())]
+    NoPictures {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// The PNG encoder refused, for example because a grid is too large.
+    #[error("cannot encode a PNG of {width}×{height} pixels: {source}")]
+    Encode {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// The reason.
+        source: png::EncodingError,
+    },
+    /// A file or folder could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// An archive could not be read or written.
+    #[error(transparent)]
+    Archive(#[from] NpyError),
+}
+
+/// Pictures of one size as bytes, `[N, H, W, C]`; there is at least one pixel.
+///
+/// # Examples
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use dsno_data::picture::Pictures;
+///
+/// let folder = tempfile::tempdir()?;
+/// let images = Tensor::<4>::zeros([6, 3, 8, 8], &Device::flex());
+/// let pictures = Pictures::from_tensor(images)?;
+/// pictures.grid(2, 3)?.save_png(0, folder.path().join("grid.png"))?;
+/// pictures.save_npz(folder.path().join("samples.npz"))?;
+/// assert_eq!(Pictures::load_npz(folder.path().join("samples.npz"))?, pictures);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pictures {
+    count: usize,
+    height: usize,
+    width: usize,
+    channels: usize,
+    bytes: Vec<u8>,
+}
+
+impl Pictures {
+    /// Takes over bytes in the order `[N, H, W, C]`.
+    ///
+    /// # Errors
+    ///
+    /// [`PictureError::Shape`] if the numbers do not fit, are 0, or `channels` is not 1 or 3.
+    pub fn new(
+        count: usize,
+        height: usize,
+        width: usize,
+        channels: usize,
+        bytes: Vec<u8>,
+    ) -> Result<Self, PictureError> {
+        let sides = [count, height, width, channels];
+        let expected = sides.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
+        if bytes.is_empty() || expected != Some(bytes.len()) || !matches!(channels, 1 | 3) {
+            return Err(PictureError::Shape { found: bytes.len(), count, height, width, channels });
+        }
+        Ok(Self { count, height, width, channels, bytes })
+    }
+
+    /// Converts values `[N, C, H, W]` in `[-1, 1]` with [`to_u8`].
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn from_values(values: &[f32], [n, c, h, w]: [usize; 4]) -> Result<Self, PictureError> {
+        let mut bytes = vec![0; values.len()];
+        // A shape that does not fit is refused below; indices must merely stay inside.
+        let plane = (h * w).max(1);
+        let image = (c * plane).max(1);
+        for (at, &value) in values.iter().enumerate() {
+            let (index, channel, pixel) = (at / image, at % image / plane, at % plane);
+            let target = index * image + pixel * c.max(1) + channel;
+            if let Some(byte) = bytes.get_mut(target) {
+                *byte = to_u8(value);
+            }
+        }
+        Self::new(n, h, w, c, bytes)
+    }
+
+    /// Converts a batch with [`to_u8`].
+    ///
+    /// # Shapes
+    ///
+    /// | value    | shape          | range and unit                       |
+    /// |----------|----------------|--------------------------------------|
+    /// | `images` | `[N, C, H, W]` | `[-1, 1]`, values outside are clamped|
+    /// | returned | `[N, H, W, C]` | bytes                                |
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn from_tensor(images: Tensor<4>) -> Result<Self, PictureError> {
+        let shape = images.dims();
+        let values: Vec<f32> = images.into_data().iter::<f32>().collect();
+        Self::from_values(&values, shape)
+    }
+
+    /// Returns `[N, H, W, C]`.
+    pub fn shape(&self) -> [usize; 4] {
+        [self.count, self.height, self.width, self.channels]
+    }
+
+    /// Bytes in the order `[N, H, W, C]`.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Returns the bytes in the order `[N, C, H, W]`.
+    pub fn to_planes(&self) -> Vec<u8> {
+        let mut planes = Vec::with_capacity(self.bytes.len());
+        for image in self.bytes.chunks_exact(self.image_len()) {
+            for channel in 0..self.channels {
+                planes.extend(image.iter().skip(channel).step_by(self.channels));
+            }
+        }
+        planes
+    }
+
+    fn image_len(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Encodes picture `index` as PNG, for example to embed it in a report.
+    ///
+    /// # Errors
+    ///
+    /// * [`PictureError::Index`] if there is no such picture.
+    /// * [`PictureError::Encode`] if a side exceeds what PNG can hold.
+    pub fn encode_png(&self, index: usize) -> Result<Vec<u8>, PictureError> {
+        let (width, height, count) = (self.width, self.height, self.count);
+        let mut images = self.bytes.chunks_exact(self.image_len());
+        let image = images.nth(index).ok_or(PictureError::Index { index, count })?;
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
+        let color = if self.channels == 1 { png::ColorType::Grayscale } else { png::ColorType::Rgb };
+        encoder.set_color(color);
+        encoder.set_depth(png::BitDepth::Eight);
+        let written = encoder.write_header().and_then(|mut writer| {
+            writer.write_image_data(image)?;
+            writer.finish()
+        });
+        written.map_err(|source| PictureError::Encode { width, height, source })?;
+        Ok(file)
+    }
+
+    /// Writes picture `index` as a PNG file, atomically.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode_png`](Self::encode_png), and [`PictureError::Write`].
+    pub fn save_png(&self, index: usize, path: impl AsRef<Path>) -> Result<(), PictureError> {
+        Ok(atomic::write_atomic(path, &self.encode_png(index)?)?)
+    }
+
+    /// Writes every picture as `00000.png`, `00001.png`, …, and makes the folder if needed.
+    ///
+    /// Numbers start at `first`, so that a long sampling can be written batch by batch.
+    ///
+    /// # Errors
+    ///
+    /// As [`save_png`](Self::save_png); the pictures before the failure are there.
+    pub fn save_png_folder(
+        &self,
+        folder: impl AsRef<Path>,
+        first: usize,
+    ) -> Result<(), PictureError> {
+        let folder = folder.as_ref();
+        fs::create_dir_all(folder)
+            .map_err(|source| WriteError::Write { path: folder.to_path_buf(), source })?;
+        (0..self.count).try_for_each(|index| {
+            self.save_png(index, folder.join(format!("{:05}.png", first + index)))
+        })
+    }
+
+    /// Writes all pictures as bytes `[N, H, W, C]` under the name `arr_0`, the layout of the ADM
+    /// evaluation suite, atomically.
+    ///
+    /// # Errors
+    ///
+    /// [`PictureError::Archive`] if the file could not be written.
+    pub fn save_npz(&self, path: impl AsRef<Path>) -> Result<(), PictureError> {
+        let array = Array { shape: self.shape().to_vec(), values: Values::U8(self.bytes.clone()) };
+        Ok(npy::write_npz(path, &[("arr_0", &array)])?)
+    }
+
+    /// Reads the pictures of an `.npz` file: `arr_0`, or the first array of bytes with four axes.
+    ///
+    /// # Errors
+    ///
+    /// * [`PictureError::Archive`] if the file is unreadable.
+    /// * [`PictureError::NoPictures`] if it has no such array.
+    /// * [`PictureError::Shape`] if the array is empty or has another number of channels.
+    pub fn load_npz(path: impl AsRef<Path>) -> Result<Self, PictureError> {
+        let path = path.as_ref();
+        // Names sort `arr_0` before `arr_1`, which holds labels.
+        for array in npy::read_npz(path)?.into_values() {
+            if let (&[n, h, w, c], Values::U8(bytes)) = (array.shape.as_slice(), array.values) {
+                return Self::new(n, h, w, c, bytes);
+            }
+        }
+        Err(PictureError::NoPictures { path: path.to_path_buf() })
+    }
+}
+
+#[cfg(test)]
+mod tests;
