@@ -170,8 +170,8 @@ mod tests {
         let (x, eps) = image_and_noise();
         let levels = LEVELS.map(Amplitudes::from_log_snr);
         let (alpha, sigma) = (
-            column(levels.map(|l| l.alpha())),
-            column(levels.map(|l| l.sigma())),
+            column(levels.map(Amplitudes::alpha)),
+            column(levels.map(Amplitudes::sigma)),
         );
         let z_t = diffuse_with(x.clone(), eps.clone(), alpha.clone(), sigma.clone());
         for prediction in ALL {
