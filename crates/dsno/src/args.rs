@@ -1,0 +1,215 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::device::DeviceName;
+use crate::experiment::Override;
+
+/// Turns a diffusion model into a one-step sampler by operator learning.
+#[derive(Debug, Parser)]
+#[command(
+    name = "dsno",
+    version,
+    propagate_version = true,
+    subcommand_required = true
+)]
+pub(crate) struct Call {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run every stage of an experiment; stages that are done are skipped
+    Experiment(RunArgs),
+    /// Run an experiment up to its teacher
+    Teacher(RunArgs),
+    /// Run an experiment up to its students, ablations included
+    Distill(RunArgs),
+    /// Write the report of a run again
+    Report(RunArgs),
+    /// Solve a teacher's ODE and store the trajectories
+    Collect(CollectArgs),
+    /// Turn noise into images, with a teacher or a student
+    Sample(SampleArgs),
+    /// Compare two sets of images, features or statistics
+    Evaluate(EvaluateArgs),
+    /// Turn weights of another program into a model folder
+    Import(ImportArgs),
+    /// List the devices that this program knows
+    Devices(ListArgs),
+    /// List the data sets and whether their files are there
+    Datasets(ListArgs),
+}
+
+/// Which experiment, and what to change in it.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Name of a file in experiments/ (`fashion`, `mini/cifar10`), or a path
+    pub(crate) experiment: String,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+    /// Folder that the run folder is made in
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub(crate) out: PathBuf,
+    /// Seed, instead of the file's
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Change a key of the experiment; may be given several times and is recorded
+    #[arg(long = "set", value_name = "TABLE.KEY=VALUE")]
+    pub(crate) set: Vec<Override>,
+    /// Print the resolved experiment and the plan, and stop
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where to compute.
+#[derive(Debug, Args)]
+pub(crate) struct DeviceArgs {
+    /// flex, wgpu, vulkan, metal, cuda[:N] or rocm[:N], as far as they were built in
+    #[arg(long, default_value = "flex")]
+    pub(crate) device: DeviceName,
+}
+
+/// Noise from a file or from a seed, and labels.
+#[derive(Debug, Args)]
+pub(crate) struct NoiseArgs {
+    /// Noise to start from: float32 .npy, N×C×H×W
+    #[arg(long, value_name = "X.npy", required_unless_present = "count")]
+    pub(crate) noise: Option<PathBuf>,
+    /// Number of samples to draw noise for
+    #[arg(long, value_name = "N", conflicts_with = "noise")]
+    pub(crate) count: Option<usize>,
+    /// Seed of the noise
+    #[arg(long, default_value_t = 0, conflicts_with = "noise")]
+    pub(crate) seed: u64,
+    /// Class of every sample: int64 .npy, N; drawn from the seed if left out
+    #[arg(long, value_name = "Y.npy")]
+    pub(crate) labels: Option<PathBuf>,
+    /// Samples per forward pass
+    #[arg(long, default_value_t = 64)]
+    pub(crate) batch: usize,
+}
+
+/// `dsno collect`.
+#[derive(Debug, Args)]
+#[group(id = "target", required = true, multiple = false, args = ["raw", "store"])]
+pub(crate) struct CollectArgs {
+    /// Model folder of a teacher
+    #[arg(long, value_name = "MODEL_DIR")]
+    pub(crate) teacher: PathBuf,
+    #[command(flatten)]
+    pub(crate) noise: NoiseArgs,
+    /// Solver
+    #[arg(long, default_value = "ddim", value_parser = ["ddim"])]
+    pub(crate) solver: String,
+    /// Steps of the solver
+    #[arg(long)]
+    pub(crate) steps: usize,
+    /// Spacing of the steps in time
+    #[arg(long, value_parser = ["uniform", "quadratic"])]
+    pub(crate) grid: String,
+    /// Times to record, from 1 (noise) to 0 (image), each on the grid
+    #[arg(long, value_name = "T0,T1,…", value_delimiter = ',', required = true)]
+    pub(crate) record: Vec<f64>,
+    /// Leave predicted images as they are, instead of clamping them to [-1, 1]
+    #[arg(long)]
+    pub(crate) unclamped: bool,
+    /// Write the states as one float32 array, N×T×C×H×W
+    #[arg(long, value_name = "OUT.npy")]
+    pub(crate) raw: Option<PathBuf>,
+    /// Write a trajectory store (Zarr v3); an unfinished one is continued
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["noise", "labels"])]
+    pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+}
+
+/// `dsno sample`.
+#[derive(Debug, Args)]
+#[group(id = "output", required = true, multiple = true, args = ["raw", "png", "npz"])]
+pub(crate) struct SampleArgs {
+    /// Model folder of a teacher or a student
+    #[arg(long, value_name = "MODEL_DIR")]
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) noise: NoiseArgs,
+    /// Times to give states at, instead of the model's own
+    #[arg(long, value_name = "T0,T1,…", value_delimiter = ',')]
+    pub(crate) times: Option<Vec<f64>>,
+    /// Steps of a teacher's solver
+    #[arg(long, default_value_t = 64)]
+    pub(crate) steps: usize,
+    /// Spacing of a teacher's steps
+    #[arg(long, default_value = "uniform", value_parser = ["uniform", "quadratic"])]
+    pub(crate) grid: String,
+    /// Leave a teacher's predicted images as they are, instead of clamping them to [-1, 1]
+    #[arg(long)]
+    pub(crate) unclamped: bool,
+    /// Write values as one float32 array, N×C×H×W
+    #[arg(long, value_name = "OUT.npy")]
+    pub(crate) raw: Option<PathBuf>,
+    /// With --raw: write all times, N×T×C×H×W
+    #[arg(long, requires = "raw")]
+    pub(crate) trajectory: bool,
+    /// Write a PNG of every image, and a grid of the first 100
+    #[arg(long, value_name = "DIR")]
+    pub(crate) png: Option<PathBuf>,
+    /// Write bytes as one archive, N×H×W×C
+    #[arg(long, value_name = "FILE")]
+    pub(crate) npz: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+}
+
+/// `dsno evaluate`.
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArgs {
+    /// A folder of images, .npz images, .npz statistics (mu, sigma), or .npy features N×D
+    pub(crate) a: PathBuf,
+    /// What to compare it with, in any of these forms
+    pub(crate) b: PathBuf,
+    /// What to measure
+    #[arg(long, value_delimiter = ',', default_value = "frechet")]
+    pub(crate) metrics: Vec<String>,
+    /// Folder of the classifier whose features images are compared in
+    #[arg(long, value_name = "DIR")]
+    pub(crate) features: Option<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+}
+
+/// `dsno import`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The weights
+    pub(crate) file: PathBuf,
+    /// Their format
+    #[arg(long)]
+    pub(crate) format: String,
+    /// TOML with tables `architecture` and `schedule` and the key `prediction`
+    #[arg(long, value_name = "ARCH.toml")]
+    pub(crate) arch: PathBuf,
+    /// The model folder to make
+    #[arg(long, value_name = "MODEL_DIR")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+}
+
+/// Verbs that list something.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Print the list as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

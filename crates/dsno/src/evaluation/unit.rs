@@ -1,0 +1,270 @@
+//! One sampler under one seed, in chunks that are stored as they are made.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use burn::tensor::Tensor;
+use dsno_data::atomic::write_atomic;
+use dsno_data::npy::{Array, Values, read_npz, write_npz};
+use dsno_eval::{Gaussian, Moments, paired};
+use serde::Serialize;
+
+use super::{Clock, Extractor, Progressed};
+use crate::failure::{Failure, While};
+use crate::folder::RunFolder;
+use crate::progress::Meter;
+use crate::stage::{Key, Ledger};
+
+/// What a unit is called, where it lies and how it is cut.
+#[derive(Debug)]
+pub(super) struct Unit {
+    name: String,
+    stage: String,
+    key: Key,
+    /// Below the run folder.
+    below: PathBuf,
+    folder: PathBuf,
+    count: usize,
+    chunk: usize,
+}
+
+/// How a unit's images are made and what is kept of them.
+pub(super) struct Job<'a> {
+    pub(super) generate: &'a dyn Fn(Range<usize>) -> Result<Tensor<4>, Failure>,
+    pub(super) extractor: &'a Extractor,
+    /// The unit whose images these are compared with, one by one.
+    pub(super) endpoint: Option<&'a Unit>,
+    /// How many images are stored themselves.
+    pub(super) keep_images: usize,
+    /// Cost of one image.
+    pub(super) passes: f64,
+}
+
+/// What is stored of a chunk.
+struct Chunk {
+    features: Vec<f32>,
+    dim: usize,
+    images: Vec<f32>,
+    l1: Vec<f64>,
+    psnr: Vec<f64>,
+    seconds: f64,
+}
+
+impl Unit {
+    pub(super) fn new(
+        run: &RunFolder,
+        name: &str,
+        seed: u64,
+        count: usize,
+        chunk: usize,
+        key: Key,
+    ) -> Self {
+        let below = PathBuf::from("evaluate")
+            .join(name)
+            .join(format!("seed-{seed}"));
+        Self {
+            name: name.to_owned(),
+            stage: format!("evaluate-{name}-seed-{seed}"),
+            key,
+            folder: run.join(&below),
+            below,
+            count,
+            chunk,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = Range<usize>> {
+        let (count, chunk) = (self.count, self.chunk);
+        (0..count.div_ceil(chunk)).map(move |i| i * chunk..((i + 1) * chunk).min(count))
+    }
+
+    fn path(&self, chunk: &Range<usize>) -> PathBuf {
+        self.folder.join(format!("{:08}.npz", chunk.start))
+    }
+
+    /// Makes the chunks that are missing. Gives nothing back if the user asked to stop.
+    pub(super) fn run(
+        self,
+        job: &Job<'_>,
+        ledger: &Ledger,
+        meter: &mut Meter,
+        clock: &mut Clock,
+    ) -> Progressed<Self> {
+        let done = ledger.is_done(&self.stage, &self.key);
+        if !done {
+            ledger.begin(&self.stage, &self.key, std::slice::from_ref(&self.below))?;
+            std::fs::create_dir_all(&self.folder)
+                .while_doing(format!("cannot create {}", self.folder.display()))?;
+        }
+        for chunk in self.chunks() {
+            if meter.stop_requested() {
+                return Ok(None);
+            }
+            // A chunk that cannot be read, whatever the reason, is made again.
+            if self.read(&chunk).is_err() {
+                let made = make(job, &chunk)?;
+                self.write(&chunk, &made)?;
+            }
+            clock.done += job.passes * chunk.len() as f64;
+            meter.update(clock.done as u64, clock.total as u64, &self.name);
+        }
+        if !done {
+            ledger.finish(
+                &self.stage,
+                &self.key,
+                0.0,
+                std::slice::from_ref(&self.below),
+            )?;
+        }
+        Ok(Some(self))
+    }
+
+    fn write(&self, chunk: &Range<usize>, made: &Chunk) -> Result<(), Failure> {
+        let reals = |values: &[f64]| Array {
+            shape: vec![values.len()],
+            values: Values::F64(values.to_vec()),
+        };
+        let flat = |values: &[f32]| Array {
+            shape: vec![values.len()],
+            values: Values::F32(values.to_vec()),
+        };
+        let features = Array {
+            shape: vec![chunk.len(), made.dim],
+            values: Values::F32(made.features.clone()),
+        };
+        let (images, l1, psnr) = (flat(&made.images), reals(&made.l1), reals(&made.psnr));
+        let seconds = reals(&[made.seconds]);
+        let arrays = [
+            ("features", &features),
+            ("images", &images),
+            ("l1", &l1),
+            ("psnr", &psnr),
+            ("seconds", &seconds),
+        ];
+        write_npz(self.path(chunk), &arrays).while_doing("storing a chunk of the evaluation")
+    }
+
+    fn read(&self, chunk: &Range<usize>) -> Result<Chunk, Failure> {
+        let path = self.path(chunk);
+        let arrays = read_npz(&path).while_doing("reading a chunk of the evaluation")?;
+        let lost = || Failure::run(format!("{} lacks an array", path.display()));
+        let find = |name: &str| arrays.get(name).ok_or_else(lost);
+        let reals = |name: &str| match &find(name)?.values {
+            Values::F64(values) => Ok(values.clone()),
+            _ => Err(lost()),
+        };
+        let singles = |name: &str| match &find(name)?.values {
+            Values::F32(values) => Ok(values.clone()),
+            _ => Err(lost()),
+        };
+        let dim = find("features")?.shape.get(1).copied().ok_or_else(lost)?;
+        Ok(Chunk {
+            features: singles("features")?,
+            dim,
+            images: singles("images")?,
+            l1: reals("l1")?,
+            psnr: reals("psnr")?,
+            seconds: reals("seconds")?.first().copied().ok_or_else(lost)?,
+        })
+    }
+
+    fn read_images(&self, chunk: &Range<usize>) -> Result<Vec<f32>, Failure> {
+        if chunk.start >= self.count {
+            return Ok(Vec::new());
+        }
+        Ok(self.read(&(chunk.start..chunk.end.min(self.count)))?.images)
+    }
+
+    /// Mean and covariance of the features.
+    pub(super) fn moments(&self) -> Result<Gaussian, Failure> {
+        let mut moments: Option<Moments> = None;
+        for chunk in self.chunks() {
+            let chunk = self.read(&chunk)?;
+            moments
+                .get_or_insert_with(|| Moments::new(chunk.dim))
+                .push_batch(&chunk.features)
+                .while_doing(format!("summing up features of {}", self.name))?;
+        }
+        moments
+            .unwrap_or_else(|| Moments::new(0))
+            .finish()
+            .while_doing(format!("summing up features of {}", self.name))
+    }
+
+    /// Errors of every pair: mean absolute difference and decibels.
+    pub(super) fn paired(&self) -> Result<(Vec<f64>, Vec<f64>), Failure> {
+        let (mut l1, mut psnr) = (Vec::new(), Vec::new());
+        for chunk in self.chunks() {
+            let chunk = self.read(&chunk)?;
+            l1.extend(chunk.l1);
+            psnr.extend(chunk.psnr);
+        }
+        Ok((l1, psnr))
+    }
+
+    /// Seconds that one image took, chunk by chunk.
+    pub(super) fn seconds_per_image(&self) -> Result<Vec<f64>, Failure> {
+        self.chunks()
+            .map(|chunk| Ok(self.read(&chunk)?.seconds / chunk.len() as f64))
+            .collect()
+    }
+}
+
+/// Makes one chunk.
+fn make(job: &Job<'_>, chunk: &Range<usize>) -> Result<Chunk, Failure> {
+    let started = Instant::now();
+    let images = (job.generate)(chunk.clone())?;
+    let pixels: usize = images.dims()[1..].iter().product();
+    // What a viewer would see: values outside the range of images are not an image.
+    let images = images.clamp(-1.0, 1.0);
+    let values = host(&images)?;
+    let seconds = started.elapsed().as_secs_f64();
+    let features = job.extractor.features(images)?;
+    let dim = features.len() / chunk.len();
+    let kept = job.keep_images.clamp(chunk.start, chunk.end) - chunk.start;
+    let (mut l1, mut psnr) = (Vec::new(), Vec::new());
+    if let Some(endpoint) = job.endpoint {
+        let truth = endpoint.read_images(chunk)?;
+        for (a, b) in values.chunks_exact(pixels).zip(truth.chunks_exact(pixels)) {
+            l1.push(paired::l1(a, b).while_doing("comparing pairs")?);
+            psnr.push(paired::psnr(a, b).while_doing("comparing pairs")?);
+        }
+    }
+    let images = values[..kept * pixels].to_vec();
+    Ok(Chunk {
+        features,
+        dim,
+        images,
+        l1,
+        psnr,
+        seconds,
+    })
+}
+
+/// The values of a batch on the host.
+pub(crate) fn host<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>, Failure> {
+    tensor
+        .to_data()
+        .try_into_vec_as::<f32>()
+        .map_err(|error| Failure::run(format!("cannot read values from the device: {error:?}")))
+}
+
+/// Writes a JSON file atomically, creating its folder.
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .while_doing(format!("cannot create {}", folder.display()))?;
+    }
+    let text =
+        serde_json::to_vec_pretty(value).while_doing(format!("writing {}", path.display()))?;
+    write_atomic(path, &text).while_doing(format!("writing {}", path.display()))
+}

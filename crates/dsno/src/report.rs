@@ -1,0 +1,115 @@
+//! `report.json` and `report.html`: what a run found, in one file for programs and one for people.
+
+mod chart;
+mod curve;
+mod page;
+mod style;
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use dsno_data::atomic::write_atomic;
+use serde::Serialize;
+
+use crate::clock;
+use crate::evaluation::{Evaluation, Measured, write_json};
+use crate::experiment::Resolved;
+use crate::failure::{Failure, While};
+use crate::folder::RunFolder;
+use crate::gallery;
+use crate::provenance::{Provenance, VERSION};
+use crate::runner::StageReport;
+
+/// What a report is made of.
+pub(crate) struct Source<'a> {
+    pub(crate) resolved: &'a Resolved,
+    pub(crate) folder: &'a RunFolder,
+    pub(crate) device: &'a str,
+    pub(crate) stages: &'a [StageReport],
+    pub(crate) provenance: &'a Provenance,
+    /// Name and folder of everything that was trained; those without metrics are left out.
+    pub(crate) curves: Vec<(String, PathBuf)>,
+}
+
+/// The report for programs.
+#[derive(Debug, Serialize)]
+struct Json<'a> {
+    experiment: &'a str,
+    about: &'a str,
+    seed: u64,
+    device: &'a str,
+    version: &'a str,
+    written: String,
+    overrides: Vec<String>,
+    stages: &'a [StageReport],
+    samplers: &'a [Measured],
+}
+
+impl Source<'_> {
+    /// Writes both files; the one for programs last.
+    pub(crate) fn write(&self) -> Result<(), Failure> {
+        let experiment = &self.resolved.experiment;
+        let evaluation = Evaluation::read(self.folder.path());
+        let spectra = std::fs::read(self.folder.join(gallery::FOLDER).join("spectrum.json"))
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let page = page::Page {
+            resolved: self.resolved,
+            folder: self.folder,
+            stages: self.stages,
+            provenance: self.provenance.rows(),
+            evaluation: evaluation.as_ref(),
+            spectra,
+            curves: &self.curves,
+        };
+        write_atomic(self.folder.join("report.html"), page.html().as_bytes())
+            .while_doing("writing report.html")?;
+        let json = Json {
+            experiment: &experiment.name,
+            about: &experiment.about,
+            seed: experiment.seed,
+            device: self.device,
+            version: VERSION,
+            written: clock::now(),
+            overrides: self
+                .resolved
+                .overrides
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            stages: self.stages,
+            samplers: evaluation.as_ref().map_or(&[], |e| &e.samplers),
+        };
+        write_json(&self.folder.join("report.json"), &json)
+    }
+}
+
+/// The table of samplers for a terminal.
+pub(crate) fn plain_table(evaluation: &Evaluation) -> String {
+    let mut text = format!(
+        "\n{:<18} {:>5} {:>8} {:>10} {:>11} {:>10} {:>8} {:>9}\n",
+        "sampler", "calls", "passes", "images/s", "latency ms", "Fréchet", "L1", "PSNR dB"
+    );
+    for sampler in &evaluation.samplers {
+        let (l1, psnr) = sampler.paired.map_or_else(
+            || ("–".to_owned(), "–".to_owned()),
+            |paired| (format!("{:.4}", paired.l1), format!("{:.2}", paired.psnr)),
+        );
+        let _ = writeln!(
+            text,
+            "{:<18} {:>5} {:>8.2} {:>10.1} {:>11.2} {:>10.3} {l1:>8} {psnr:>9}",
+            sampler.name,
+            sampler.nfe,
+            sampler.unet_passes,
+            sampler.images_per_second,
+            sampler.latency_seconds * 1e3,
+            sampler.frechet.value,
+        );
+    }
+    let _ = writeln!(
+        text,
+        "Fréchet distance in: {}; this is not FID.\n",
+        evaluation.space
+    );
+    text
+}

@@ -1,0 +1,264 @@
+//! The report for people: one HTML file that needs nothing else.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::chart::{Chart, Series, escape};
+use super::{curve, style};
+use crate::clock::human;
+use crate::evaluation::{Evaluation, Measured};
+use crate::experiment::{Resolved, StudentPlan};
+use crate::folder::RunFolder;
+use crate::gallery::{FOLDER, Spectra, Spectrum};
+use crate::runner::StageReport;
+
+/// What the page shows.
+pub(super) struct Page<'a> {
+    pub(super) resolved: &'a Resolved,
+    pub(super) folder: &'a RunFolder,
+    pub(super) stages: &'a [StageReport],
+    pub(super) provenance: Vec<(&'static str, String)>,
+    pub(super) evaluation: Option<&'a Evaluation>,
+    pub(super) spectra: Option<Spectra>,
+    pub(super) curves: &'a [(String, PathBuf)],
+}
+
+impl Page<'_> {
+    /// The whole page.
+    pub(super) fn html(&self) -> String {
+        let experiment = &self.resolved.experiment;
+        let (name, about) = (escape(&experiment.name), escape(&experiment.about));
+        let mut html = format!(
+            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+             <title>{name}</title><style>{}</style></head><body>\
+             <h1>{name}</h1><p class=\"about\">{about}</p>\n",
+            style::SHEET
+        );
+        html += &self.samplers();
+        html += &self.grids();
+        html += &self.strips();
+        html += &self.spectrum();
+        html += &self.losses();
+        html += &self.stages();
+        html += &self.origin();
+        html + "</body></html>\n"
+    }
+
+    fn samplers(&self) -> String {
+        let Some(evaluation) = self.evaluation else {
+            return String::new();
+        };
+        let mut html = "<h2>Samplers</h2><div class=\"scroll\"><table><tr><th>sampler</th>\
+            <th>model calls</th><th>U-Net passes</th><th>images/s</th><th>latency, batch 1</th>\
+            <th>Fréchet distance</th><th>L1 to teacher</th><th>PSNR to teacher</th></tr>"
+            .to_owned();
+        for sampler in &evaluation.samplers {
+            html += &row(sampler);
+        }
+        html += "</table></div>";
+        let first = evaluation.samplers.first();
+        let (samples, reference) =
+            first.map_or((0, 0), |s| (s.frechet.samples, s.frechet.reference_samples));
+        let seeds = first.map_or(0, |s| s.frechet.seeds.len());
+        let _ = write!(
+            html,
+            "<p class=\"note\">The Fréchet distance is measured in <b>{}</b>: it is not FID and \
+             cannot be compared with published FID values. Each value is the mean over {seeds} \
+             seed{} of {samples} samples against {reference} real images; <code>data</code> \
+             compares other real images with the same ones and is the floor. \
+             Paired errors compare each image with the teacher's endpoint from the same held-out \
+             noise.</p>",
+            escape(&evaluation.space),
+            if seeds == 1 { "" } else { "s" }
+        );
+        if let Some(dsno) = evaluation
+            .samplers
+            .iter()
+            .find(|s| s.name == StudentPlan::MAIN)
+        {
+            let _ = write!(
+                html,
+                "<p class=\"note\">One call of the operator gives all its times at once and costs \
+                 as many multiply-adds as {:.2} passes of the teacher's U-Net, so the fair rival \
+                 is the teacher with about that many steps, not with one.</p>",
+                dsno.unet_passes
+            );
+        }
+        html
+    }
+
+    fn grids(&self) -> String {
+        let mut names = vec![(
+            "teacher".to_owned(),
+            "teacher, as trajectories were collected".to_owned(),
+        )];
+        for student in &self.resolved.students {
+            names.push((
+                student.name.clone(),
+                format!("{}, one call, same noise", student.name),
+            ));
+        }
+        names.push(("data".to_owned(), "real images".to_owned()));
+        let figures: String = names
+            .iter()
+            .map(|(name, caption)| self.figure(name, caption))
+            .collect();
+        if figures.is_empty() {
+            return figures;
+        }
+        format!("<h2>Samples</h2><div class=\"grids\">{figures}</div>")
+    }
+
+    fn strips(&self) -> String {
+        let names: Vec<&str> = std::iter::once("teacher")
+            .chain(
+                self.resolved
+                    .students
+                    .iter()
+                    .map(|student| student.name.as_str()),
+            )
+            .collect();
+        let caption = format!(
+            "rows in turn: {}; columns: the noise, then each time down to the image",
+            names.join(", ")
+        );
+        match self.figure("strips", &caption) {
+            none if none.is_empty() => none,
+            figure => format!("<h2>Trajectories from held-out noise</h2>{figure}"),
+        }
+    }
+
+    fn figure(&self, name: &str, caption: &str) -> String {
+        let path = self.folder.join(FOLDER).join(format!("{name}.png"));
+        let Ok(bytes) = std::fs::read(path) else {
+            return String::new();
+        };
+        let caption = escape(caption);
+        format!(
+            "<figure><figcaption>{caption}</figcaption>\
+             <img alt=\"{caption}\" src=\"data:image/png;base64,{}\"></figure>",
+            STANDARD.encode(bytes)
+        )
+    }
+
+    fn spectrum(&self) -> String {
+        let Some(spectra) = &self.spectra else {
+            return String::new();
+        };
+        let series = |spectrum: &Spectrum| Series {
+            label: format!("{} ({} times)", spectrum.name, spectrum.times.len()),
+            points: spectrum
+                .shares
+                .iter()
+                .enumerate()
+                .map(|(k, s)| (k as f64, *s))
+                .collect(),
+        };
+        let chart = |title: &str, series: Vec<Series>| {
+            Chart {
+                title: title.to_owned(),
+                x_label: "temporal frequency".to_owned(),
+                y_label: "share of energy".to_owned(),
+                log_y: true,
+                series,
+            }
+            .svg()
+        };
+        format!(
+            "<h2>Spectrum of trajectories in time</h2><p class=\"note\">Energy of pixels over the \
+             discrete frequency of their trajectory, noise to image. Little energy at high \
+             frequencies is why few Fourier modes suffice.</p>{}{}",
+            chart("The teacher on its own grid", vec![series(&spectra.fine)]),
+            chart(
+                "At the student's times",
+                spectra.coarse.iter().map(series).collect()
+            ),
+        )
+    }
+
+    fn losses(&self) -> String {
+        let times = self.times();
+        let charts: String = self
+            .curves
+            .iter()
+            .map(|(name, folder)| curve::chart(name, folder, &times))
+            .collect();
+        if charts.is_empty() {
+            charts
+        } else {
+            format!("<h2>Training</h2>{charts}")
+        }
+    }
+
+    fn times(&self) -> Vec<f64> {
+        let recipe = self.resolved.experiment.collect.as_ref();
+        recipe
+            .map(|r| r.record.iter().copied().filter(|t| *t < 1.0).collect())
+            .unwrap_or_default()
+    }
+
+    fn stages(&self) -> String {
+        let mut html =
+            "<h2>Stages</h2><table><tr><th>stage</th><th>time</th><th></th></tr>".to_owned();
+        for StageReport {
+            name,
+            seconds,
+            skipped,
+        } in self.stages
+        {
+            let time = human(Duration::from_secs_f64(*seconds));
+            let note = if *skipped { "done before" } else { "" };
+            let _ = write!(
+                html,
+                "<tr><td>{}</td><td>{time}</td><td>{note}</td></tr>",
+                escape(name)
+            );
+        }
+        html + "</table>"
+    }
+
+    fn origin(&self) -> String {
+        let mut html = "<h2>Provenance</h2><table class=\"plain\">".to_owned();
+        for (label, value) in &self.provenance {
+            let _ = write!(html, "<tr><td>{label}</td><td>{}</td></tr>", escape(value));
+        }
+        let text = escape(&self.resolved.text());
+        html + &format!("</table><h2>Experiment</h2><pre>{text}</pre>")
+    }
+}
+
+fn row(sampler: &Measured) -> String {
+    let is_ours = sampler.name == StudentPlan::MAIN;
+    let (l1, psnr) = sampler.paired.map_or_else(
+        || ("–".to_owned(), "–".to_owned()),
+        |paired| {
+            (
+                format!("{:.4}", paired.l1),
+                format!("{:.2} dB", paired.psnr),
+            )
+        },
+    );
+    let each: Vec<String> = sampler
+        .frechet
+        .seeds
+        .iter()
+        .map(|s| format!("{:.3}", s.value))
+        .collect();
+    format!(
+        "<tr{}><td>{}</td><td>{}</td><td>{:.2}</td><td>{:.1}</td><td>{:.2} ms</td>\
+         <td title=\"each seed: {}\">{:.3}</td><td>{l1}</td><td>{psnr}</td></tr>",
+        if is_ours { " class=\"ours\"" } else { "" },
+        escape(&sampler.name),
+        sampler.nfe,
+        sampler.unet_passes,
+        sampler.images_per_second,
+        sampler.latency_seconds * 1e3,
+        each.join(", "),
+        sampler.frechet.value,
+    )
+}

@@ -1,0 +1,342 @@
+//! What each stage does.
+
+use std::path::PathBuf;
+
+use dsno_data::ImageSet;
+use dsno_operator::Temporal;
+use dsno_train::{
+    CollectJob, DistillJob, Observer, Outcome, Progress, Teacher, TeacherJob, collect, distill,
+    train_teacher,
+};
+
+use super::Runner;
+use crate::evaluation::{self, Candidate, Evaluator, Extractor, write_json};
+use crate::experiment::{EvaluateSettings, Import, Load, StudentPlan, TeacherSource, Train};
+use crate::failure::{Failure, While};
+use crate::gallery::Gallery;
+use crate::import;
+use crate::model;
+use crate::progress::Meter;
+use crate::report;
+use crate::sampler::{StudentSampler, TeacherSampler};
+use crate::stage::Key;
+
+/// The trajectory store, below the run folder.
+pub(crate) const STORE: &str = "trajectories";
+/// Passes the progress of a library on to a meter.
+pub(crate) struct Watch<'a>(pub(crate) &'a mut Meter);
+
+impl Observer for Watch<'_> {
+    fn progress(&mut self, progress: &Progress) {
+        let note = progress
+            .loss
+            .map_or(String::new(), |loss| format!("loss {loss:.4}"));
+        self.0.update(progress.images, progress.total_images, &note);
+    }
+
+    fn stop_requested(&self) -> bool {
+        self.0.stop_requested()
+    }
+}
+
+impl Runner<'_> {
+    /// Files that the teacher stage makes; none if a model is used where it lies.
+    pub(super) fn teacher_outputs(&self) -> Vec<PathBuf> {
+        match self.resolved.experiment.teacher {
+            TeacherSource::Load(_) => Vec::new(),
+            TeacherSource::Train(_) | TeacherSource::Import(_) => {
+                vec![PathBuf::from("teacher")]
+            }
+        }
+    }
+
+    fn teacher_folder(&self) -> PathBuf {
+        match &self.resolved.experiment.teacher {
+            TeacherSource::Load(Load { path }) => self.session.home.resolve(path),
+            TeacherSource::Train(_) | TeacherSource::Import(_) => {
+                self.folder.join(model::TEACHER_FOLDER)
+            }
+        }
+    }
+
+    fn load_teacher(&self) -> Result<Teacher, Failure> {
+        model::load_teacher(&self.teacher_folder(), &self.device)
+    }
+
+    fn images(&self) -> Result<ImageSet, Failure> {
+        let root = self
+            .session
+            .home
+            .resolve(&self.resolved.experiment.data.root);
+        self.plan
+            .spec
+            .open(root)
+            .while_doing("opening the data set")
+    }
+
+    /// Adds the way out to errors of files that a run made itself.
+    fn again(&self, stage: &str, folder: &str) -> String {
+        format!(
+            "{stage} failed (if a file is damaged, delete {} to make it again)",
+            self.folder.join(folder).display()
+        )
+    }
+
+    pub(super) fn teacher(&self, meter: &mut Meter) -> Result<Outcome, Failure> {
+        match &self.resolved.experiment.teacher {
+            TeacherSource::Load(_) => {
+                self.load_teacher()?;
+            }
+            TeacherSource::Train(Train {
+                architecture,
+                schedule,
+                recipe,
+            }) => {
+                let images = self.images()?;
+                let folder = self.folder.join("teacher");
+                let job = TeacherJob {
+                    architecture,
+                    schedule: *schedule,
+                    recipe,
+                    seed: self.resolved.experiment.seed,
+                    images: &images,
+                    flip: self.plan.spec.flip,
+                    folder: &folder,
+                };
+                return train_teacher(&job, &self.device, &mut Watch(meter))
+                    .while_doing(self.again("teacher training", "teacher"));
+            }
+            TeacherSource::Import(Import {
+                path,
+                format,
+                architecture,
+                schedule,
+                prediction,
+            }) => {
+                let source = import::Source {
+                    file: &self.session.home.resolve(path),
+                    format,
+                    architecture,
+                    schedule: *schedule,
+                    prediction: *prediction,
+                };
+                source.import(&self.teacher_folder(), &self.device)?;
+            }
+        }
+        Ok(Outcome::Finished)
+    }
+
+    pub(super) fn collect(&self, meter: &mut Meter) -> Result<Outcome, Failure> {
+        let Some(recipe) = &self.resolved.experiment.collect else {
+            return Ok(Outcome::Finished);
+        };
+        let teacher = self.load_teacher()?;
+        let store = self.folder.join(STORE);
+        let seed = self.resolved.experiment.seed;
+        let job = CollectJob {
+            teacher: &teacher,
+            recipe,
+            seed,
+            store: &store,
+        };
+        collect(&job, &self.device, &mut Watch(meter)).while_doing(self.again("collection", STORE))
+    }
+
+    pub(super) fn distill(
+        &self,
+        student: &StudentPlan,
+        meter: &mut Meter,
+    ) -> Result<Outcome, Failure> {
+        let teacher = self.load_teacher()?;
+        let n_modes = student.settings.n_modes;
+        let stage = student.stage();
+        let job = DistillJob {
+            teacher: &teacher,
+            temporal: (n_modes > 0).then_some(Temporal { n_modes }),
+            recipe: &student.distill.recipe,
+            seed: self.resolved.experiment.seed,
+            store: &self.folder.join(STORE),
+            folder: &self.folder.join(&stage),
+        };
+        let hint = format!(
+            "distillation failed (if a file is damaged, delete {} or {} to make it again)",
+            self.folder.join(STORE).display(),
+            self.folder.join(&stage).display()
+        );
+        distill(&job, &self.device, &mut Watch(meter)).while_doing(hint)
+    }
+
+    /// The teacher as trajectories were collected from it, or else with the most steps evaluated.
+    fn endpoint<'a>(&self, teacher: &'a Teacher) -> Result<TeacherSampler<'a>, Failure> {
+        let experiment = &self.resolved.experiment;
+        if let Some(recipe) = &experiment.collect {
+            return TeacherSampler::new(teacher, recipe.grid, recipe.steps, recipe.clamp);
+        }
+        let sampling = experiment
+            .evaluate
+            .as_ref()
+            .map(|settings| &settings.teacher);
+        let steps = sampling.and_then(|s| s.steps.iter().max().copied());
+        match (sampling, steps) {
+            (Some(sampling), Some(steps)) => {
+                TeacherSampler::new(teacher, sampling.grid, steps, sampling.clamp)
+            }
+            _ => Err(Failure::usage(
+                "`sample` without `collect` needs evaluate.teacher.steps",
+            )),
+        }
+    }
+
+    fn students(&self) -> Result<Vec<dsno_train::Student>, Failure> {
+        let load = |student: &StudentPlan| {
+            let folder = self.folder.join(model::student_folder(&student.stage()));
+            model::load_student(&folder, &self.device)
+        };
+        self.resolved.students.iter().map(load).collect()
+    }
+
+    pub(super) fn sample(&self, meter: &mut Meter) -> Result<Outcome, Failure> {
+        let experiment = &self.resolved.experiment;
+        let Some(settings) = &experiment.sample else {
+            return Ok(Outcome::Finished);
+        };
+        let teacher = self.load_teacher()?;
+        let students = self.students()?;
+        let samplers: Vec<StudentSampler<'_>> = self
+            .resolved
+            .students
+            .iter()
+            .zip(&students)
+            .map(|(plan, student)| StudentSampler::new(&plan.name, student))
+            .collect();
+        let images = experiment
+            .evaluate
+            .as_ref()
+            .map(|_| self.images())
+            .transpose()?;
+        let size = teacher.architecture.image_size;
+        let gallery = Gallery {
+            settings,
+            seed: experiment.seed,
+            teacher: &self.endpoint(&teacher)?,
+            students: &samplers,
+            shape: [teacher.architecture.image_channels, size, size],
+            classes: teacher.architecture.classes,
+            images: images.as_ref(),
+            device: &self.device,
+            folder: &self.folder,
+        };
+        Ok(outcome(gallery.make(meter)?))
+    }
+
+    pub(super) fn evaluate(&self, meter: &mut Meter) -> Result<Outcome, Failure> {
+        let experiment = &self.resolved.experiment;
+        let (Some(settings), Some(features)) = (&experiment.evaluate, &self.plan.features) else {
+            return Ok(Outcome::Finished);
+        };
+        let teacher = self.load_teacher()?;
+        let students = self.students()?;
+        let images = self.images()?;
+        let extractor = Extractor::open(&settings.features, &self.session.home, &self.device)?;
+        extractor.check(&images)?;
+        let mut candidates = Vec::new();
+        for &steps in &settings.teacher.steps {
+            let sampling = &settings.teacher;
+            let sampler = TeacherSampler::new(&teacher, sampling.grid, steps, sampling.clamp)?;
+            candidates.push(self.candidate(sampler, &(sampling.grid, steps, sampling.clamp)));
+        }
+        candidates.sort_by_key(|candidate| candidate.sampler.nfe());
+        let endpoint = match &experiment.collect {
+            None => None,
+            Some(recipe) => {
+                let settings = (recipe.grid, recipe.steps, recipe.clamp);
+                Some(self.candidate(self.endpoint(&teacher)?, &settings))
+            }
+        };
+        let trained = self
+            .resolved
+            .students
+            .iter()
+            .zip(&students)
+            .zip(&self.plan.students);
+        candidates.extend(trained.map(|((plan, student), key)| Candidate {
+            sampler: Box::new(StudentSampler::new(&plan.name, student)),
+            key: key.clone(),
+        }));
+        let evaluator = Evaluator {
+            settings,
+            candidates,
+            endpoint,
+            images: &images,
+            images_key: &self.plan.data,
+            classes: teacher.architecture.classes,
+            extractor: &extractor,
+            device: &self.device,
+            folder: &self.folder,
+            ledger: &self.ledger,
+            common: self.common(settings, features),
+        };
+        let Some(evaluation) = evaluator.run(meter)? else {
+            return Ok(Outcome::Stopped);
+        };
+        write_json(&self.folder.join(evaluation::FILE), &evaluation)?;
+        Ok(Outcome::Finished)
+    }
+
+    /// What every unit of the evaluation depends on, whatever it measures.
+    fn common(&self, settings: &EvaluateSettings, features: &Key) -> Key {
+        let sizes = (
+            settings.paired,
+            settings.batch_size,
+            settings.latency_repeats,
+        );
+        Key::of(
+            "unit",
+            &(sizes, self.session.device.to_string()),
+            &[features],
+        )
+    }
+
+    fn candidate<'a>(
+        &self,
+        sampler: TeacherSampler<'a>,
+        settings: &impl serde::Serialize,
+    ) -> Candidate<'a> {
+        let key = Key::of("teacher-sampler", settings, &[&self.plan.teacher]);
+        Candidate {
+            sampler: Box::new(sampler),
+            key,
+        }
+    }
+
+    pub(super) fn report(&self, _meter: &mut Meter) -> Result<Outcome, Failure> {
+        let students: Vec<(String, PathBuf)> = self
+            .resolved
+            .students
+            .iter()
+            .map(|student| (student.name.clone(), self.folder.join(student.stage())))
+            .collect();
+        let teacher = self.folder.join("teacher");
+        let source = report::Source {
+            resolved: self.resolved,
+            folder: &self.folder,
+            device: &self.session.device.to_string(),
+            stages: &self.stages,
+            provenance: &self.provenance,
+            curves: std::iter::once(("teacher".to_owned(), teacher))
+                .chain(students)
+                .collect(),
+        };
+        source.write()?;
+        Ok(Outcome::Finished)
+    }
+}
+
+/// Finished, or stopped at the user's request.
+fn outcome(finished: bool) -> Outcome {
+    if finished {
+        Outcome::Finished
+    } else {
+        Outcome::Stopped
+    }
+}

@@ -1,0 +1,29 @@
+//! The verbs of the command line.
+
+mod collect;
+mod evaluate;
+mod experiment;
+mod import;
+mod list;
+mod noise;
+mod sample;
+
+use crate::args::{Call, Verb};
+use crate::failure::Failure;
+use crate::plan::name;
+
+/// Carries out a call.
+pub(crate) fn run(call: Call) -> Result<(), Failure> {
+    match call.verb {
+        Verb::Experiment(args) => experiment::run(&args, None),
+        Verb::Teacher(args) => experiment::run(&args, Some(name::TEACHER)),
+        Verb::Distill(args) => experiment::run(&args, Some(name::DISTILL)),
+        Verb::Report(args) => experiment::report(&args),
+        Verb::Collect(args) => collect::run(&args),
+        Verb::Sample(args) => sample::run(&args),
+        Verb::Evaluate(args) => evaluate::run(&args),
+        Verb::Import(args) => import::run(&args),
+        Verb::Devices(args) => list::devices(&args),
+        Verb::Datasets(args) => list::datasets(&args),
+    }
+}

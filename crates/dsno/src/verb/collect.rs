@@ -1,0 +1,89 @@
+//! `dsno collect`: solves a teacher's ODE, into an array or a trajectory store.
+
+use dsno_data::npy;
+use dsno_train::{CollectJob, CollectRecipe, Method, Outcome, Precision, Teacher, collect};
+
+use super::noise::{Source, check_times};
+use super::sample::grid_kind;
+use crate::args::CollectArgs;
+use crate::evaluation::host;
+use crate::failure::{Failure, While};
+use crate::model;
+use crate::runner::Watch;
+use crate::sampler::{Sampler, TeacherSampler};
+use crate::session::{Session, stopped};
+
+/// Carries out the verb.
+pub(super) fn run(args: &CollectArgs) -> Result<(), Failure> {
+    check_times("--record", &args.record)?;
+    let session = Session::new(args.device.device.clone());
+    let device = session.open_device()?;
+    let model::Model::Teacher(teacher) = model::Model::load(&args.teacher, &device)? else {
+        return Err(Failure::usage(format!(
+            "{} is a student, expected a teacher",
+            args.teacher.display()
+        )));
+    };
+    if let Some(store) = &args.store {
+        let recipe = recipe(args);
+        recipe.validate().or_usage("collect")?;
+        let job = CollectJob {
+            teacher: &teacher,
+            recipe: &recipe,
+            seed: args.noise.seed,
+            store,
+        };
+        let mut meter = session.meter("collect", "trajectories");
+        let outcome = collect(&job, &device, &mut Watch(&mut meter)).while_doing("collection")?;
+        drop(meter);
+        if outcome == Outcome::Stopped {
+            return Err(stopped("collection"));
+        }
+        println!("{}", store.display());
+        return Ok(());
+    }
+    raw(args, &session, &teacher, &device)
+}
+
+/// The recipe of a store; trajectories that share a file are those of one batch.
+fn recipe(args: &CollectArgs) -> CollectRecipe {
+    let batch_size = args.noise.batch.max(1);
+    CollectRecipe {
+        trajectories: args.noise.count.unwrap_or_default() as u64,
+        solver: Method::Ddim,
+        steps: args.steps,
+        grid: grid_kind(&args.grid),
+        record: args.record.clone(),
+        clamp: !args.unclamped,
+        batch_size,
+        shard_trajectories: batch_size as u64,
+        precision: Precision::F32,
+    }
+}
+
+fn raw(
+    args: &CollectArgs,
+    session: &Session,
+    teacher: &Teacher,
+    device: &burn::tensor::Device,
+) -> Result<(), Failure> {
+    let Some(path) = &args.raw else { return Ok(()) };
+    let source = Source::open(&args.noise, &teacher.architecture)?;
+    let sampler = TeacherSampler::new(teacher, grid_kind(&args.grid), args.steps, !args.unclamped)?;
+    let mut meter = session.meter("collect", "trajectories");
+    let mut values = Vec::new();
+    for range in source.batches() {
+        if meter.stop_requested() {
+            return Err(Failure::run("stopped at your request; nothing was written"));
+        }
+        let noise = source.noise(&range, device);
+        let states = sampler.trajectory(noise, source.labels(&range), &args.record)?;
+        values.extend(host(&states)?);
+        meter.update(range.end as u64, source.count() as u64, "");
+    }
+    let [c, h, w] = source.shape();
+    npy::write_f32(path, &[source.count(), args.record.len(), c, h, w], &values)
+        .while_doing("writing trajectories")?;
+    println!("{}", path.display());
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! Every experiment file of the project, without running it.
+
+use std::time::{Duration, Instant};
+
+use crate::program::{call, project, text};
+
+fn names() -> Vec<String> {
+    let mut names = Vec::new();
+    for folder in ["", "mini/"] {
+        for entry in std::fs::read_dir(project().join("experiments").join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "toml")
+            {
+                names.push(format!(
+                    "{folder}{}",
+                    path.file_stem().unwrap().to_str().unwrap()
+                ));
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn every_experiment_resolves_and_plans() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = text(&folder.path().join("runs"));
+    let names = names();
+    assert!(names.len() >= 8, "{names:?}");
+    for name in names {
+        let answer = call(&["experiment", &name, "--dry-run", "--out", &out]).succeeded();
+        assert!(answer.out.contains("# Plan"), "{name}: {}", answer.out);
+        let json = call(&["experiment", &name, "--dry-run", "--json", "--out", &out]).json();
+        assert!(json["plan"].as_array().unwrap().len() >= 2, "{name}");
+    }
+    assert!(!folder.path().join("runs").exists());
+}
+
+#[test]
+fn every_paper_run_has_a_twin() {
+    for name in ["cifar10", "imagenet64", "fashion"] {
+        let json = call(&["experiment", name, "--dry-run", "--json"])
+            .succeeded()
+            .json();
+        let twin = json["experiment"]["mini"].as_str().unwrap().to_owned();
+        call(&["experiment", &twin, "--dry-run"]).succeeded();
+    }
+}
+
+#[test]
+fn overrides_are_applied_and_recorded() {
+    let arguments = ["experiment", "mini/fashion", "--dry-run", "--seed", "99"];
+    let answer = call(&[&arguments[..], &["--set", "distill.batch_size=4"]].concat()).succeeded();
+    assert!(
+        answer.out.contains("# --set distill.batch_size = 4"),
+        "{}",
+        answer.out
+    );
+    assert!(answer.out.contains("\nseed = 99"), "{}", answer.out);
+}
+
+#[test]
+fn paper_runs_stop_at_preflight_and_write_nothing() {
+    for name in ["cifar10", "imagenet64"] {
+        let folder = tempfile::tempdir().unwrap();
+        let out = text(&folder.path().join("runs"));
+        let started = Instant::now();
+        let answer = call(&["experiment", name, "--out", &out]);
+        let elapsed = started.elapsed();
+        let twin = format!("dsno experiment mini/{name}");
+        answer.failed(
+            3,
+            &["teacher", "images of", "Inception", "reference", &twin],
+        );
+        assert!(elapsed < Duration::from_secs(1), "{elapsed:?}");
+        assert!(!folder.path().join("runs").exists());
+    }
+}
+
+#[test]
+fn an_unknown_experiment_lists_those_there_are() {
+    call(&["experiment", "fashon"]).failed(2, &["fashon", "fashion", "mini/cifar10"]);
+}
+
+#[test]
+fn lists_are_for_people_and_programs() {
+    call(&["devices"]).succeeded();
+    let devices = call(&["devices", "--json"]).succeeded().json();
+    assert!(
+        devices
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|d| d["device"] == "cuda")
+    );
+    call(&["datasets"]).succeeded();
+    let sets = call(&["datasets", "--json"]).succeeded().json();
+    assert!(
+        sets.as_array()
+            .unwrap()
+            .iter()
+            .any(|s| s["name"] == "fashion-mnist")
+    );
+}

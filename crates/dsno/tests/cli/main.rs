@@ -1,0 +1,15 @@
+//! The program as a user meets it: exit codes, messages, files.
+//!
+//! The program itself is run, on the shipped data, in temporary folders.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot prepare its files has failed"
+)]
+
+mod bad_input;
+mod end_to_end;
+mod experiments;
+mod program;
+mod restart;
+mod sampling;

@@ -1,0 +1,157 @@
+//! `dsno sample`, `collect` and `evaluate` on the models of a finished run.
+
+use std::path::PathBuf;
+
+use crate::end_to_end::finished;
+use crate::program::{call, text};
+
+fn model(name: &str) -> String {
+    text(&finished().join("mini-fashion").join(name).join("model"))
+}
+
+fn sample(more: &[&str]) -> Vec<String> {
+    [&["sample"], more]
+        .concat()
+        .into_iter()
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn noise_from_a_seed_and_from_a_file_give_the_same_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| text(&folder.path().join(name));
+    for name in ["teacher", "distill"] {
+        let model = model(name);
+        let (whole, halves) = (path("whole.npy"), path("halves.npy"));
+        let start = [
+            "--model", &model, "--count", "5", "--seed", "3", "--steps", "4",
+        ];
+        call(&sample(&[&start[..], &["--raw", &whole]].concat())).succeeded();
+        call(&sample(
+            &[&start[..], &["--raw", &halves, "--batch", "2"]].concat(),
+        ))
+        .succeeded();
+        let (a, b) = (floats(&whole), floats(&halves));
+        assert_eq!(a.len(), 5 * 256);
+        let worst = a
+            .iter()
+            .zip(&b)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
+        assert!(worst < 1e-4, "{name}: {worst}");
+    }
+}
+
+#[test]
+fn trajectories_pictures_and_archives() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (raw, png, npz) = (
+        text(&path("raw.npy")),
+        text(&path("png")),
+        text(&path("x.npz")),
+    );
+    let student = model("distill");
+    let start = [
+        "--model",
+        &student,
+        "--count",
+        "3",
+        "--trajectory",
+        "--raw",
+        &raw,
+    ];
+    call(&sample(
+        &[&start[..], &["--png", &png, "--npz", &npz]].concat(),
+    ))
+    .succeeded();
+    assert_eq!(floats(&raw).len(), 3 * 4 * 256);
+    assert!(path("png").join("grid.png").is_file() && path("x.npz").is_file());
+    let more = ["--times", "0.5625,0.0"];
+    call(&sample(&[&start[..], &more].concat())).succeeded();
+    assert_eq!(floats(&raw).len(), 3 * 2 * 256);
+    call(&sample(&[&start[..], &["--times", "0,0.5"]].concat())).failed(2, &["--times"]);
+}
+
+#[test]
+fn collected_arrays_begin_with_their_noise_and_can_be_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let raw = text(&folder.path().join("states.npy"));
+    let teacher = model("teacher");
+    let arguments = [
+        "collect",
+        "--teacher",
+        &teacher,
+        "--count",
+        "4",
+        "--steps",
+        "4",
+        "--grid",
+    ];
+    let more = ["uniform", "--record", "1,0.5,0", "--raw", &raw];
+    call(&[&arguments[..], &more].concat()).succeeded();
+    assert_eq!(floats(&raw).len(), 4 * 3 * 256);
+    let store = text(&folder.path().join("store"));
+    let more = ["uniform", "--record", "1,0.5,0", "--store", &store];
+    call(&[&arguments[..], &more].concat()).succeeded();
+    let more = ["uniform", "--record", "1,0.3,0", "--raw", &raw];
+    call(&[&arguments[..], &more].concat()).failed(1, &["0.3"]);
+}
+
+#[test]
+fn noise_of_another_shape_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let raw = text(&folder.path().join("a.npy"));
+    let (teacher, student) = (model("teacher"), model("distill"));
+    let start = [
+        "--model",
+        &student,
+        "--count",
+        "2",
+        "--trajectory",
+        "--raw",
+        &raw,
+    ];
+    call(&sample(&start)).succeeded();
+    let again = ["--model", &teacher, "--noise", &raw, "--raw", "/dev/null"];
+    call(&sample(&again)).failed(2, &["shape", "1×16×16"]);
+    call(&sample(&[
+        "--model",
+        &teacher,
+        "--noise",
+        "/no/x.npy",
+        "--raw",
+        &raw,
+    ]))
+    .failed(3, &["x.npy"]);
+}
+
+#[test]
+fn archives_of_images_are_compared_in_a_named_space() {
+    let folder = tempfile::tempdir().unwrap();
+    let npz = text(&folder.path().join("x.npz"));
+    let student = model("distill");
+    call(&sample(&[
+        "--model", &student, "--count", "80", "--npz", &npz,
+    ]))
+    .succeeded();
+    let features = text(&PathBuf::from("datasets/fashion-mnist-16-classifier"));
+    let json = call(&["evaluate", &npz, &npz, "--features", &features, "--json"])
+        .succeeded()
+        .json();
+    assert!(
+        json["frechet"]["value"].as_f64().unwrap().abs() < 1e-4,
+        "{json}"
+    );
+    assert_eq!(json["frechet"]["samples"], 80);
+    call(&["evaluate", &npz, &npz]).failed(2, &["--features"]);
+}
+
+/// The values of a float32 array.
+fn floats(path: &str) -> Vec<f32> {
+    let bytes = std::fs::read(path).unwrap();
+    let header = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let value = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+    bytes[header..].chunks_exact(4).map(value).collect()
+}
