@@ -1,8 +1,9 @@
 //! Runs the stages of an experiment, and skips those that are done.
 
-mod work;
+mod make;
+mod show;
 
-pub(crate) use work::Watch;
+pub(crate) use make::Watch;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -124,7 +125,7 @@ impl Runner<'_> {
                     self.stage(stage, key, &outputs, "images", Self::teacher)?;
                 }
                 name::COLLECT => {
-                    let outputs = [PathBuf::from(work::STORE)];
+                    let outputs = [PathBuf::from(make::STORE)];
                     self.stage(stage, key, &outputs, "trajectories", Self::collect)?;
                 }
                 name::SAMPLE => {
