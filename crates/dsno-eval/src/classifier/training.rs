@@ -1,0 +1,372 @@
+//! Training of a classifier from images and labels on the host.
+
+#[cfg(test)]
+mod tests;
+
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::config::ClassifierConfig;
+use super::network::{Network, to_host};
+use super::random::{self, Numbers};
+use super::{Classifier, ClassifierError};
+use crate::Moments;
+
+/// Images for one pass through the network when nothing is learnt from them.
+const PASS: usize = 256;
+
+/// Images and labels on the host, borrowed from whatever holds them.
+///
+/// | value    | shape          | range and unit           |
+/// |----------|----------------|--------------------------|
+/// | `pixels` | `[N, C, H, W]` | pixel units, `[-1, 1]`   |
+/// | `labels` | `[N]`          | `0..classes`             |
+#[derive(Debug, Clone, Copy)]
+pub struct LabelledImages<'a> {
+    /// All pixels, row-major.
+    pub pixels: &'a [f32],
+    /// One label per image.
+    pub labels: &'a [u32],
+}
+
+/// Trains a [`Classifier`]: what to learn from, for how long and how fast.
+///
+/// AdamW with cross-entropy; the learning rate falls along half a cosine from `learning_rate` to
+/// zero. Images are moved by up to `max_shift` pixels each way, edges repeated, and mirrored half
+/// of the time where `flip` allows it. Weights, order, moves and flips are functions of `seed`
+/// alone.
+///
+/// # Examples
+///
+/// Light against dark is learnt in a few steps.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use dsno_eval::{ClassifierConfig, ClassifierTraining, LabelledImages};
+///
+/// let pixels: Vec<f32> = (0..64 * 64).map(|i| if i / 64 % 2 == 0 { -0.5 } else { 0.5 }).collect();
+/// let labels: Vec<u32> = (0..64).map(|image| image % 2).collect();
+/// let images = LabelledImages { pixels: &pixels, labels: &labels };
+/// let training = ClassifierTraining {
+///     space: "light and dark, 4 features".into(),
+///     config: ClassifierConfig {
+///         image_channels: 1,
+///         image_size: 8,
+///         base_channels: 8,
+///         features: 4,
+///         classes: 2,
+///     },
+///     epochs: 5,
+///     batch_size: 16,
+///     learning_rate: 1e-2,
+///     weight_decay: 0.0,
+///     flip: true,
+///     max_shift: 1,
+///     seed: 0,
+/// };
+/// let device = Device::flex();
+/// let classifier = training.run(images, &device, &mut |_epoch| {})?;
+/// assert_eq!(classifier.accuracy(images, &device)?, 1.0);
+/// # Ok::<(), dsno_eval::ClassifierError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassifierTraining {
+    /// Name of the feature space, such as 'fashion-mnist-16 classifier, 64 features'.
+    pub space: String,
+    /// The classifier to build.
+    pub config: ClassifierConfig,
+    /// Passes over the images.
+    pub epochs: usize,
+    /// Images in an optimiser step; the last step of an epoch takes what is left.
+    pub batch_size: usize,
+    /// Learning rate of the first step.
+    pub learning_rate: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Whether a mirrored image is still of its class.
+    pub flip: bool,
+    /// Largest move in pixels, along each axis.
+    pub max_shift: usize,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// What an epoch came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EpochReport {
+    /// Epochs done, from 1.
+    pub epoch: usize,
+    /// Epochs to do in all.
+    pub epochs: usize,
+    /// Mean cross-entropy over the epoch's images, in nats.
+    pub loss: f64,
+}
+
+impl ClassifierTraining {
+    /// Trains on `device` and calls `observe` after each epoch.
+    ///
+    /// # Errors
+    ///
+    /// * [`ClassifierError::Config`] or [`ClassifierError::Rate`] if a key is out of range.
+    /// * [`ClassifierError::ImageCount`] or [`ClassifierError::Label`] if the images do not fit it.
+    /// * [`ClassifierError::NonFinite`] if training diverges.
+    /// * [`ClassifierError::Statistics`] if the features cannot be standardised.
+    pub fn run(
+        &self,
+        images: LabelledImages<'_>,
+        device: &Device,
+        observe: &mut dyn FnMut(&EpochReport),
+    ) -> Result<Classifier, ClassifierError> {
+        self.validate()?;
+        images.validate(&self.config)?;
+        let learning = device.clone().autodiff();
+        let mut network = random::network(&self.config, self.seed, &learning);
+        let mut optimiser = AdamWConfig::new()
+            .with_weight_decay(self.weight_decay as f32)
+            .init();
+        let mut numbers = Numbers::order(self.seed);
+        let count = images.labels.len();
+        let steps = (self.epochs * count.div_ceil(self.batch_size)) as f64;
+        let mut step = 0.0;
+        for epoch in 0..self.epochs {
+            let mut sum = 0.0;
+            let order = numbers.permutation(count);
+            for (batch, indices) in order.chunks(self.batch_size).enumerate() {
+                let (x, targets) = self.batch(images, indices, &mut numbers, &learning);
+                let loss = cross_entropy(&network.logits(network.hidden(x)), targets);
+                let value = f64::from(to_host(loss.clone())?[0]);
+                if !value.is_finite() {
+                    return Err(ClassifierError::NonFinite { epoch, batch });
+                }
+                sum += value * indices.len() as f64;
+                let gradients = GradientsParams::from_grads(loss.backward(), &network);
+                let rate = self.learning_rate * half_cosine(step / steps);
+                network = optimiser.step(rate, network, gradients);
+                step += 1.0;
+            }
+            let loss = sum / count as f64;
+            observe(&EpochReport {
+                epoch: epoch + 1,
+                epochs: self.epochs,
+                loss,
+            });
+        }
+        self.standardised(&network, images, device)
+    }
+
+    fn validate(&self) -> Result<(), ClassifierError> {
+        self.config.validate()?;
+        let side = self.config.image_size;
+        let checks = [
+            ("epochs", self.epochs, self.epochs >= 1, "at least 1"),
+            (
+                "batch_size",
+                self.batch_size,
+                self.batch_size >= 1,
+                "at least 1",
+            ),
+            (
+                "max_shift",
+                self.max_shift,
+                self.max_shift < side,
+                "less than the image's side",
+            ),
+        ];
+        if let Some((key, found, _, expected)) = checks.into_iter().find(|(_, _, holds, _)| !holds)
+        {
+            return Err(ClassifierError::Config {
+                key,
+                found,
+                expected,
+            });
+        }
+        let rates = [
+            ("learning_rate", self.learning_rate),
+            ("weight_decay", self.weight_decay),
+        ];
+        match rates
+            .into_iter()
+            .find(|(_, rate)| !(rate.is_finite() && *rate >= 0.0))
+        {
+            None => Ok(()),
+            Some((key, found)) => Err(ClassifierError::Rate {
+                key,
+                found,
+                expected: "a finite number, 0 or more",
+            }),
+        }
+    }
+
+    /// The images at `indices`, moved and mirrored at random, and their classes as one-hot rows.
+    fn batch(
+        &self,
+        images: LabelledImages<'_>,
+        indices: &[usize],
+        numbers: &mut Numbers,
+        device: &Device,
+    ) -> (Tensor<4>, Tensor<2>) {
+        let (config, pixels) = (&self.config, self.config.pixels());
+        let mut x = Vec::with_capacity(indices.len() * pixels);
+        let mut targets = vec![0.0_f32; indices.len() * config.classes];
+        for (row, &index) in indices.iter().enumerate() {
+            let mirrored = numbers.below(2) == 1 && self.flip;
+            let moved = [0; 2].map(|_: usize| numbers.below(2 * self.max_shift + 1));
+            let image = &images.pixels[index * pixels..(index + 1) * pixels];
+            for plane in image.chunks_exact(config.image_size * config.image_size) {
+                self.moved_plane(plane, moved, mirrored, &mut x);
+            }
+            targets[row * config.classes + images.labels[index] as usize] = 1.0;
+        }
+        let side = config.image_size;
+        let shape = [indices.len(), config.image_channels, side, side];
+        let targets = TensorData::new(targets, [indices.len(), config.classes]);
+        (
+            Tensor::from_data(TensorData::new(x, shape), device),
+            Tensor::from_data(targets, device),
+        )
+    }
+
+    /// One channel with its edges repeated; `moved` counts from `−max_shift`.
+    fn moved_plane(&self, plane: &[f32], moved: [usize; 2], mirrored: bool, out: &mut Vec<f32>) {
+        let side = self.config.image_size;
+        let source =
+            |at: usize, moved: usize| (at + moved).saturating_sub(self.max_shift).min(side - 1);
+        for y in 0..side {
+            let row = source(y, moved[0]) * side;
+            out.extend((0..side).map(|x| {
+                let x = if mirrored { side - 1 - x } else { x };
+                plane[row + source(x, moved[1])]
+            }));
+        }
+    }
+
+    /// The trained network on the plain device, its features standardised over the images.
+    fn standardised(
+        &self,
+        network: &Network,
+        images: LabelledImages<'_>,
+        device: &Device,
+    ) -> Result<Classifier, ClassifierError> {
+        let mut parameters = network.parameters()?;
+        let mut raw = parameters.iter();
+        let mut take = |_: &str, _: &[usize]| raw.next().map_or(vec![], |p| p.values.clone());
+        let plain = Network::build(&self.config, &mut take, device);
+        let statistics = |source| ClassifierError::Statistics { source };
+        let mut moments = Moments::new(self.config.features);
+        for indices in images.passes() {
+            let hidden = plain.hidden(images.tensor(&self.config, indices, device));
+            moments.push_batch(&to_host(hidden)?).map_err(statistics)?;
+        }
+        let gaussian = moments.finish().map_err(statistics)?;
+        let variances = gaussian
+            .covariance()
+            .iter()
+            .step_by(self.config.features + 1);
+        for parameter in &mut parameters {
+            match parameter.name.as_str() {
+                "mean" => parameter.values = gaussian.mean().iter().map(|&m| m as f32).collect(),
+                "deviation" => {
+                    // A feature that never moves stays as it is instead of blowing up noise.
+                    let deviation = |v: &f64| if *v > 1e-12 { v.sqrt() as f32 } else { 1.0 };
+                    parameter.values = variances.clone().map(deviation).collect();
+                }
+                _ => {}
+            }
+        }
+        let mut rest = parameters.into_iter();
+        let mut take = |_: &str, _: &[usize]| rest.next().map_or(vec![], |p| p.values);
+        let network = Network::build(&self.config, &mut take, device);
+        Ok(Classifier {
+            space: self.space.clone(),
+            config: self.config.clone(),
+            network,
+        })
+    }
+}
+
+impl Classifier {
+    /// Gives the share of images whose largest logit is their label's, from 0 to 1.
+    ///
+    /// # Errors
+    ///
+    /// * [`ClassifierError::ImageCount`] or [`ClassifierError::Label`] if the images do not fit.
+    pub fn accuracy(
+        &self,
+        images: LabelledImages<'_>,
+        device: &Device,
+    ) -> Result<f64, ClassifierError> {
+        images.validate(&self.config)?;
+        let mut hits = 0;
+        for indices in images.passes() {
+            let labels = &images.labels[indices.clone()];
+            let logits = to_host(self.logits(images.tensor(&self.config, indices, device))?)?;
+            hits += logits
+                .chunks_exact(self.config.classes)
+                .zip(labels)
+                .filter(|(row, label)| {
+                    let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+                    best.is_some_and(|(class, _)| class == **label as usize)
+                })
+                .count();
+        }
+        Ok(hits as f64 / images.labels.len() as f64)
+    }
+}
+
+impl LabelledImages<'_> {
+    fn validate(&self, config: &ClassifierConfig) -> Result<(), ClassifierError> {
+        let (labels, found) = (self.labels.len(), self.pixels.len());
+        if labels == 0 || labels.checked_mul(config.pixels()) != Some(found) {
+            return Err(ClassifierError::ImageCount {
+                labels,
+                pixels_each: config.pixels(),
+                found,
+            });
+        }
+        let classes = config.classes;
+        match self
+            .labels
+            .iter()
+            .enumerate()
+            .find(|(_, label)| **label as usize >= classes)
+        {
+            None => Ok(()),
+            Some((image, &label)) => Err(ClassifierError::Label {
+                image,
+                label,
+                classes,
+            }),
+        }
+    }
+
+    fn passes(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let len = self.labels.len();
+        (0..len)
+            .step_by(PASS)
+            .map(move |start| start..len.min(start + PASS))
+    }
+
+    fn tensor(
+        &self,
+        config: &ClassifierConfig,
+        indices: std::ops::Range<usize>,
+        device: &Device,
+    ) -> Tensor<4> {
+        let (pixels, side) = (config.pixels(), config.image_size);
+        let shape = [indices.len(), config.image_channels, side, side];
+        let part = self.pixels[indices.start * pixels..indices.end * pixels].to_vec();
+        Tensor::from_data(TensorData::new(part, shape), device)
+    }
+}
+
+/// Mean over the batch of `−log softmax(logits)[label]`.
+fn cross_entropy(logits: &Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    let [batch, _] = logits.dims();
+    -(log_softmax(logits.clone(), 1) * targets).sum() / batch as f64
+}
+
+/// From 1 at the start of training to 0 at its end.
+fn half_cosine(share: f64) -> f64 {
+    f64::midpoint((std::f64::consts::PI * share).cos(), 1.0)
+}
