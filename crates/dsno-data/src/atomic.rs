@@ -64,11 +64,15 @@ pub fn write_atomic_with(
 ) -> Result<(), WriteError> {
     let path = path.as_ref();
     let Some(name) = path.file_name() else {
-        return Err(WriteError::NoFileName { path: path.to_path_buf() });
+        return Err(WriteError::NoFileName {
+            path: path.to_path_buf(),
+        });
     };
     let temporary = Temporary(path.with_file_name(temporary_name(name)));
-    put(&temporary.0, path, fill)
-        .map_err(|source| WriteError::Write { path: path.to_path_buf(), source })
+    put(&temporary.0, path, fill).map_err(|source| WriteError::Write {
+        path: path.to_path_buf(),
+        source,
+    })
 }
 
 /// Deletes temporary files that a killed process left beside `path`, and counts them.
@@ -81,10 +85,14 @@ pub fn write_atomic_with(
 pub fn remove_leftovers(path: impl AsRef<Path>) -> Result<usize, WriteError> {
     let path = path.as_ref();
     let Some(name) = path.file_name() else {
-        return Err(WriteError::NoFileName { path: path.to_path_buf() });
+        return Err(WriteError::NoFileName {
+            path: path.to_path_buf(),
+        });
     };
-    sweep(folder_of(path), &name.to_string_lossy())
-        .map_err(|source| WriteError::Write { path: path.to_path_buf(), source })
+    sweep(folder_of(path), &name.to_string_lossy()).map_err(|source| WriteError::Write {
+        path: path.to_path_buf(),
+        source,
+    })
 }
 
 fn sweep(folder: &Path, name: &str) -> io::Result<usize> {
@@ -94,7 +102,9 @@ fn sweep(folder: &Path, name: &str) -> io::Result<usize> {
         let found = entry.file_name();
         let found = found.to_string_lossy();
         let infix = found.strip_prefix('.').and_then(|f| f.strip_prefix(name));
-        let infix = infix.and_then(|f| f.strip_prefix('.')).and_then(|f| f.strip_suffix(".tmp"));
+        let infix = infix
+            .and_then(|f| f.strip_prefix('.'))
+            .and_then(|f| f.strip_suffix(".tmp"));
         let ours = infix.is_some_and(|i| i.bytes().all(|b| b.is_ascii_digit() || b == b'-'));
         if ours {
             fs::remove_file(entry.path())?;
@@ -111,7 +121,9 @@ fn put(
 ) -> io::Result<()> {
     let mut writer = BufWriter::new(File::create_new(temporary)?);
     fill(&mut writer)?;
-    let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let file = writer
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
     drop(file);
     fs::rename(temporary, path)?;
@@ -120,7 +132,11 @@ fn put(
 
 /// Makes the rename itself durable; a folder cannot be opened for this on Windows.
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()
+    } else {
+        Ok(())
+    }
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -155,7 +171,9 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap();
-        entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
+        entries
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect()
     }
 
     #[test]
@@ -177,7 +195,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = write_atomic(folder.path().join("no/such"), b"x").unwrap_err();
         assert!(error.to_string().contains("no/such"));
-        assert!(matches!(write_atomic("/", b""), Err(WriteError::NoFileName { .. })));
+        assert!(matches!(
+            write_atomic("/", b""),
+            Err(WriteError::NoFileName { .. })
+        ));
     }
 
     #[test]

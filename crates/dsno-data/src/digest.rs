@@ -32,5 +32,7 @@ pub fn sha256_file(path: impl AsRef<Path>) -> io::Result<String> {
 pub(crate) fn to_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let nibbles = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
-    nibbles.map(|n| char::from(DIGITS[usize::from(n)])).collect()
+    nibbles
+        .map(|n| char::from(DIGITS[usize::from(n)]))
+        .collect()
 }

@@ -112,19 +112,44 @@ impl ImageSet {
         table: impl AsRef<Path>,
         tile: usize,
     ) -> Result<Self, DataError> {
-        Ok(Self::from_raw(sheet::read(sheet.as_ref(), table.as_ref(), tile)?))
+        Ok(Self::from_raw(sheet::read(
+            sheet.as_ref(),
+            table.as_ref(),
+            tile,
+        )?))
     }
 
     /// Takes over pictures, for example those of an `.npz` file; the set has no labels.
     pub fn from_pictures(pictures: &Pictures) -> Self {
         let [_, height, width, channels] = pictures.shape();
         let bytes = pictures.to_planes();
-        Self::from_raw(Raw { channels, height, width, bytes, labels: None, classes: 0 })
+        Self::from_raw(Raw {
+            channels,
+            height,
+            width,
+            bytes,
+            labels: None,
+            classes: 0,
+        })
     }
 
     fn from_raw(raw: Raw) -> Self {
-        let Raw { channels, height, width, bytes, labels, classes } = raw;
-        Self { channels, height, width, pixels: Pixels::new(bytes), labels, classes }
+        let Raw {
+            channels,
+            height,
+            width,
+            bytes,
+            labels,
+            classes,
+        } = raw;
+        Self {
+            channels,
+            height,
+            width,
+            pixels: Pixels::new(bytes),
+            labels,
+            classes,
+        }
     }
 
     /// Declares how many classes there are, so that a class without images still counts.
@@ -132,7 +157,11 @@ impl ImageSet {
         let labels = self.labels.iter().flatten();
         match labels.enumerate().find(|&(_, &label)| label >= classes) {
             Some((index, &label)) if classes > 0 => Err((index, label)),
-            _ if classes == 0 => Ok(Self { labels: None, classes, ..self }),
+            _ if classes == 0 => Ok(Self {
+                labels: None,
+                classes,
+                ..self
+            }),
             _ => Ok(Self { classes, ..self }),
         }
     }
@@ -145,10 +174,19 @@ impl ImageSet {
     pub fn padded_to(&self, side: usize) -> Result<Self, DataError> {
         let (height, width) = (self.height, self.width);
         if height > side || width > side {
-            return Err(DataError::Pad { height, width, to: side });
+            return Err(DataError::Pad {
+                height,
+                width,
+                to: side,
+            });
         }
         let pixels = self.pixels.padded([height, width], side);
-        Ok(Self { height: side, width: side, pixels, ..self.clone_without_pixels() })
+        Ok(Self {
+            height: side,
+            width: side,
+            pixels,
+            ..self.clone_without_pixels()
+        })
     }
 
     /// Averages square blocks of pixels until every image is `side`×`side`; the average is exact.
@@ -159,16 +197,29 @@ impl ImageSet {
     /// to 1/16 of the original size.
     pub fn averaged_to(&self, side: usize) -> Result<Self, DataError> {
         let (height, width) = (self.height, self.width);
-        let wrong = DataError::Average { height, width, to: side };
+        let wrong = DataError::Average {
+            height,
+            width,
+            to: side,
+        };
         if height != width || side == 0 || height % side != 0 {
             return Err(wrong);
         }
         let pixels = self.pixels.averaged(width, height / side).ok_or(wrong)?;
-        Ok(Self { height: side, width: side, pixels, ..self.clone_without_pixels() })
+        Ok(Self {
+            height: side,
+            width: side,
+            pixels,
+            ..self.clone_without_pixels()
+        })
     }
 
     fn clone_without_pixels(&self) -> Self {
-        Self { pixels: Pixels::new(Vec::new()), labels: self.labels.clone(), ..*self }
+        Self {
+            pixels: Pixels::new(Vec::new()),
+            labels: self.labels.clone(),
+            ..*self
+        }
     }
 
     /// Returns the images `range` as a set of their own, for example to hold some out.
@@ -179,12 +230,23 @@ impl ImageSet {
     pub fn split(&self, range: Range<usize>) -> Result<Self, DataError> {
         let Range { start, end } = range;
         if start >= end || end > self.len() {
-            return Err(DataError::Range { start, end, len: self.len() });
+            return Err(DataError::Range {
+                start,
+                end,
+                len: self.len(),
+            });
         }
         let size = self.image_len();
         let pixels = self.pixels.slice(start * size..end * size);
-        let labels = self.labels.as_ref().map(|labels| labels[start..end].to_vec());
-        Ok(Self { pixels, labels, ..*self })
+        let labels = self
+            .labels
+            .as_ref()
+            .map(|labels| labels[start..end].to_vec());
+        Ok(Self {
+            pixels,
+            labels,
+            ..*self
+        })
     }
 
     /// Number of images, at least 1.
@@ -255,7 +317,9 @@ impl ImageSet {
     /// If an index is not below [`len`](Self::len).
     pub fn batch(&self, indices: &[usize], device: &Device) -> Tensor<4> {
         let mut values = Vec::with_capacity(indices.len() * self.image_len());
-        indices.iter().for_each(|&index| self.append(index, &mut values));
+        indices
+            .iter()
+            .for_each(|&index| self.append(index, &mut values));
         self.to_tensor(values, indices.len(), device)
     }
 
@@ -270,7 +334,9 @@ impl ImageSet {
             let start = values.len();
             self.append(example.index, &mut values);
             if example.flip {
-                values[start..].chunks_mut(self.width).for_each(<[f32]>::reverse);
+                values[start..]
+                    .chunks_mut(self.width)
+                    .for_each(<[f32]>::reverse);
             }
         }
         self.to_tensor(values, examples.len(), device)

@@ -10,7 +10,9 @@ pub mod order;
 pub mod picture;
 mod source;
 mod spec;
+pub mod store;
 
 pub use error::{DataError, DecodeError};
 pub use image_set::ImageSet;
 pub use spec::{DatasetSpec, FileSpec, Format};
+pub use store::{StoreError, StoreSpec, TrajectoryStore};

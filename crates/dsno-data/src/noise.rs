@@ -189,7 +189,9 @@ pub fn batch_of(
     let mut count = 0;
     for index in indices {
         values.resize((count + 1) * c * h * w, 0.0);
-        stream.draws(seed, index).fill_gaussian(&mut values[count * c * h * w..]);
+        stream
+            .draws(seed, index)
+            .fill_gaussian(&mut values[count * c * h * w..]);
         count += 1;
     }
     Tensor::from_data(TensorData::new(values, [count, c, h, w]), device)
@@ -222,12 +224,15 @@ pub fn label(seed: u64, index: u64, classes: u32) -> u32 {
 #[cfg(test)]
 mod tests;
 
-/// First values, pinned: if one changes, every stored trajectory loses its noise.
+/// First values, from an independent Python implementation of the formulas above: if one changes,
+/// every stored trajectory loses its noise.
 #[cfg(test)]
 pub(crate) mod golden {
-    pub(crate) const NOISE_1_0: [f32; 4] = [0.0; 4];
-    pub(crate) const NOISE_321_49999: [f32; 4] = [0.0; 4];
-    pub(crate) const UNIFORM_1_0: [f64; 2] = [0.0; 2];
-    pub(crate) const LABELS_1: [u32; 8] = [0; 8];
-    pub(crate) const ORDER: [u32; 8] = [0; 8];
+    pub(crate) const NOISE_1_0: [f32; 4] =
+        [1.232_906_7, 0.848_737_36, -0.918_097_14, -0.509_728_55];
+    pub(crate) const NOISE_321_49999: [f32; 4] =
+        [0.469_809_38, -0.638_210_95, -1.142_161_1, 1.992_354_4];
+    pub(crate) const UNIFORM_1_0: [f64; 2] = [0.768_406_136_190_378, 0.274_866_469_706_201_65];
+    pub(crate) const LABELS_1: [u32; 8] = [2, 4, 1, 8, 6, 1, 1, 1];
+    pub(crate) const ORDER: [u32; 8] = [6, 0, 7, 2, 5, 4, 3, 1];
 }

@@ -168,9 +168,14 @@ pub enum ContentError {
 /// * [`NpyError::Content`] if it is not a C-order array of a known type, complete and no longer.
 pub fn read(path: impl AsRef<Path>) -> Result<Array, NpyError> {
     let path = path.as_ref();
-    let at = |source| NpyError::Read { path: path.to_path_buf(), source };
+    let at = |source| NpyError::Read {
+        path: path.to_path_buf(),
+        source,
+    };
     let mut file = BufReader::new(File::open(path).map_err(at)?);
-    stream::read(&mut file).map_err(at)?.map_err(|problem| content(path, "array", problem))
+    stream::read(&mut file)
+        .map_err(at)?
+        .map_err(|problem| content(path, "array", problem))
 }
 
 /// Reads an `.npy` file of 32-bit reals and returns its shape and elements.
@@ -222,7 +227,9 @@ pub fn read_i64(path: impl AsRef<Path>) -> Result<(Vec<usize>, Vec<i64>), NpyErr
 pub fn write(path: impl AsRef<Path>, array: &Array) -> Result<(), NpyError> {
     let path = path.as_ref();
     check_shape(path, &array.shape, array.values.len())?;
-    Ok(atomic::write_atomic_with(path, |file| stream::write(file, array))?)
+    Ok(atomic::write_atomic_with(path, |file| {
+        stream::write(file, array)
+    })?)
 }
 
 /// Writes 32-bit reals as an `.npy` file, atomically.
@@ -233,22 +240,39 @@ pub fn write(path: impl AsRef<Path>, array: &Array) -> Result<(), NpyError> {
 pub fn write_f32(path: impl AsRef<Path>, shape: &[usize], values: &[f32]) -> Result<(), NpyError> {
     let path = path.as_ref();
     check_shape(path, shape, values.len())?;
-    Ok(atomic::write_atomic_with(path, |file| stream::write_f32(file, shape, values))?)
+    Ok(atomic::write_atomic_with(path, |file| {
+        stream::write_f32(file, shape, values)
+    })?)
 }
 
 fn check_shape(path: &Path, shape: &[usize], found: usize) -> Result<(), NpyError> {
     if stream::elements(shape) == Some(found) {
         return Ok(());
     }
-    Err(NpyError::Shape { path: path.to_path_buf(), shape: shape.to_vec(), found })
+    Err(NpyError::Shape {
+        path: path.to_path_buf(),
+        shape: shape.to_vec(),
+        found,
+    })
 }
 
 fn content(path: &Path, name: &str, problem: ContentError) -> NpyError {
-    NpyError::Content { path: path.to_path_buf(), name: name.to_owned(), problem }
+    NpyError::Content {
+        path: path.to_path_buf(),
+        name: name.to_owned(),
+        problem,
+    }
 }
 
 fn other_type(path: &Path, values: &Values, expected: &'static str) -> NpyError {
-    content(path, "array", ContentError::OtherType { found: values.descr(), expected })
+    content(
+        path,
+        "array",
+        ContentError::OtherType {
+            found: values.descr(),
+            expected,
+        },
+    )
 }
 
 #[cfg(test)]

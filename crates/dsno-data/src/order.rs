@@ -79,7 +79,13 @@ impl EndlessOrder {
     /// If `len` is 0 or does not fit 32 bits; an [`ImageSet`](crate::ImageSet) is never empty.
     pub fn new(seed: u64, len: usize, flips: bool) -> Self {
         assert!(len > 0, "an order needs at least one image");
-        Self { seed, len, flips, epoch: 0, order: epoch_order(seed, 0, len) }
+        Self {
+            seed,
+            len,
+            flips,
+            epoch: 0,
+            order: epoch_order(seed, 0, len),
+        }
     }
 
     /// Returns the `k`-th example, counted from 0 over all epochs.
@@ -90,7 +96,10 @@ impl EndlessOrder {
             self.epoch = epoch;
         }
         let flip = self.flips && Stream::Flip.draws(self.seed, k).bits() & 1 == 1;
-        Example { index: self.order[position] as usize, flip }
+        Example {
+            index: self.order[position] as usize,
+            flip,
+        }
     }
 
     /// Returns `count` consecutive examples from the `start`-th on.
@@ -107,7 +116,11 @@ mod tests {
     fn every_epoch_visits_every_image_once() {
         let mut order = EndlessOrder::new(3, 17, true);
         for epoch in 0..3 {
-            let mut seen: Vec<_> = order.batch(epoch * 17, 17).iter().map(|e| e.index).collect();
+            let mut seen: Vec<_> = order
+                .batch(epoch * 17, 17)
+                .iter()
+                .map(|e| e.index)
+                .collect();
             seen.sort_unstable();
             assert_eq!(seen, (0..17).collect::<Vec<_>>());
         }

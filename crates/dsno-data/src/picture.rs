@@ -121,11 +121,25 @@ impl Pictures {
         bytes: Vec<u8>,
     ) -> Result<Self, PictureError> {
         let sides = [count, height, width, channels];
-        let expected = sides.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
+        let expected = sides
+            .iter()
+            .try_fold(1_usize, |product, &n| product.checked_mul(n));
         if bytes.is_empty() || expected != Some(bytes.len()) || !matches!(channels, 1 | 3) {
-            return Err(PictureError::Shape { found: bytes.len(), count, height, width, channels });
+            return Err(PictureError::Shape {
+                found: bytes.len(),
+                count,
+                height,
+                width,
+                channels,
+            });
         }
-        Ok(Self { count, height, width, channels, bytes })
+        Ok(Self {
+            count,
+            height,
+            width,
+            channels,
+            bytes,
+        })
     }
 
     /// Converts values `[N, C, H, W]` in `[-1, 1]` with [`to_u8`].
@@ -200,17 +214,27 @@ impl Pictures {
     pub fn encode_png(&self, index: usize) -> Result<Vec<u8>, PictureError> {
         let (width, height, count) = (self.width, self.height, self.count);
         let mut images = self.bytes.chunks_exact(self.image_len());
-        let image = images.nth(index).ok_or(PictureError::Index { index, count })?;
+        let image = images
+            .nth(index)
+            .ok_or(PictureError::Index { index, count })?;
         let mut file = Vec::new();
         let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
-        let color = if self.channels == 1 { png::ColorType::Grayscale } else { png::ColorType::Rgb };
+        let color = if self.channels == 1 {
+            png::ColorType::Grayscale
+        } else {
+            png::ColorType::Rgb
+        };
         encoder.set_color(color);
         encoder.set_depth(png::BitDepth::Eight);
         let written = encoder.write_header().and_then(|mut writer| {
             writer.write_image_data(image)?;
             writer.finish()
         });
-        written.map_err(|source| PictureError::Encode { width, height, source })?;
+        written.map_err(|source| PictureError::Encode {
+            width,
+            height,
+            source,
+        })?;
         Ok(file)
     }
 
@@ -236,8 +260,10 @@ impl Pictures {
         first: usize,
     ) -> Result<(), PictureError> {
         let folder = folder.as_ref();
-        fs::create_dir_all(folder)
-            .map_err(|source| WriteError::Write { path: folder.to_path_buf(), source })?;
+        fs::create_dir_all(folder).map_err(|source| WriteError::Write {
+            path: folder.to_path_buf(),
+            source,
+        })?;
         (0..self.count).try_for_each(|index| {
             self.save_png(index, folder.join(format!("{:05}.png", first + index)))
         })
@@ -250,7 +276,10 @@ impl Pictures {
     ///
     /// [`PictureError::Archive`] if the file could not be written.
     pub fn save_npz(&self, path: impl AsRef<Path>) -> Result<(), PictureError> {
-        let array = Array { shape: self.shape().to_vec(), values: Values::U8(self.bytes.clone()) };
+        let array = Array {
+            shape: self.shape().to_vec(),
+            values: Values::U8(self.bytes.clone()),
+        };
         Ok(npy::write_npz(path, &[("arr_0", &array)])?)
     }
 
@@ -269,7 +298,9 @@ impl Pictures {
                 return Self::new(n, h, w, c, bytes);
             }
         }
-        Err(PictureError::NoPictures { path: path.to_path_buf() })
+        Err(PictureError::NoPictures {
+            path: path.to_path_buf(),
+        })
     }
 }
 

@@ -17,22 +17,36 @@ pub(crate) fn locate(path: &Path) -> Result<PathBuf, DataError> {
         name.push(".gz");
         PathBuf::from(name)
     };
-    let found = [path.to_path_buf(), other].into_iter().find(|candidate| candidate.exists());
+    let found = [path.to_path_buf(), other]
+        .into_iter()
+        .find(|candidate| candidate.exists());
     found.ok_or_else(|| missing(path))
 }
 
 /// The error for a file that no specification explains.
 pub(crate) fn missing(path: &Path) -> DataError {
-    let set = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let set = path
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let obtain = "check the path".to_owned();
-    DataError::MissingFile { set, path: path.to_path_buf(), obtain }
+    DataError::MissingFile {
+        set,
+        path: path.to_path_buf(),
+        obtain,
+    }
 }
 
 /// Opens a file and decompresses it if its name ends in `.gz`.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, DataError> {
     let file = File::open(path).map_err(|source| read_error(path, source))?;
     let file = BufReader::new(file);
-    Ok(if is_gzip(path) { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
+    Ok(if is_gzip(path) {
+        Box::new(MultiGzDecoder::new(file))
+    } else {
+        Box::new(file)
+    })
 }
 
 /// Reads at most `limit` bytes.
@@ -48,7 +62,10 @@ pub(crate) fn read_up_to(
 }
 
 pub(crate) fn read_error(path: &Path, source: std::io::Error) -> DataError {
-    DataError::Read { path: path.to_path_buf(), source }
+    DataError::Read {
+        path: path.to_path_buf(),
+        source,
+    }
 }
 
 fn is_gzip(path: &Path) -> bool {

@@ -112,7 +112,10 @@ impl DatasetSpec {
 
     /// Returns the same set averaged to another size, for example the emoji at 32×32.
     pub fn averaged_to(self, side: usize) -> Self {
-        Self { average_to: Some(side), ..self }
+        Self {
+            average_to: Some(side),
+            ..self
+        }
     }
 
     /// Lists the files and folders that are not there, without reading any: a matter of
@@ -125,9 +128,9 @@ impl DatasetSpec {
 
     fn paths(&self) -> Vec<&Path> {
         let mut paths: Vec<&Path> = match &self.format {
-            Format::Idx { images, labels } => {
-                std::iter::once(images.as_path()).chain(labels.as_deref()).collect()
-            }
+            Format::Idx { images, labels } => std::iter::once(images.as_path())
+                .chain(labels.as_deref())
+                .collect(),
             Format::ImageFolder { path } => vec![path],
             Format::PngSheet { sheet, table, .. } => vec![sheet, table],
         };
@@ -175,14 +178,28 @@ impl DatasetSpec {
         };
         if images.channels() != self.channels {
             let (asked, found) = (self.channels, images.channels());
-            return Err(DataError::Channels { set: self.name.clone(), asked, found });
+            return Err(DataError::Channels {
+                set: self.name.clone(),
+                asked,
+                found,
+            });
         }
-        let images = images.with_classes(self.classes).map_err(|(index, label)| {
-            let path = root.join(self.label_path());
-            DataError::Label { path, index, label, classes: self.classes }
-        })?;
-        let images = self.pad_to.map_or(Ok(images.clone()), |side| images.padded_to(side))?;
-        self.average_to.map_or(Ok(images.clone()), |side| images.averaged_to(side))
+        let images = images
+            .with_classes(self.classes)
+            .map_err(|(index, label)| {
+                let path = root.join(self.label_path());
+                DataError::Label {
+                    path,
+                    index,
+                    label,
+                    classes: self.classes,
+                }
+            })?;
+        let images = self
+            .pad_to
+            .map_or(Ok(images.clone()), |side| images.padded_to(side))?;
+        self.average_to
+            .map_or(Ok(images.clone()), |side| images.averaged_to(side))
     }
 
     fn label_path(&self) -> &Path {
@@ -201,11 +218,19 @@ impl FileSpec {
         let content = source::read_up_to(&mut source, &path, self.bytes.saturating_add(1))?;
         let (found, expected) = (content.len() as u64, self.bytes);
         if found != expected {
-            return Err(DataError::Size { path, found, expected });
+            return Err(DataError::Size {
+                path,
+                found,
+                expected,
+            });
         }
         let (found, expected) = (sha256_bytes(&content), self.sha256.clone());
         if found != expected {
-            return Err(DataError::Digest { path, found, expected });
+            return Err(DataError::Digest {
+                path,
+                found,
+                expected,
+            });
         }
         Ok(())
     }

@@ -25,8 +25,13 @@ pub(super) struct Picture {
 impl Picture {
     /// Returns the bytes as `[C, H, W]`.
     pub(super) fn planes(&self) -> impl Iterator<Item = u8> {
-        (0..self.channels)
-            .flat_map(|channel| self.bytes.iter().skip(channel).step_by(self.channels).copied())
+        (0..self.channels).flat_map(|channel| {
+            self.bytes
+                .iter()
+                .skip(channel)
+                .step_by(self.channels)
+                .copied()
+        })
     }
 }
 
@@ -41,7 +46,10 @@ pub(super) fn picture(path: &Path, channels: usize) -> Result<Picture, DataError
         Some(b"\xff\xd8\xff") => decode_jpeg(&file),
         _ => Err(DecodeError::Unknown),
     };
-    let decoded = decoded.map_err(|source| DataError::Decode { path: path.to_path_buf(), source });
+    let decoded = decoded.map_err(|source| DataError::Decode {
+        path: path.to_path_buf(),
+        source,
+    });
     decoded.map(|picture| with_channels(picture, channels))
 }
 
@@ -61,7 +69,11 @@ fn decode_png(file: &[u8]) -> Result<Picture, DecodeError> {
     let mut bytes = vec![0; height * width * channels];
     reader.next_frame(&mut bytes)?;
     reader.finish()?;
-    Ok(Picture { size: [height, width], channels, bytes })
+    Ok(Picture {
+        size: [height, width],
+        channels,
+        bytes,
+    })
 }
 
 fn decode_jpeg(file: &[u8]) -> Result<Picture, DecodeError> {
@@ -73,7 +85,11 @@ fn decode_jpeg(file: &[u8]) -> Result<Picture, DecodeError> {
     let (width, height) = decoder.dimensions().ok_or(DecodeError::Unknown)?;
     check_size(width, height, file.len())?;
     let bytes = decoder.decode()?;
-    Ok(Picture { size: [height, width], channels: 3, bytes })
+    Ok(Picture {
+        size: [height, width],
+        channels: 3,
+        bytes,
+    })
 }
 
 fn check_size(width: usize, height: usize, file_bytes: usize) -> Result<(), DecodeError> {
@@ -81,7 +97,11 @@ fn check_size(width: usize, height: usize, file_bytes: usize) -> Result<(), Deco
     if decoded.is_some_and(|pixels| pixels / LARGEST_RATIO <= file_bytes) {
         return Ok(());
     }
-    Err(DecodeError::TooLarge { width, height, file_bytes })
+    Err(DecodeError::TooLarge {
+        width,
+        height,
+        file_bytes,
+    })
 }
 
 /// Lays transparent pixels on white, then makes grey or colour of it.
@@ -109,5 +129,9 @@ fn with_channels(picture: Picture, channels: usize) -> Picture {
             bytes.extend([r, g, b].map(|v| v as u8));
         }
     }
-    Picture { channels, bytes, ..picture }
+    Picture {
+        channels,
+        bytes,
+        ..picture
+    }
 }

@@ -26,9 +26,10 @@ impl Pixels {
     pub(crate) fn slice(&self, range: Range<usize>) -> Self {
         match self {
             Self::Bytes(bytes) => Self::Bytes(bytes[range].to_vec()),
-            Self::Sums { sums, block } => {
-                Self::Sums { sums: sums[range].to_vec(), block: *block }
-            }
+            Self::Sums { sums, block } => Self::Sums {
+                sums: sums[range].to_vec(),
+                block: *block,
+            },
         }
     }
 
@@ -45,9 +46,10 @@ impl Pixels {
     pub(crate) fn padded(&self, [height, width]: [usize; 2], side: usize) -> Self {
         match self {
             Self::Bytes(bytes) => Self::Bytes(pad(bytes, [height, width], side)),
-            Self::Sums { sums, block } => {
-                Self::Sums { sums: pad(sums, [height, width], side), block: *block }
-            }
+            Self::Sums { sums, block } => Self::Sums {
+                sums: pad(sums, [height, width], side),
+                block: *block,
+            },
         }
     }
 
@@ -87,7 +89,11 @@ fn sum_blocks<T: Copy + Into<u16>>(values: &[T], width: usize, factor: usize) ->
     for rows in values.chunks_exact(width * factor) {
         for x in (0..width).step_by(factor) {
             let rows = rows.chunks_exact(width);
-            sums.push(rows.flat_map(|row| &row[x..x + factor]).map(|&v| v.into()).sum());
+            sums.push(
+                rows.flat_map(|row| &row[x..x + factor])
+                    .map(|&v| v.into())
+                    .sum(),
+            );
         }
     }
     sums

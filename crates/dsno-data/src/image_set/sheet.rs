@@ -9,7 +9,9 @@ use crate::source;
 pub(super) fn read(sheet: &Path, table: &Path, tile: usize) -> Result<Raw, DataError> {
     let labels = read_table(table)?;
     if labels.is_empty() {
-        return Err(DataError::Empty { path: table.to_path_buf() });
+        return Err(DataError::Empty {
+            path: table.to_path_buf(),
+        });
     }
     let picture = decode::picture(sheet, 3)?;
     let [height, width] = picture.size;
@@ -17,7 +19,12 @@ pub(super) fn read(sheet: &Path, table: &Path, tile: usize) -> Result<Raw, DataE
     let room = columns * height.checked_div(tile).unwrap_or(0);
     if room < labels.len() {
         let (path, listed) = (sheet.to_path_buf(), labels.len());
-        return Err(DataError::SheetRoom { path, room, listed, tile });
+        return Err(DataError::SheetRoom {
+            path,
+            room,
+            listed,
+            tile,
+        });
     }
     let mut bytes = Vec::with_capacity(labels.len() * 3 * tile * tile);
     for index in 0..labels.len() {
@@ -32,7 +39,14 @@ pub(super) fn read(sheet: &Path, table: &Path, tile: usize) -> Result<Raw, DataE
     }
     let classes = labels.iter().max().map_or(0, |&largest| largest + 1);
     let labels = Some(labels);
-    Ok(Raw { channels: 3, height: tile, width: tile, bytes, labels, classes })
+    Ok(Raw {
+        channels: 3,
+        height: tile,
+        width: tile,
+        bytes,
+        labels,
+        classes,
+    })
 }
 
 /// Reads the second column; the first must count 0, 1, 2, … and later columns are free text.
@@ -50,7 +64,11 @@ fn read_table(path: &Path) -> Result<Vec<u32>, DataError> {
             }
             _ => {
                 let (path, expected) = (path.to_path_buf(), labels.len());
-                return Err(DataError::LabelLine { path, line: number + 1, expected });
+                return Err(DataError::LabelLine {
+                    path,
+                    line: number + 1,
+                    expected,
+                });
             }
         }
     }

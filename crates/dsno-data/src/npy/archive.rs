@@ -20,14 +20,24 @@ use crate::atomic;
 /// * [`NpyError::Content`] if a member is not an array of a known type.
 pub fn read_npz(path: impl AsRef<Path>) -> Result<BTreeMap<String, Array>, NpyError> {
     let path = path.as_ref();
-    let at = |source| NpyError::Read { path: path.to_path_buf(), source };
-    let broken = |source| NpyError::Archive { path: path.to_path_buf(), source };
+    let at = |source| NpyError::Read {
+        path: path.to_path_buf(),
+        source,
+    };
+    let broken = |source| NpyError::Archive {
+        path: path.to_path_buf(),
+        source,
+    };
     let file = BufReader::new(File::open(path).map_err(at)?);
     let mut archive = ZipArchive::new(file).map_err(broken)?;
     let mut arrays = BTreeMap::new();
     for member in 0..archive.len() {
         let mut member = archive.by_index(member).map_err(broken)?;
-        let name = member.name().map_err(broken)?.trim_end_matches(".npy").to_owned();
+        let name = member
+            .name()
+            .map_err(broken)?
+            .trim_end_matches(".npy")
+            .to_owned();
         let array = stream::read(&mut member).map_err(at)?;
         let array = array.map_err(|problem| content(path, &name, problem))?;
         arrays.insert(name, array);
@@ -61,7 +71,9 @@ pub fn write_npz(path: impl AsRef<Path>, arrays: &[(&str, &Array)]) -> Result<()
     for (_, array) in arrays {
         check_shape(path, &array.shape, array.values.len())?;
     }
-    Ok(atomic::write_atomic_with(path, |file| write_members(file, arrays))?)
+    Ok(atomic::write_atomic_with(path, |file| {
+        write_members(file, arrays)
+    })?)
 }
 
 fn write_members(file: &mut BufWriter<File>, arrays: &[(&str, &Array)]) -> io::Result<()> {

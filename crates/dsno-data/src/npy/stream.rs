@@ -18,7 +18,11 @@ pub(super) fn read(source: &mut impl Read) -> io::Result<Result<Array, ContentEr
         _ => return Ok(Err(ContentError::Magic)),
     };
     let mut length = [0_u8; 4];
-    let header_bytes = if wide { &mut length[..] } else { &mut length[..2] };
+    let header_bytes = if wide {
+        &mut length[..]
+    } else {
+        &mut length[..2]
+    };
     if let Err(error) = source.read_exact(header_bytes) {
         return too_short(error, ContentError::Header);
     }
@@ -35,13 +39,19 @@ pub(super) fn read(source: &mut impl Read) -> io::Result<Result<Array, ContentEr
         "<f4" => 4,
         "|u1" => 1,
         "<f8" | "<i8" => 8,
-        found => return Ok(Err(ContentError::Type { found: found.to_owned() })),
+        found => {
+            return Ok(Err(ContentError::Type {
+                found: found.to_owned(),
+            }));
+        }
     };
     let Some(expected) = elements(&shape).and_then(|n| (n as u64).checked_mul(size)) else {
         return Ok(Err(ContentError::TooLarge { shape }));
     };
     let mut bytes = Vec::new();
-    let found = source.take(expected.saturating_add(1)).read_to_end(&mut bytes)? as u64;
+    let found = source
+        .take(expected.saturating_add(1))
+        .read_to_end(&mut bytes)? as u64;
     if found != expected {
         return Ok(Err(ContentError::Length { found, expected }));
     }
@@ -71,7 +81,9 @@ pub(super) fn write(out: &mut impl Write, array: &Array) -> io::Result<()> {
         Values::F32(values) => write_f32(out, &array.shape, values),
         Values::F64(values) => {
             write_header(out, "<f8", &array.shape)?;
-            values.iter().try_for_each(|v| out.write_all(&v.to_le_bytes()))
+            values
+                .iter()
+                .try_for_each(|v| out.write_all(&v.to_le_bytes()))
         }
         Values::U8(values) => {
             write_header(out, "|u1", &array.shape)?;
@@ -79,24 +91,34 @@ pub(super) fn write(out: &mut impl Write, array: &Array) -> io::Result<()> {
         }
         Values::I64(values) => {
             write_header(out, "<i8", &array.shape)?;
-            values.iter().try_for_each(|v| out.write_all(&v.to_le_bytes()))
+            values
+                .iter()
+                .try_for_each(|v| out.write_all(&v.to_le_bytes()))
         }
     }
 }
 
 pub(super) fn write_f32(out: &mut impl Write, shape: &[usize], values: &[f32]) -> io::Result<()> {
     write_header(out, "<f4", shape)?;
-    values.iter().try_for_each(|v| out.write_all(&v.to_le_bytes()))
+    values
+        .iter()
+        .try_for_each(|v| out.write_all(&v.to_le_bytes()))
 }
 
 /// Writes magic, version 1.0 and the dictionary, padded so that the elements start at 64·n.
 fn write_header(out: &mut impl Write, descr: &str, shape: &[usize]) -> io::Result<()> {
     let axes: String = shape.iter().map(|n| format!("{n}, ")).collect();
-    let axes = if shape.len() > 1 { axes.trim_end_matches(", ") } else { axes.trim_end() };
-    let mut header =
-        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({axes}), }}");
+    let axes = if shape.len() > 1 {
+        axes.trim_end_matches(", ")
+    } else {
+        axes.trim_end()
+    };
+    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({axes}), }}");
     let unpadded = MAGIC.len() + 4 + header.len() + 1;
-    header.extend(std::iter::repeat_n(' ', unpadded.next_multiple_of(64) - unpadded));
+    header.extend(std::iter::repeat_n(
+        ' ',
+        unpadded.next_multiple_of(64) - unpadded,
+    ));
     header.push('\n');
     let length = u16::try_from(header.len()).map_err(io::Error::other)?;
     out.write_all(MAGIC)?;
@@ -107,7 +129,9 @@ fn write_header(out: &mut impl Write, descr: &str, shape: &[usize]) -> io::Resul
 
 /// Number of elements of a shape; `None` if it overflows.
 pub(super) fn elements(shape: &[usize]) -> Option<usize> {
-    shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n))
+    shape
+        .iter()
+        .try_fold(1_usize, |product, &n| product.checked_mul(n))
 }
 
 struct Header<'a> {
@@ -121,20 +145,33 @@ impl<'a> Header<'a> {
         let header = str::from_utf8(bytes).map_err(|_| ContentError::Header)?;
         let value = |key: &str| {
             let (_, after) = header.split_once(key).ok_or(ContentError::Header)?;
-            let after = after.trim_start().strip_prefix(':').ok_or(ContentError::Header)?;
+            let after = after
+                .trim_start()
+                .strip_prefix(':')
+                .ok_or(ContentError::Header)?;
             Ok(after.trim_start())
         };
         let descr = value("'descr'")?;
         let Some(descr) = descr.strip_prefix('\'').and_then(|d| d.split_once('\'')) else {
-            return Err(ContentError::Type { found: "a structure".to_owned() });
+            return Err(ContentError::Type {
+                found: "a structure".to_owned(),
+            });
         };
         if !value("'fortran_order'")?.starts_with("False") {
             return Err(ContentError::FortranOrder);
         }
-        let shape = value("'shape'")?.strip_prefix('(').and_then(|s| s.split_once(')'));
+        let shape = value("'shape'")?
+            .strip_prefix('(')
+            .and_then(|s| s.split_once(')'));
         let (axes, _) = shape.ok_or(ContentError::Header)?;
-        let axes = axes.split(',').map(str::trim).filter(|axis| !axis.is_empty());
+        let axes = axes
+            .split(',')
+            .map(str::trim)
+            .filter(|axis| !axis.is_empty());
         let shape = axes.map(str::parse).collect::<Result<_, _>>();
-        Ok(Self { descr: descr.0, shape: shape.map_err(|_| ContentError::Header)? })
+        Ok(Self {
+            descr: descr.0,
+            shape: shape.map_err(|_| ContentError::Header)?,
+        })
     }
 }

@@ -17,12 +17,23 @@ impl Pictures {
         let (h, w, c) = (self.height, self.width, self.channels);
         if rows == 0 || columns == 0 {
             let (count, found) = (rows * columns, 0);
-            return Err(PictureError::Shape { found, count, height: h, width: w, channels: c });
+            return Err(PictureError::Shape {
+                found,
+                count,
+                height: h,
+                width: w,
+                channels: c,
+            });
         }
         let height = rows * (h + GAP) + GAP;
         let width = columns * (w + GAP) + GAP;
         let mut bytes = vec![255; height * width * c];
-        for (place, image) in self.bytes.chunks_exact(h * w * c).enumerate().take(rows * columns) {
+        for (place, image) in self
+            .bytes
+            .chunks_exact(h * w * c)
+            .enumerate()
+            .take(rows * columns)
+        {
             let top = place / columns * (h + GAP) + GAP;
             let left = place % columns * (w + GAP) + GAP;
             for (y, row) in image.chunks_exact(w * c).enumerate() {
@@ -44,6 +55,11 @@ impl Pictures {
                 }
             }
         }
-        Self { height: self.height * factor, width: self.width * factor, bytes, ..*self }
+        Self {
+            height: self.height * factor,
+            width: self.width * factor,
+            bytes,
+            ..*self
+        }
     }
 }
