@@ -1,0 +1,263 @@
+//! The description of a network: what a weight file must come with.
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Plan;
+use crate::unet::UNet;
+use burn::tensor::Device;
+
+/// Describes a U-Net, with or without temporal convolutions, completely.
+///
+/// The backbone is the progressive-distillation U-Net (Salimans & Ho 2022, arXiv:2202.00512), as the
+/// DSNO paper uses it (arXiv:2211.13449, section 4). Without `temporal` it is a teacher that answers
+/// for one time; with it, the operator that answers for all times at once.
+///
+/// # Examples
+///
+/// ```
+/// use dsno_operator::{Architecture, Output, Temporal};
+///
+/// let cifar10 = Architecture {
+///     image_size: 32,
+///     image_channels: 3,
+///     base_channels: 256,
+///     embedding_channels: 1024,
+///     channel_multipliers: vec![1, 1, 1],
+///     res_blocks: 3,
+///     attention_resolutions: vec![8, 16],
+///     heads: Heads::Count(1),
+///     attention_groups: 32,
+///     classes: 0,
+///     dropout: 0.2,
+///     temporal: None,
+///     output: Output::State,
+/// };
+/// assert_eq!(cifar10.parameter_count()?, 60_004_099);
+/// let student = Architecture { temporal: Some(Temporal { n_modes: 2 }), ..cifar10 };
+/// assert_eq!(student.parameter_count()?, 65_771_267);
+/// # use dsno_operator::Heads;
+/// # Ok::<(), dsno_operator::ArchitectureError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Architecture {
+    /// Height and width of the images, in pixels.
+    pub image_size: usize,
+    /// Channels of the images: 1 for grey, 3 for colour.
+    pub image_channels: usize,
+    /// Channels at full resolution, before any multiplier.
+    pub base_channels: usize,
+    /// Width `E` of the noise-level embedding.
+    pub embedding_channels: usize,
+    /// One factor of `base_channels` per resolution, finest first; each level halves the size.
+    pub channel_multipliers: Vec<usize>,
+    /// Residual blocks per level on the way down; the way up has one more.
+    pub res_blocks: usize,
+    /// Sizes (in pixels) at which blocks are followed by self-attention; the middle always is.
+    pub attention_resolutions: Vec<usize>,
+    /// How attention splits its channels.
+    pub heads: Heads,
+    /// Groups of the normalisations before attention and before the output; 32 in published networks.
+    pub attention_groups: usize,
+    /// Number of classes; 0 for an unconditional network.
+    pub classes: usize,
+    /// Probability with which residual blocks drop an activation while training, in `[0, 1)`.
+    pub dropout: f64,
+    /// Temporal convolutions after every block, or none.
+    pub temporal: Option<Temporal>,
+    /// What the network's last convolution stands for.
+    pub output: Output,
+}
+
+/// Settings of the temporal convolutions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Temporal {
+    /// Fourier modes kept along time, the constant one included (`M`, at most `T/2 + 1`).
+    pub n_modes: usize,
+}
+
+/// How an attention layer splits its channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Heads {
+    /// This many heads, whatever the channels.
+    Count(usize),
+    /// Heads of this many channels each.
+    Channels(usize),
+}
+
+impl Heads {
+    /// Number of heads for a layer of so many channels, if they divide.
+    pub(crate) fn of(self, channels: usize) -> Option<usize> {
+        let (heads, rest) = match self {
+            Self::Count(0) | Self::Channels(0) => return None,
+            Self::Count(n) => (n, channels % n),
+            Self::Channels(n) => (channels / n, channels % n),
+        };
+        (rest == 0 && heads > 0).then_some(heads)
+    }
+}
+
+/// What the last convolution stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Output {
+    /// The answer itself.
+    State,
+    /// Input noise minus the answer (`pred_eps` of the authors' code).
+    NoiseMinusState,
+}
+
+/// Why an architecture cannot be built.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArchitectureError {
+    /// A count that must be positive is zero.
+    #[error("architecture key `{key}` is zero, expected at least 1")]
+    Zero {
+        /// The key.
+        key: &'static str,
+    },
+    /// The image cannot be halved often enough.
+    #[error(
+        "image_size {image_size} with {levels} levels in `channel_multipliers` needs a size divisible by {divisor}"
+    )]
+    Size {
+        /// Height and width in pixels.
+        image_size: usize,
+        /// Number of levels.
+        levels: usize,
+        /// What the size must be divisible by.
+        divisor: usize,
+    },
+    /// Attention is asked for at a size that never occurs.
+    #[error("attention_resolutions has {asked}, but the sizes of this network are {occurring:?}")]
+    AttentionSize {
+        /// The size asked for.
+        asked: usize,
+        /// The sizes that occur.
+        occurring: Vec<usize>,
+    },
+    /// Channels do not split into heads.
+    #[error("heads {heads:?} do not divide the {channels} channels of an attention layer")]
+    Heads {
+        /// The setting.
+        heads: Heads,
+        /// Channels of the layer.
+        channels: usize,
+    },
+    /// Channels do not split into normalisation groups.
+    #[error(
+        "{channels} channels {place} do not divide into {groups} groups; change `base_channels`, `channel_multipliers` or `attention_groups`"
+    )]
+    Groups {
+        /// Channels of the layer.
+        channels: usize,
+        /// Groups asked for.
+        groups: usize,
+        /// Where in the network.
+        place: String,
+    },
+    /// Dropout is not a probability.
+    #[error("dropout is {found}, expected at least 0 and less than 1")]
+    Dropout {
+        /// The value found.
+        found: f64,
+    },
+    /// The embedding table needs two frequencies.
+    #[error("base_channels is {found}, expected at least 4")]
+    Narrow {
+        /// The value found.
+        found: usize,
+    },
+}
+
+impl Architecture {
+    /// Checks that the network can be built.
+    ///
+    /// # Errors
+    ///
+    /// [`ArchitectureError`] names the first key that cannot work and what would.
+    pub fn validate(&self) -> Result<(), ArchitectureError> {
+        self.plan().map(drop)
+    }
+
+    /// Builds the network with fresh weights, a function of `seed` alone.
+    ///
+    /// Parameters are created lazily, on first use, so that loading weights costs no initialisation.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::validate`].
+    pub fn init(&self, seed: u64, device: &Device) -> Result<UNet, ArchitectureError> {
+        Ok(UNet::new(self, &self.plan()?, seed, device))
+    }
+
+    /// Counts the trainable numbers without building the network.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::validate`].
+    pub fn parameter_count(&self) -> Result<usize, ArchitectureError> {
+        Ok(self.plan()?.parameters(self))
+    }
+
+    /// Counts multiply-adds of convolutions, products and transforms of one forward pass of one
+    /// sample that asks for `times` times.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::validate`].
+    pub fn multiply_adds(&self, times: usize) -> Result<u64, ArchitectureError> {
+        Ok(self.plan()?.multiply_adds(self, times))
+    }
+
+    /// The order of layers.
+    pub(crate) fn plan(&self) -> Result<Plan, ArchitectureError> {
+        self.check()?;
+        Plan::new(self)
+    }
+
+    fn check(&self) -> Result<(), ArchitectureError> {
+        let counts = [
+            ("image_size", self.image_size),
+            ("image_channels", self.image_channels),
+            ("embedding_channels", self.embedding_channels),
+            ("channel_multipliers", self.channel_multipliers.len()),
+            ("res_blocks", self.res_blocks),
+            ("attention_groups", self.attention_groups),
+        ];
+        if let Some(&(key, _)) = counts.iter().find(|(_, n)| *n == 0) {
+            return Err(ArchitectureError::Zero { key });
+        }
+        if self.channel_multipliers.contains(&0) {
+            return Err(ArchitectureError::Zero { key: "channel_multipliers" });
+        }
+        if self.temporal.is_some_and(|t| t.n_modes == 0) {
+            return Err(ArchitectureError::Zero { key: "temporal.n_modes" });
+        }
+        if self.base_channels < 4 {
+            return Err(ArchitectureError::Narrow { found: self.base_channels });
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(ArchitectureError::Dropout { found: self.dropout });
+        }
+        let levels = self.channel_multipliers.len();
+        let divisor = u32::try_from(levels - 1)
+            .ok()
+            .and_then(|halvings| 1_usize.checked_shl(halvings))
+            .filter(|divisor| self.image_size.is_multiple_of(*divisor))
+            .ok_or(ArchitectureError::Size {
+                image_size: self.image_size,
+                levels,
+                divisor: 1_usize.checked_shl(levels as u32 - 1).unwrap_or(usize::MAX),
+            })?;
+        let occurring: Vec<usize> = (0..levels).map(|l| self.image_size >> l).collect();
+        debug_assert_eq!(occurring[levels - 1] * divisor, self.image_size);
+        match self.attention_resolutions.iter().find(|size| !occurring.contains(size)) {
+            Some(&asked) => Err(ArchitectureError::AttentionSize { asked, occurring }),
+            None => Ok(()),
+        }
+    }
+}

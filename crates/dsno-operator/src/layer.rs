@@ -1,0 +1,28 @@
+//! The layers of the network, one file each.
+//!
+//! Every layer takes feature maps `[N, C, H, W]` with `N = B·T`, sample-major (row `n = b·T + t`).
+
+mod attention;
+mod convolution;
+mod dense;
+mod embedding;
+mod norm;
+mod pointwise;
+mod resample;
+mod residual;
+mod temporal;
+
+pub(crate) use attention::Attention;
+pub(crate) use convolution::Convolution;
+pub use embedding::NoiseLevels;
+pub(crate) use embedding::Embedding;
+pub(crate) use norm::{Norm, residual_groups};
+pub(crate) use residual::Residual;
+pub use temporal::TemporalConvolution;
+
+use burn::tensor::{Tensor, activation};
+
+/// `x · sigmoid(x)`.
+pub(crate) fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    activation::silu(x)
+}

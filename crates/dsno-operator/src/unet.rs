@@ -1,0 +1,143 @@
+//! The network: embedding, stem, planned layers, head.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use crate::architecture::{Architecture, Output};
+use crate::init::{Initializer, NEAR_ZERO};
+use crate::layer::{
+    Attention, Convolution, Embedding, Norm, NoiseLevels, Residual, TemporalConvolution, silu,
+};
+use crate::plan::{Kind, Plan};
+
+/// A U-Net over noisy images, or with temporal convolutions over whole trajectories (DSNO).
+///
+/// Space is handled by shared weights, with time as part of the batch; only temporal convolutions
+/// mix time points. Build it with [`Architecture::init`].
+#[derive(Module, Debug)]
+pub struct UNet {
+    pub(crate) embedding: Embedding,
+    pub(crate) stem: Convolution,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) norm: Norm,
+    pub(crate) head: Convolution,
+    #[module(skip)]
+    wiring: Vec<Wiring>,
+    #[module(skip)]
+    output: Output,
+}
+
+/// One planned layer.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a few dozen per network, held in one Vec")]
+pub(crate) enum Layer {
+    Residual(Residual),
+    Attention(Attention),
+    Temporal(TemporalConvolution),
+}
+
+/// How a layer is joined to the way down.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wiring {
+    takes_skip: bool,
+    leaves_skip: bool,
+}
+
+impl UNet {
+    pub(crate) fn new(arch: &Architecture, plan: &Plan, seed: u64, device: &Device) -> Self {
+        let init = &mut Initializer::new(seed, device);
+        let embedding = Embedding::new(init, arch);
+        let stem = Convolution::new(init, arch.image_channels, arch.base_channels, 1.0);
+        let layers = plan.stages.iter().map(|stage| layer(stage.kind, arch, init)).collect();
+        let wiring = plan
+            .stages
+            .iter()
+            .map(|s| Wiring { takes_skip: s.takes_skip, leaves_skip: s.leaves_skip })
+            .collect();
+        Self {
+            embedding,
+            stem,
+            layers,
+            norm: Norm::new(init, plan.last_channels, arch.attention_groups),
+            head: Convolution::new(init, plan.last_channels, arch.image_channels, NEAR_ZERO),
+            wiring,
+            output: arch.output,
+        }
+    }
+
+    /// Answers for every sample at every level.
+    ///
+    /// # Shapes
+    ///
+    /// | value    | shape             | range and unit                                  |
+    /// |----------|-------------------|-------------------------------------------------|
+    /// | `z`      | `[B, C, H, W]`    | noisy images, or pure noise for a trajectory     |
+    /// | `levels` | `T` or `B` values | natural log-SNR, beyond ±20 treated as ±20       |
+    /// | `labels` | `B` values        | class of each sample, below `classes`            |
+    /// | returned | `[B, T, C, H, W]` | what the network was trained to predict          |
+    ///
+    /// # Panics
+    ///
+    /// If shapes, levels or labels do not fit the architecture, as burn's modules do.
+    pub fn forward(
+        &self,
+        z: Tensor<4>,
+        levels: NoiseLevels<'_>,
+        labels: Option<&[u32]>,
+    ) -> Tensor<5> {
+        let [b, c, h, w] = z.dims();
+        let t = levels.times();
+        if let NoiseLevels::PerSample(values) = levels {
+            assert_eq!(values.len(), b, "one level per sample");
+        }
+        let embedding = self.embedding.forward(levels, labels, &z.device());
+        let mut x = repeat(self.stem.forward(z.clone()), t);
+        let mut skips = vec![x.clone()];
+        for (layer, wiring) in self.layers.iter().zip(&self.wiring) {
+            if wiring.takes_skip {
+                let skip = skips.pop().expect("invariant: the plan leaves what it takes");
+                x = Tensor::cat(vec![x, skip], 1);
+            }
+            x = match layer {
+                Layer::Residual(block) => block.forward(x, embedding.clone()),
+                Layer::Attention(block) => block.forward(x),
+                Layer::Temporal(block) => block.forward(x, t),
+            };
+            if wiring.leaves_skip {
+                skips.push(x.clone());
+            }
+        }
+        let answer = self.head.forward(silu(self.norm.forward(x))).reshape([b, t, c, h, w]);
+        match self.output {
+            Output::State => answer,
+            Output::NoiseMinusState => z.reshape([b, 1, c, h, w]) - answer,
+        }
+    }
+}
+
+fn layer(kind: Kind, arch: &Architecture, init: &mut Initializer<'_>) -> Layer {
+    match kind {
+        Kind::Residual { channels_in, channels_out, resample } => Layer::Residual(Residual::new(
+            init,
+            [channels_in, channels_out],
+            arch.embedding_channels,
+            arch.dropout,
+            resample,
+        )),
+        Kind::Attention { channels, heads } => {
+            Layer::Attention(Attention::new(init, channels, heads, arch.attention_groups))
+        }
+        Kind::Temporal { channels, n_modes } => {
+            Layer::Temporal(TemporalConvolution::new(init, channels, n_modes))
+        }
+    }
+}
+
+/// `[B, C, H, W]` to `[B·T, C, H, W]`, each map `T` times in a row.
+fn repeat(x: Tensor<4>, times: usize) -> Tensor<4> {
+    if times == 1 {
+        return x;
+    }
+    let [b, c, h, w] = x.dims();
+    x.reshape([b, 1, c, h, w]).expand([b, times, c, h, w]).reshape([b * times, c, h, w])
+}

@@ -1,0 +1,127 @@
+//! Solving a teacher's ODE for many noises and storing the trajectories.
+
+use std::ops::Range;
+use std::path::Path;
+
+use burn::tensor::Device;
+use dsno_data::noise;
+use dsno_data::store::{Dtype, Provenance, StoreSpec, TrajectoryStore};
+use dsno_ode::{Ddim, Schedule, Solver, TimeGrid, solve};
+use serde_json::{Map, json};
+
+use crate::error::TrainError;
+use crate::model::Teacher;
+use crate::observer::{Observer, Outcome, Progress};
+use crate::recipe::{CollectRecipe, Method, Precision};
+
+/// All that shapes a set of trajectories.
+#[derive(Debug, Clone, Copy)]
+pub struct CollectJob<'a> {
+    /// The model whose ODE is solved.
+    pub teacher: &'a Teacher,
+    /// How to solve it and what to keep.
+    pub recipe: &'a CollectRecipe,
+    /// Seed of noise and labels.
+    pub seed: u64,
+    /// The store's folder; made if it does not exist.
+    pub store: &'a Path,
+}
+
+/// Fills a trajectory store, shard by shard; shards that are there already are kept.
+///
+/// Sample `i` starts from the noise of index `i` under the seed, so neither batches nor shards nor
+/// a restart change it.
+///
+/// # Errors
+///
+/// [`TrainError`]; shards that were written stay valid.
+pub fn collect(
+    job: &CollectJob<'_>,
+    device: &Device,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, TrainError> {
+    let CollectJob { teacher, recipe, seed, .. } = *job;
+    recipe.validate()?;
+    let grid = TimeGrid::new(recipe.grid, recipe.steps)?;
+    let mut store = TrajectoryStore::create(job.store, &spec(job))?;
+    let total_images = recipe.trajectories;
+    let mut images: u64 = (0..store.shards())
+        .filter(|&shard| store.is_done(shard))
+        .map(|shard| store.shard_range(shard).len() as u64)
+        .sum();
+
+    for shard in store.missing_shards() {
+        let range = store.shard_range(shard);
+        let mut states = Vec::with_capacity(range.len() * store.spec().sample_len());
+        let mut labels = Vec::new();
+        for batch in batches(range, recipe.batch_size) {
+            if observer.stop_requested() {
+                return Ok(Outcome::Stopped);
+            }
+            let classes = teacher.architecture.classes as u32;
+            let drawn: Option<Vec<u32>> =
+                (classes > 0).then(|| batch.clone().map(|i| noise::label(seed, i, classes)).collect());
+            images += batch.end - batch.start;
+            let shape = shape(teacher);
+            let z_1 = noise::batch(seed, batch, shape, device);
+            let model = teacher.denoiser(drawn.clone(), recipe.clamp);
+            let solution = match recipe.solver {
+                Method::Ddim => {
+                    solve(&model, &Ddim, &teacher.schedule, &grid, z_1, &recipe.record)?
+                }
+            };
+            states.extend(solution.into_trajectory().into_data().iter::<f32>());
+            labels.extend(drawn.unwrap_or_default());
+            observer.progress(&Progress {
+                images,
+                total_images,
+                loss: None,
+                loss_per_time: Vec::new(),
+                learning_rate: None,
+            });
+        }
+        store.write_shard(shard, &states, &labels)?;
+    }
+    Ok(Outcome::Finished)
+}
+
+fn batches(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<u64>> {
+    let end = range.end;
+    range.step_by(size).map(move |start| start as u64..(start + size).min(end) as u64)
+}
+
+fn shape(teacher: &Teacher) -> [usize; 3] {
+    let arch = &teacher.architecture;
+    [arch.image_channels, arch.image_size, arch.image_size]
+}
+
+fn spec(job: &CollectJob<'_>) -> StoreSpec {
+    let CollectJob { teacher, recipe, seed, .. } = *job;
+    let solver = match recipe.solver {
+        Method::Ddim => Ddim.name(),
+    };
+    let other = Map::from_iter([
+        ("grid".to_owned(), json!(recipe.grid)),
+        ("clamp".to_owned(), json!(recipe.clamp)),
+        ("batch_size".to_owned(), json!(recipe.batch_size)),
+    ]);
+    StoreSpec {
+        samples: recipe.trajectories as usize,
+        times: recipe.record.clone(),
+        log_snr: recipe.record.iter().map(|&t| teacher.schedule.log_snr(t)).collect(),
+        shape: shape(teacher),
+        shard_samples: (recipe.shard_trajectories as usize).min(recipe.trajectories as usize),
+        dtype: match recipe.precision {
+            Precision::F16 => Dtype::F16,
+            Precision::F32 => Dtype::F32,
+        },
+        zstd: false,
+        classes: teacher.architecture.classes as u32,
+        provenance: Provenance {
+            schedule: json!(teacher.schedule),
+            teacher_sha256: teacher.weights_sha256(),
+            other,
+            ..Provenance::new(seed, solver, recipe.steps)
+        },
+    }
+}

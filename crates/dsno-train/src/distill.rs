@@ -1,0 +1,166 @@
+//! Distilling stored trajectories into an operator.
+
+use std::ops::Range;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use dsno_data::noise::Stream;
+use dsno_data::order::EndlessOrder;
+use dsno_data::store::TrajectoryStore;
+use dsno_ode::Schedule;
+use dsno_operator::{Architecture, NoiseLevels, Temporal, TransferError, UNet};
+use serde::Serialize;
+
+use crate::checkpoint::Checkpoint;
+use crate::error::TrainError;
+use crate::model::{ModelError, Student, Teacher};
+use crate::observer::{Observer, Outcome};
+use crate::recipe::{Distance, DistillRecipe};
+use crate::training::{Loss, Training, run_key};
+
+/// All that shapes a student.
+#[derive(Debug, Clone, Copy)]
+pub struct DistillJob<'a> {
+    /// Where the student's weights start.
+    pub teacher: &'a Teacher,
+    /// Its temporal convolutions; `None` leaves time points independent of one another.
+    pub temporal: Option<Temporal>,
+    /// How to train.
+    pub recipe: &'a DistillRecipe,
+    /// Seed of temporal weights, order and dropout.
+    pub seed: u64,
+    /// The trajectory store, complete.
+    pub store: &'a Path,
+    /// Where checkpoints and the log go; the result is in `model/` below it.
+    pub folder: &'a Path,
+}
+
+#[derive(Serialize)]
+struct Key<'a> {
+    teacher_sha256: String,
+    teacher_architecture: &'a Architecture,
+    temporal: Option<Temporal>,
+    recipe: &'a DistillRecipe,
+    seed: u64,
+    times: &'a [f64],
+    trajectories: u64,
+}
+
+/// Distils a student, resuming from the folder's checkpoint if it has one.
+///
+/// The first stored state is the input, the others are the targets:
+///
+/// ```text
+/// loss = mean_b mean_t  w(λ_t) · distance(G(z_1)(t), z_t)
+/// ```
+///
+/// This is the loss of Zheng et al. 2023 (arXiv:2211.13449v3, section 4). A run that is stopped or
+/// killed and called again gives the same weights as one that was not, bit for bit, on one device.
+///
+/// # Errors
+///
+/// [`TrainError`]; what was checkpointed before stays valid.
+pub fn distill(
+    job: &DistillJob<'_>,
+    device: &Device,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, TrainError> {
+    job.recipe.validate()?;
+    let store = TrajectoryStore::open(job.store)?;
+    let recipe = job.recipe;
+    let times = store.spec().times[1..].to_vec();
+    let architecture = student_architecture(job, times.len())?;
+    let key = run_key(&Key {
+        teacher_sha256: job.teacher.weights_sha256(),
+        teacher_architecture: &job.teacher.architecture,
+        temporal: job.temporal,
+        recipe,
+        seed: job.seed,
+        times: &times,
+        trajectories: store.len() as u64,
+    });
+    let conditional = architecture.classes > 0;
+    let result = job.folder.join("model");
+    if Student::load(&result, device).is_ok_and(|made| made.run == key) {
+        return Ok(Outcome::Finished);
+    }
+
+    let training = Training {
+        total_images: recipe.total_images,
+        batch_size: recipe.batch_size,
+        shards: recipe.shards,
+        concurrent: architecture.dropout == 0.0,
+        learning_rate: &recipe.learning_rate,
+        adam: recipe.adam,
+        ema_half_life_images: recipe.ema_half_life_images,
+        checkpoint_images: recipe.checkpoint_images,
+        log_images: recipe.log_images,
+        seed: job.seed,
+        key: key.clone(),
+        folder: job.folder,
+    };
+    let autodiff = device.clone().autodiff();
+    let schedule = job.teacher.schedule;
+    let log_snrs: Vec<f64> = times.iter().map(|&t| schedule.log_snr(t)).collect();
+    let weights: Vec<f32> =
+        times.iter().map(|&t| recipe.weight.of(schedule.at(t)) as f32).collect();
+    let weights = Tensor::<1>::from_data(TensorData::new(weights, [times.len()]), &autodiff);
+    let weights_seed = Stream::Weights.draws(job.seed, 0).bits();
+    let fresh = || {
+        let from = &job.teacher.architecture;
+        let network = architecture.init(weights_seed, device)?;
+        network.with_shared_weights(&job.teacher.network, from, &architecture).map_err(|e| match e {
+            TransferError::Architecture(error) => TrainError::from(error),
+            TransferError::Weights(error) => ModelError::from(error).into(),
+            other => unreachable!("{other}"),
+        })
+    };
+    let mut order = EndlessOrder::new(job.seed, store.len(), false);
+    let examples = |positions: Range<u64>| {
+        let count = (positions.end - positions.start) as usize;
+        let order = order.batch(positions.start, count);
+        let indices: Vec<usize> = order.iter().map(|example| example.index).collect();
+        let labels = conditional.then(|| store.labels(&indices)).transpose()?;
+        Ok((store.batch(&indices, &autodiff)?, labels))
+    };
+    let loss = |network: &UNet, (states, labels): (Tensor<5>, Option<Vec<u32>>)| {
+        let [b, t, c, h, w] = states.dims();
+        let noise = states.clone().slice([0..b, 0..1, 0..c, 0..h, 0..w]).squeeze_dim(1);
+        let target = states.slice([0..b, 1..t, 0..c, 0..h, 0..w]);
+        let predicted = network.forward(noise, NoiseLevels::Shared(&log_snrs), labels.as_deref());
+        let per_time = distance(recipe.distance, predicted, target);
+        let total = (per_time.clone() * weights.clone()).mean();
+        Loss { total, per_time: Some(per_time.detach()) }
+    };
+    let network = training.run(fresh, device, observer, examples, loss)?;
+    let Some(network) = network else { return Ok(Outcome::Stopped) };
+    let student = Student { network, architecture, schedule, times, run: key };
+    student.save(&result)?;
+    Checkpoint::remove(job.folder)?;
+    Ok(Outcome::Finished)
+}
+
+/// The teacher's architecture with the student's temporal convolutions.
+fn student_architecture(job: &DistillJob<'_>, times: usize) -> Result<Architecture, TrainError> {
+    let architecture =
+        Architecture { temporal: job.temporal, ..job.teacher.architecture.clone() };
+    architecture.validate()?;
+    match job.temporal {
+        Some(Temporal { n_modes }) if times > 1 && n_modes > times / 2 + 1 => {
+            Err(TrainError::Modes { n_modes, times })
+        }
+        _ => Ok(architecture),
+    }
+}
+
+/// Mean distance at each time, `[T]`, of states `[B, T, C, H, W]`.
+fn distance(kind: Distance, predicted: Tensor<5>, target: Tensor<5>) -> Tensor<1> {
+    let error = predicted - target;
+    let error = match kind {
+        Distance::L1 => error.abs(),
+        Distance::L2 => error.square(),
+    };
+    let [b, t, c, h, w] = error.dims();
+    let per_image: Tensor<2> = error.reshape([b, t, c * h * w]).mean_dim(2).squeeze_dim(2);
+    per_image.mean_dim(0).squeeze_dim(0)
+}

@@ -1,0 +1,90 @@
+//! Why a training, a collection or a distillation ended early.
+
+use std::path::PathBuf;
+
+use dsno_data::atomic::WriteError;
+use dsno_data::DataError;
+use dsno_data::store::StoreError;
+use dsno_ode::{GridError, SolveError};
+use dsno_operator::ArchitectureError;
+
+use crate::checkpoint::CheckpointError;
+use crate::model::ModelError;
+use crate::recipe::RecipeError;
+
+/// Why a run failed; what was on disk before stays valid.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// A recipe cannot be followed.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// A network cannot be built.
+    #[error(transparent)]
+    Architecture(#[from] ArchitectureError),
+    /// A model folder cannot be read or written.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A checkpoint cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Images cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The trajectory store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The solver's grid is impossible.
+    #[error(transparent)]
+    Grid(#[from] GridError),
+    /// The solver stopped.
+    #[error(transparent)]
+    Solve(#[from] SolveError),
+    /// The loss is not a number any more.
+    #[error(
+        "the loss is {loss} after {images} images; lower `learning_rate.peak` ({learning_rate:.1e} now) or lengthen the warm-up"
+    )]
+    NonFinite {
+        /// Images seen.
+        images: u64,
+        /// The loss.
+        loss: f64,
+        /// Learning rate of the step.
+        learning_rate: f64,
+    },
+    /// Images do not have the network's shape.
+    #[error("the data has images of {found:?}, the architecture expects {expected:?}")]
+    ImageShape {
+        /// Channels, height and width found.
+        found: [usize; 3],
+        /// Channels, height and width expected.
+        expected: [usize; 3],
+    },
+    /// A class-conditional network and data without as many classes.
+    #[error("the architecture has {expected} classes, the data has {found}")]
+    Classes {
+        /// Classes of the data.
+        found: usize,
+        /// Classes of the architecture.
+        expected: usize,
+    },
+    /// Too few time points for the modes asked for.
+    #[error("{n_modes} temporal modes do not fit {times} times, which have {}", times / 2 + 1)]
+    Modes {
+        /// Modes asked for.
+        n_modes: usize,
+        /// Times of the trajectories, the noise left out.
+        times: usize,
+    },
+    /// The folder holds a run of another recipe.
+    #[error(
+        "{} belongs to a run with other settings; choose another folder or delete it", path.display()
+    )]
+    OtherRun {
+        /// The checkpoint.
+        path: PathBuf,
+    },
+}

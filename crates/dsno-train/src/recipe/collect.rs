@@ -1,0 +1,70 @@
+//! How a teacher's trajectories are made.
+
+use dsno_ode::GridKind;
+use serde::{Deserialize, Serialize};
+
+use super::{RecipeError, range};
+
+/// Solving the probability-flow ODE for many noises, keeping the states at a few times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CollectRecipe {
+    /// Number of trajectories.
+    pub trajectories: u64,
+    /// The method.
+    pub solver: Method,
+    /// Steps of the solver; the teacher is called once per step.
+    pub steps: usize,
+    /// Where the steps lie in time.
+    pub grid: GridKind,
+    /// Times to keep, falling from 1 (the noise) to 0 (the image); each must be on the grid.
+    pub record: Vec<f64>,
+    /// Clamp the predicted clean image to `[-1, 1]` in every step.
+    pub clamp: bool,
+    /// Trajectories solved at once.
+    pub batch_size: usize,
+    /// Trajectories per file; what a killed run loses at most.
+    pub shard_trajectories: u64,
+    /// How states are stored.
+    pub precision: Precision,
+}
+
+/// ODE solvers by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Deterministic DDIM (Song et al. 2021, arXiv:2010.02502).
+    Ddim,
+}
+
+/// Number formats of stored states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// 16-bit floats: half the disk, a rounding of at most 2⁻¹¹ of the value.
+    F16,
+    /// 32-bit floats.
+    F32,
+}
+
+impl CollectRecipe {
+    /// Checks every value.
+    ///
+    /// # Errors
+    ///
+    /// [`RecipeError`] names the first key whose value cannot work.
+    pub fn validate(&self) -> Result<(), RecipeError> {
+        range(self.trajectories > 0, "trajectories", &self.trajectories, "at least 1")?;
+        range(self.steps > 0, "steps", &self.steps, "at least 1")?;
+        range(self.batch_size > 0, "batch_size", &self.batch_size, "at least 1")?;
+        let shard = self.shard_trajectories;
+        range(shard > 0, "shard_trajectories", &shard, "at least 1")?;
+        let falling = self.record.windows(2).all(|pair| pair[0] > pair[1]);
+        let whole = self.record.first() == Some(&1.0) && self.record.last() == Some(&0.0);
+        if falling && whole && self.record.len() >= 2 {
+            Ok(())
+        } else {
+            Err(RecipeError::Record { found: self.record.clone() })
+        }
+    }
+}

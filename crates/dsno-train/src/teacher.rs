@@ -1,0 +1,188 @@
+//! Training a teacher on images.
+
+use std::ops::Range;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use dsno_data::noise::{self, Stream};
+use dsno_data::order::EndlessOrder;
+use dsno_data::ImageSet;
+use dsno_ode::{Amplitudes, NoiseSchedule, Schedule, diffuse_with};
+use dsno_operator::{Architecture, NoiseLevels, UNet};
+use serde::Serialize;
+
+use crate::checkpoint::Checkpoint;
+use crate::error::TrainError;
+use crate::model::Teacher;
+use crate::observer::{Observer, Outcome};
+use crate::recipe::TeacherRecipe;
+use crate::training::{Loss, Training, run_key};
+
+/// All that shapes a teacher.
+#[derive(Debug, Clone, Copy)]
+pub struct TeacherJob<'a> {
+    /// The network; without temporal convolutions.
+    pub architecture: &'a Architecture,
+    /// Noise levels over time.
+    pub schedule: NoiseSchedule,
+    /// How to train.
+    pub recipe: &'a TeacherRecipe,
+    /// Seed of weights, order, flips, times and noise.
+    pub seed: u64,
+    /// The images, of the architecture's shape.
+    pub images: &'a ImageSet,
+    /// Mirror half of the images.
+    pub flip: bool,
+    /// Where checkpoints and the log go; the result is in `model/` below it.
+    pub folder: &'a Path,
+}
+
+#[derive(Serialize)]
+struct Key<'a> {
+    architecture: &'a Architecture,
+    schedule: NoiseSchedule,
+    recipe: &'a TeacherRecipe,
+    seed: u64,
+    images: usize,
+    flip: bool,
+}
+
+/// Trains a teacher, resuming from the folder's checkpoint if it has one.
+///
+/// ```text
+/// z_t = α_t x + σ_t ε,   loss = mean_b  w(λ_t) ‖f(z_t, λ_t) − target(x, ε)‖²
+/// ```
+///
+/// with `t` uniform on `[0, 1]`, stratified over the batch. A run that is stopped or killed and
+/// called again gives the same weights as one that was not, bit for bit, on the same device.
+///
+/// # Errors
+///
+/// [`TrainError`]; what was checkpointed before stays valid.
+pub fn train_teacher(
+    job: &TeacherJob<'_>,
+    device: &Device,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, TrainError> {
+    job.recipe.validate()?;
+    job.architecture.validate()?;
+    check_images(job)?;
+    let recipe = job.recipe;
+    let key = run_key(&Key {
+        architecture: job.architecture,
+        schedule: job.schedule,
+        recipe,
+        seed: job.seed,
+        images: job.images.len(),
+        flip: job.flip,
+    });
+    let result = job.folder.join("model");
+    if Teacher::load(&result, device).is_ok_and(|made| made.run == key) {
+        return Ok(Outcome::Finished);
+    }
+
+    let training = Training {
+        total_images: recipe.total_images,
+        batch_size: recipe.batch_size,
+        shards: recipe.shards,
+        concurrent: job.architecture.dropout == 0.0,
+        learning_rate: &recipe.learning_rate,
+        adam: recipe.adam,
+        ema_half_life_images: recipe.ema_half_life_images,
+        checkpoint_images: recipe.checkpoint_images,
+        log_images: recipe.log_images,
+        seed: job.seed,
+        key: key.clone(),
+        folder: job.folder,
+    };
+    let autodiff = device.clone().autodiff();
+    let weights_seed = Stream::Weights.draws(job.seed, 0).bits();
+    let fresh = || Ok(job.architecture.init(weights_seed, device)?);
+    let mut order = EndlessOrder::new(job.seed, job.images.len(), job.flip);
+    let examples = |positions: Range<u64>| Ok(Examples::new(job, &mut order, positions, &autodiff));
+    let loss = |network: &UNet, part: Examples| part.loss(network, recipe);
+    let network = training.run(fresh, device, observer, examples, loss)?;
+    let Some(network) = network else { return Ok(Outcome::Stopped) };
+    let teacher = Teacher {
+        network,
+        architecture: job.architecture.clone(),
+        schedule: job.schedule,
+        prediction: recipe.prediction,
+        run: key,
+    };
+    teacher.save(&result)?;
+    Checkpoint::remove(job.folder)?;
+    Ok(Outcome::Finished)
+}
+
+/// A part of a batch: images, noise and one noise level each.
+struct Examples {
+    x: Tensor<4>,
+    eps: Tensor<4>,
+    levels: Vec<Amplitudes>,
+    labels: Option<Vec<u32>>,
+}
+
+impl Examples {
+    /// The examples at these positions of the endless order.
+    fn new(
+        job: &TeacherJob<'_>,
+        order: &mut EndlessOrder,
+        positions: Range<u64>,
+        device: &Device,
+    ) -> Self {
+        let count = (positions.end - positions.start) as usize;
+        let examples = order.batch(positions.start, count);
+        let conditional = job.architecture.classes > 0;
+        let labels = job.images.labels().filter(|_| conditional);
+        let x = job.images.examples(&examples, device);
+        let [_, c, h, w] = x.dims();
+        Self {
+            eps: noise::batch_of(Stream::TrainingNoise, job.seed, positions.clone(), [c, h, w], device),
+            x,
+            levels: positions.map(|position| level(job, position)).collect(),
+            labels: labels.map(|labels| examples.iter().map(|e| labels[e.index]).collect()),
+        }
+    }
+
+    fn loss(self, network: &UNet, recipe: &TeacherRecipe) -> Loss {
+        let Self { x, eps, levels, labels } = self;
+        let column = |of: &dyn Fn(Amplitudes) -> f64| column(&levels, of, &x.device());
+        let (alpha, sigma) = (column(&Amplitudes::alpha), column(&Amplitudes::sigma));
+        let weight = column(&|at| recipe.weighting.of(recipe.prediction, at));
+        let z_t = diffuse_with(x.clone(), eps.clone(), alpha.clone(), sigma.clone());
+        let log_snrs: Vec<f64> = levels.iter().map(|at| at.log_snr()).collect();
+        let output = network.forward(z_t, NoiseLevels::PerSample(&log_snrs), labels.as_deref());
+        let target = recipe.prediction.target_with(x, eps, alpha, sigma);
+        let error: Tensor<4> = output.squeeze_dim::<4>(1) - target;
+        Loss { total: (error.square() * weight).mean(), per_time: None }
+    }
+}
+
+/// The noise level of one example: within a batch, times lie one batch-th apart from a random start.
+fn level(job: &TeacherJob<'_>, position: u64) -> Amplitudes {
+    let batch = job.recipe.batch_size as u64;
+    let place = position % batch;
+    let shift = Stream::Time.draws(job.seed, position - place).uniform();
+    job.schedule.at((shift + place as f64 / batch as f64).fract())
+}
+
+/// One number per sample as `[B, 1, 1, 1]`.
+fn column(levels: &[Amplitudes], of: &dyn Fn(Amplitudes) -> f64, device: &Device) -> Tensor<4> {
+    let values: Vec<f32> = levels.iter().map(|&at| of(at) as f32).collect();
+    Tensor::from_data(TensorData::new(values, [levels.len(), 1, 1, 1]), device)
+}
+
+fn check_images(job: &TeacherJob<'_>) -> Result<(), TrainError> {
+    let found = [job.images.channels(), job.images.height(), job.images.width()];
+    let arch = job.architecture;
+    let expected = [arch.image_channels, arch.image_size, arch.image_size];
+    if found != expected {
+        return Err(TrainError::ImageShape { found, expected });
+    }
+    let classes = if job.images.labels().is_some() { job.images.classes() as usize } else { 0 };
+    if arch.classes > 0 && arch.classes != classes {
+        return Err(TrainError::Classes { found: classes, expected: arch.classes });
+    }
+    Ok(())
+}
