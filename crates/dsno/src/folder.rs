@@ -36,7 +36,10 @@ impl RunFolder {
         let path = self.join(".lock");
         let file = File::create(&path).while_doing(format!("cannot write {}", path.display()))?;
         match file.try_lock() {
-            Ok(()) => Ok(Lock { _file: file }),
+            Ok(()) => {
+                sweep(&self.0);
+                Ok(Lock { _file: file })
+            }
             Err(fs::TryLockError::WouldBlock) => Err(Failure::run(format!(
                 "another process is at work in {}; wait for it or give another `--out`",
                 self.0.display()
@@ -44,6 +47,24 @@ impl RunFolder {
             Err(fs::TryLockError::Error(error)) => {
                 Err(error).while_doing(format!("cannot lock {}", path.display()))
             }
+        }
+    }
+}
+
+/// Removes temporary files that a killed process left anywhere in a folder that is ours alone.
+///
+/// Failing to do so costs only their space, so errors are ignored.
+fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            sweep(&path);
+        } else if name.starts_with('.')
+            && path.extension().is_some_and(|extension| extension == "tmp")
+        {
+            let _gone = fs::remove_file(path);
         }
     }
 }

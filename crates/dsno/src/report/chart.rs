@@ -78,7 +78,15 @@ impl Chart {
                 number(value)
             );
         }
-        for value in linear_ticks(frame.x) {
+        let whole = self
+            .series
+            .iter()
+            .flat_map(|s| &s.points)
+            .all(|(x, _)| x.fract() == 0.0);
+        for value in linear_ticks(frame.x)
+            .into_iter()
+            .filter(|x| !whole || x.fract() == 0.0)
+        {
             let x = frame.place_x(value);
             let _ = write!(
                 svg,
@@ -149,9 +157,15 @@ impl Frame {
         }
         let (low, high) = (self.y.0 as i32, self.y.1 as i32);
         let stride = ((high - low) / 6).max(1);
+        let between: &[f64] = if high - low <= 2 {
+            &[1.0, 2.0, 5.0]
+        } else {
+            &[1.0]
+        };
         (low..=high)
             .step_by(stride as usize)
-            .map(|power| 10_f64.powi(power))
+            .flat_map(|power| between.iter().map(move |m| m * 10_f64.powi(power)))
+            .filter(|value| value.log10() <= self.y.1)
             .collect()
     }
 }

@@ -249,15 +249,22 @@ fn row(sampler: &Measured) -> String {
         .iter()
         .map(|s| format!("{:.3}", s.value))
         .collect();
+    // Reading an image back from memory is no sampling.
+    let (rate, latency) = if sampler.nfe > 0 {
+        (
+            format!("{:.1}", sampler.images_per_second),
+            format!("{:.2} ms", sampler.latency_seconds * 1e3),
+        )
+    } else {
+        ("–".to_owned(), "–".to_owned())
+    };
     format!(
-        "<tr{}><td>{}</td><td>{}</td><td>{:.2}</td><td>{:.1}</td><td>{:.2} ms</td>\
+        "<tr{}><td>{}</td><td>{}</td><td>{:.2}</td><td>{rate}</td><td>{latency}</td>\
          <td title=\"each seed: {}\">{:.3}</td><td>{l1}</td><td>{psnr}</td></tr>",
         if is_ours { " class=\"ours\"" } else { "" },
         escape(&sampler.name),
         sampler.nfe,
         sampler.unet_passes,
-        sampler.images_per_second,
-        sampler.latency_seconds * 1e3,
         each.join(", "),
         sampler.frechet.value,
     )
