@@ -24,23 +24,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let images = discs(0.0, &device);
     let real = gaussian(&classifier, &images)?;
-    println!(
-        "Fréchet distance ({}) to {IMAGES} discs",
-        classifier.space()
-    );
-    println!(
-        "{:<22}{:>10}{:>10}{:>12}",
-        "set", "distance", "L1", "PSNR [dB]"
-    );
-    let noise = Tensor::random(
-        [IMAGES, 1, SIDE, SIDE],
-        Distribution::Uniform(-0.2, 0.2),
-        &device,
-    );
+    println!("features: {}; {IMAGES} discs against", classifier.space());
+    println!("                        distance        L1     PSNR");
+    let noise = Distribution::Uniform(-0.2, 0.2);
     let sets = [
         ("other discs", discs(0.5, &device)),
         ("a little brighter", images.clone() * 0.95 + 0.05),
-        ("noisy", images.clone() + noise),
+        ("noisy", images.clone() + images.random_like(noise)),
         ("inverted", -images.clone()),
     ];
     for (name, set) in sets {
@@ -48,10 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut errors = PairedErrors::new();
         errors.push(images.clone(), set)?;
         let paired = errors.finish()?;
-        println!(
-            "{name:<22}{distance:>10.3}{:>10.4}{:>12.2}",
-            paired.l1, paired.psnr
-        );
+        let [l1, psnr] = [paired.l1, paired.psnr];
+        println!("{name:<22}{distance:>10.3}{l1:>10.4}{psnr:>6.1} dB");
     }
     Ok(())
 }
