@@ -35,7 +35,7 @@ mod sheet;
 /// let pictures = Pictures::new(2, 2, 2, 1, vec![0, 0, 0, 0, 0, 255, 255, 0])?;
 /// let images = ImageSet::from_pictures(&pictures).averaged_to(1)?;
 /// let batch = images.batch(&[1, 0], &Device::flex());
-/// assert_eq!(batch.to_data().to_vec::<f32>().unwrap(), [0.0, -1.0]);
+/// assert_eq!(batch.to_data().try_to_vec::<f32>().unwrap(), [0.0, -1.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]

@@ -1,4 +1,56 @@
 //! Image data sets, seeded noise, exact file formats and the trajectory store of DSNO.
+//!
+//! Everything that goes into a training and everything that must survive it passes through here.
+//! The crate knows no model and no solver; it hands out [`burn`] tensors and takes plain slices.
+//!
+//! | You want to …                                   | Start at                                  |
+//! |-------------------------------------------------|-------------------------------------------|
+//! | open a data set of `datasets/`                  | [`DatasetSpec::load`], [`DatasetSpec::open`] |
+//! | read IDX files, a folder of PNG or JPEG, a sheet| [`ImageSet`]                              |
+//! | draw noise, labels or times for sample `i`      | [`noise`]                                 |
+//! | walk through a set for ever, resumably          | [`order::EndlessOrder`]                   |
+//! | exchange arrays with NumPy                      | [`npy`]                                   |
+//! | look at images, or hand them to another program | [`picture::Pictures`]                     |
+//! | keep trajectories                               | [`TrajectoryStore`]                       |
+//! | write any file completely or not at all         | [`atomic`]                                |
+//!
+//! # Conventions
+//!
+//! * Images are `[B, C, H, W]` in `[-1, 1]`, trajectories `[B, T, C, H, W]` from noise (`t = 1`)
+//!   to data (`t = 0`).
+//! * Randomness is a function of `(seed, use, index)` alone, see [`noise`]: batch size, shards,
+//!   workers and restarts never change what sample `i` gets.
+//! * Data are checked when they are opened: size and SHA-256 of every file with known content, so
+//!   that a truncated download is an error and not a slightly worse model. Headers are never
+//!   trusted with an allocation.
+//! * Files appear under their name only when they are complete and on the disk.
+//!
+//! # Examples
+//!
+//! The first two images of a training, mirrored where their turn says so, and noise to go with
+//! them.
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use dsno_data::order::EndlessOrder;
+//! use dsno_data::{DatasetSpec, noise};
+//!
+//! let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets");
+//! let spec = DatasetSpec::load(format!("{folder}/fashion-mnist.toml"))?;
+//! let images = spec.open(folder)?;
+//!
+//! let (seed, device) = (321, Device::flex());
+//! let mut order = EndlessOrder::new(seed, images.len(), spec.flip);
+//! let x = images.examples(&order.batch(0, 2), &device);
+//! let eps = noise::batch_of(noise::Stream::TrainingNoise, seed, 0..2, [1, 16, 16], &device);
+//! assert_eq!(x.dims(), eps.dims());
+//! # Ok::<(), dsno_data::DataError>(())
+//! ```
+//!
+//! # Features
+//!
+//! * `zstd`: compressed trajectory stores; needs a C compiler. Noise hardly compresses, so stores
+//!   are plain by default.
 
 pub mod atomic;
 pub mod digest;

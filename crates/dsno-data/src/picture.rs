@@ -13,10 +13,11 @@ mod grid;
 /// Converts one pixel from `[-1, 1]` to a byte.
 ///
 /// The fraction is cut off, not rounded, as in the paper's sampling code, so that distances are
-/// computed on the same bytes:
+/// computed on the same bytes. A margin far above the rounding of f32 and far below a byte lets
+/// every byte that came from a file return as it was:
 ///
 /// ```text
-/// byte = ⌊clamp((x + 1) · 127.5, 0, 255)⌋        in f32; not-a-number becomes 0
+/// byte = ⌊clamp((x + 1) · 127.5 + 2⁻¹², 0, 255)⌋        in f64; not-a-number becomes 0
 /// ```
 ///
 /// ```
@@ -25,7 +26,8 @@ mod grid;
 /// assert_eq!([-2.0, -1.0, 0.0, 1.0, f32::NAN].map(to_u8), [0, 0, 127, 255, 0]);
 /// ```
 pub fn to_u8(x: f32) -> u8 {
-    ((x + 1.0) * 127.5).clamp(0.0, 255.0) as u8
+    const MARGIN: f64 = 1.0 / 4096.0;
+    ((f64::from(x) + 1.0) * 127.5 + MARGIN).clamp(0.0, 255.0) as u8
 }
 
 /// Why pictures could not be made, read or written.

@@ -17,7 +17,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use zarrs::array::ArrayShardedReadableExtCache;
+use zarrs::array::{ArrayShardedReadableExtCache, CodecChain};
 use zarrs::filesystem::FilesystemStore;
 
 mod error;
@@ -71,6 +71,7 @@ pub struct TrajectoryStore {
     labels: FileArray,
     /// Indices of the shards read so far, so that each is read once.
     shard_indices: ArrayShardedReadableExtCache,
+    sample_codec: CodecChain,
 }
 
 impl std::fmt::Debug for TrajectoryStore {
@@ -117,6 +118,7 @@ impl TrajectoryStore {
             spec,
             states,
             labels,
+            sample_codec,
         } = layout::open(&path)?;
         let shard_indices = ArrayShardedReadableExtCache::new(&states);
         Ok(Self {
@@ -125,6 +127,7 @@ impl TrajectoryStore {
             states,
             labels,
             shard_indices,
+            sample_codec,
         })
     }
 

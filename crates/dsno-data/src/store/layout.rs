@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use zarrs::array::codec::{BytesCodec, Crc32cCodec};
 use zarrs::array::{Array, ArrayBuilder, ArrayMetadataOptions, ChunkKeySeparator, data_type};
-use zarrs::array::{BytesToBytesCodecTraits, codec::Crc32cCodec};
+use zarrs::array::{BytesToBytesCodecTraits, CodecChain};
 use zarrs::filesystem::{FilesystemStore, FilesystemStoreOptions};
 use zarrs::group::{Group, GroupBuilder};
 use zarrs::storage::store::MemoryStore;
@@ -31,6 +32,7 @@ pub(super) struct Opened {
     pub(super) spec: StoreSpec,
     pub(super) states: FileArray,
     pub(super) labels: FileArray,
+    pub(super) sample_codec: CodecChain,
 }
 
 /// Writes everything but the shards; the group's own metadata last, so that a store that can be
@@ -108,8 +110,18 @@ pub(super) fn states(
         Dtype::F16 => builder(shape, shard, data_type::float16(), half::f16::ZERO, names),
     };
     builder.subchunk_shape(vec![1, t, c, h, w]);
+    builder.array_to_bytes_codec(Arc::new(BytesCodec::little()));
     builder.bytes_to_bytes_codecs(codecs(spec)?);
     Ok(builder.build(storage.clone(), "/states")?)
+}
+
+/// How one sample becomes bytes within its shard; the same codecs as in [`states`].
+fn sample_codec(spec: &StoreSpec) -> Result<CodecChain, ZarrError> {
+    Ok(CodecChain::new(
+        Vec::new(),
+        Arc::new(BytesCodec::little()),
+        codecs(spec)?,
+    ))
 }
 
 /// Compression, if asked for, then a checksum of each sample.
@@ -147,6 +159,7 @@ pub(super) fn labels(
         0_i64,
         ["sample"],
     );
+    builder.array_to_bytes_codec(Arc::new(BytesCodec::little()));
     builder.bytes_to_bytes_codecs(vec![Arc::new(Crc32cCodec::new())]);
     Ok(builder.build(storage.clone(), "/labels")?)
 }
@@ -263,10 +276,12 @@ impl Unchecked {
                 array,
             });
         }
+        let sample_codec = sample_codec(&spec).map_err(|error| error.at(path))?;
         Ok(Opened {
             spec,
             states,
             labels,
+            sample_codec,
         })
     }
 }

@@ -1,8 +1,11 @@
 //! Reading trajectories.
 
+use std::num::NonZeroU64;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
-use zarrs::array::{ArrayError, ArrayShardedReadableExt, ArraySubset, CodecOptions};
+use zarrs::array::{ArrayError, ArrayShardedReadableExt, ArrayToBytesCodecTraits, CodecOptions};
+use zarrs::storage::byte_range::ByteRange;
 
 use super::{Dtype, StoreError, TrajectoryStore, ZarrError};
 
@@ -24,15 +27,20 @@ impl TrajectoryStore {
         let mut values = Vec::with_capacity(indices.len() * self.spec.sample_len());
         for &index in indices {
             let shard = self.done_shard_of(index)?;
-            let read = match self.spec.dtype {
-                Dtype::F32 => self
-                    .read_sample::<f32>(index)
-                    .map(|read| values.extend(read)),
-                Dtype::F16 => self
-                    .read_sample::<f16>(index)
-                    .map(|read| values.extend(read.into_iter().map(f32::from))),
-            };
-            read.map_err(|error| self.unreadable(shard, error))?;
+            let bytes = self
+                .read_sample(index)
+                .map_err(|error| self.unreadable(shard, error))?;
+            match (bytes, self.spec.dtype) {
+                (Some(bytes), Dtype::F32) => values.extend(decoded(&bytes, f32::from_le_bytes)),
+                (Some(bytes), Dtype::F16) => {
+                    values.extend(decoded(&bytes, f16::from_le_bytes).map(f32::from));
+                }
+                // A trajectory of zeros alone takes no room in a shard, but the shard is there.
+                (None, _) if self.states_path(shard).exists() => {
+                    values.resize(values.len() + self.spec.sample_len(), 0.0);
+                }
+                (None, _) => return Err(self.corrupt(shard)),
+            }
         }
         Ok(values)
     }
@@ -57,29 +65,50 @@ impl TrajectoryStore {
     ///
     /// As [`read`](Self::read).
     pub fn labels(&self, indices: &[usize]) -> Result<Vec<u32>, StoreError> {
-        indices
-            .iter()
-            .map(|&index| {
-                let shard = self.done_shard_of(index)?;
-                let subset = ArraySubset::new_with_ranges(&[index as u64..index as u64 + 1]);
-                let label: Vec<i64> = self
-                    .labels
-                    .retrieve_array_subset(&subset)
-                    .map_err(|error| self.unreadable(shard, error))?;
-                let label = label.first().and_then(|&label| u32::try_from(label).ok());
-                label.ok_or_else(|| self.corrupt(shard))
-            })
-            .collect()
+        // A shard's labels are one chunk, read whole so that its checksum is compared.
+        let mut current: Option<(usize, Vec<i64>)> = None;
+        let mut labels = Vec::with_capacity(indices.len());
+        for &index in indices {
+            let shard = self.done_shard_of(index)?;
+            let (read, chunk) = match current.take() {
+                Some(read) if read.0 == shard => read,
+                _ => {
+                    let chunk = self.labels.retrieve_chunk(&[shard as u64]);
+                    (shard, chunk.map_err(|error| self.unreadable(shard, error))?)
+                }
+            };
+            let label = chunk.get(index % self.spec.shard_samples).copied();
+            let label = label.and_then(|label| u32::try_from(label).ok());
+            labels.push(label.ok_or_else(|| self.corrupt(shard))?);
+            current = Some((read, chunk));
+        }
+        Ok(labels)
     }
 
-    fn read_sample<T: zarrs::array::ElementOwned>(
-        &self,
-        index: usize,
-    ) -> Result<Vec<T>, ArrayError> {
-        let options = CodecOptions::default();
+    /// Reads and decodes the bytes of one sample. zarrs does not compare checksums when it decodes
+    /// a part of a shard, so the sample is fetched encoded and decoded whole.
+    fn read_sample(&self, index: usize) -> Result<Option<Vec<u8>>, ArrayError> {
         let at = [index as u64, 0, 0, 0, 0];
-        self.states
-            .retrieve_subchunk_opt(&self.shard_indices, &at, &options)
+        let cache = &self.shard_indices;
+        // The index marks a sample that takes no room with an offset of all ones.
+        match self.states.subchunk_byte_range(cache, &at)? {
+            None | Some(ByteRange::FromStart(u64::MAX, _)) => return Ok(None),
+            Some(_) => {}
+        }
+        let encoded = self.states.retrieve_encoded_subchunk(cache, &at)?;
+        let [c, h, w] = self.spec.shape;
+        let shape = [1, self.spec.times.len(), c, h, w];
+        let shape: Vec<_> = shape
+            .into_iter()
+            .filter_map(|n| NonZeroU64::new(n as u64))
+            .collect();
+        let encoded = encoded.unwrap_or_default();
+        let (data_type, fill) = (self.states.data_type(), self.states.fill_value());
+        let options = CodecOptions::default();
+        let decoded =
+            self.sample_codec
+                .decode(encoded.into(), &shape, data_type, fill, &options)?;
+        Ok(Some(decoded.into_fixed()?.into_owned()))
     }
 
     fn done_shard_of(&self, index: usize) -> Result<usize, StoreError> {
@@ -113,4 +142,15 @@ impl TrajectoryStore {
             manifest: self.manifest_path(shard),
         }
     }
+}
+
+fn decoded<T, const N: usize>(
+    bytes: &[u8],
+    element: impl Fn([u8; N]) -> T,
+) -> impl Iterator<Item = T> {
+    bytes
+        .as_chunks::<N>()
+        .0
+        .iter()
+        .map(move |&chunk| element(chunk))
 }
