@@ -143,6 +143,12 @@ impl Runner<'_> {
         student: &StudentPlan,
         meter: &mut Meter,
     ) -> Result<Outcome, Failure> {
+        let hint = format!(
+            "distillation failed (if a file is damaged, delete {} or {} to make it again)",
+            self.folder.join(STORE).display(),
+            self.folder.join(student.stage()).display()
+        );
+        let store = self.folder.join(STORE);
         let teacher = self.load_teacher()?;
         let n_modes = student.settings.n_modes;
         let stage = student.stage();
@@ -151,14 +157,9 @@ impl Runner<'_> {
             temporal: (n_modes > 0).then_some(Temporal { n_modes }),
             recipe: &student.distill.recipe,
             seed: self.resolved.experiment.seed,
-            store: &self.folder.join(STORE),
+            store: &store,
             folder: &self.folder.join(&stage),
         };
-        let hint = format!(
-            "distillation failed (if a file is damaged, delete {} or {} to make it again)",
-            self.folder.join(STORE).display(),
-            self.folder.join(&stage).display()
-        );
         distill(&job, &self.device, &mut Watch(meter)).while_doing(hint)
     }
 }
