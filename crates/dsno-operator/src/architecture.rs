@@ -232,16 +232,24 @@ impl Architecture {
             return Err(ArchitectureError::Zero { key });
         }
         if self.channel_multipliers.contains(&0) {
-            return Err(ArchitectureError::Zero { key: "channel_multipliers" });
+            return Err(ArchitectureError::Zero {
+                key: "channel_multipliers",
+            });
         }
         if self.temporal.is_some_and(|t| t.n_modes == 0) {
-            return Err(ArchitectureError::Zero { key: "temporal.n_modes" });
+            return Err(ArchitectureError::Zero {
+                key: "temporal.n_modes",
+            });
         }
         if self.base_channels < 4 {
-            return Err(ArchitectureError::Narrow { found: self.base_channels });
+            return Err(ArchitectureError::Narrow {
+                found: self.base_channels,
+            });
         }
         if !(0.0..1.0).contains(&self.dropout) {
-            return Err(ArchitectureError::Dropout { found: self.dropout });
+            return Err(ArchitectureError::Dropout {
+                found: self.dropout,
+            });
         }
         let levels = self.channel_multipliers.len();
         let divisor = u32::try_from(levels - 1)
@@ -255,9 +263,16 @@ impl Architecture {
             })?;
         let occurring: Vec<usize> = (0..levels).map(|l| self.image_size >> l).collect();
         debug_assert_eq!(occurring[levels - 1] * divisor, self.image_size);
-        match self.attention_resolutions.iter().find(|size| !occurring.contains(size)) {
+        match self
+            .attention_resolutions
+            .iter()
+            .find(|size| !occurring.contains(size))
+        {
             Some(&asked) => Err(ArchitectureError::AttentionSize { asked, occurring }),
             None => Ok(()),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

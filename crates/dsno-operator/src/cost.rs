@@ -8,8 +8,16 @@ impl Plan {
     pub(crate) fn parameters(&self, arch: &Architecture) -> usize {
         let (base, e) = (arch.base_channels, arch.embedding_channels);
         let embedding = dense(base, e) + dense(e, e);
-        let classes = if arch.classes > 0 { dense(arch.classes, e) } else { 0 };
-        let layers: usize = self.stages.iter().map(|stage| layer_parameters(stage.kind, e)).sum();
+        let classes = if arch.classes > 0 {
+            dense(arch.classes, e)
+        } else {
+            0
+        };
+        let layers: usize = self
+            .stages
+            .iter()
+            .map(|stage| layer_parameters(stage.kind, e))
+            .sum();
         let stem = conv3(arch.image_channels, base);
         let head = norm(self.last_channels) + conv3(self.last_channels, arch.image_channels);
         embedding + classes + stem + layers + head
@@ -29,8 +37,11 @@ impl Plan {
             + base * e
             + e * e
             + 9 * pixels * self.last_channels as u64 * arch.image_channels as u64;
-        let temporal: u64 =
-            self.stages.iter().map(|s| temporal_multiply_adds(s.kind, s.size, times)).sum();
+        let temporal: u64 = self
+            .stages
+            .iter()
+            .map(|s| temporal_multiply_adds(s.kind, s.size, times))
+            .sum();
         let stem = 9 * pixels * arch.image_channels as u64 * base;
         let class = (arch.classes as u64).min(1) * arch.classes as u64 * e;
         stem + class + per_time * times as u64 + temporal
@@ -51,8 +62,16 @@ fn norm(channels: usize) -> usize {
 
 fn layer_parameters(kind: Kind, embedding: usize) -> usize {
     match kind {
-        Kind::Residual { channels_in, channels_out, .. } => {
-            let shortcut = if channels_in == channels_out { 0 } else { dense(channels_in, channels_out) };
+        Kind::Residual {
+            channels_in,
+            channels_out,
+            ..
+        } => {
+            let shortcut = if channels_in == channels_out {
+                0
+            } else {
+                dense(channels_in, channels_out)
+            };
             norm(channels_in)
                 + conv3(channels_in, channels_out)
                 + dense(embedding, 2 * channels_out)
@@ -70,7 +89,11 @@ fn layer_parameters(kind: Kind, embedding: usize) -> usize {
 fn layer_multiply_adds(kind: Kind, size: usize, embedding: u64) -> u64 {
     let pixels = (size * size) as u64;
     match kind {
-        Kind::Residual { channels_in, channels_out, .. } => {
+        Kind::Residual {
+            channels_in,
+            channels_out,
+            ..
+        } => {
             let (i, o) = (channels_in as u64, channels_out as u64);
             let shortcut = if i == o { 0 } else { i * o * pixels };
             9 * (i + o) * o * pixels + shortcut + 2 * o * embedding
@@ -85,7 +108,9 @@ fn layer_multiply_adds(kind: Kind, size: usize, embedding: u64) -> u64 {
 
 /// Channel mixing of the kept modes and the two small transforms, `(2M − 1)` real rows each way.
 fn temporal_multiply_adds(kind: Kind, size: usize, times: usize) -> u64 {
-    let Kind::Temporal { channels, n_modes } = kind else { return 0 };
+    let Kind::Temporal { channels, n_modes } = kind else {
+        return 0;
+    };
     let (c, t, pixels) = (channels as u64, times as u64, (size * size) as u64);
     let modes = n_modes.min(times / 2 + 1) as u64;
     let rows = 2 * modes - 1;

@@ -21,7 +21,11 @@ pub(crate) struct Initializer<'a> {
 
 impl<'a> Initializer<'a> {
     pub(crate) fn new(seed: u64, device: &'a Device) -> Self {
-        Self { seed, next: 1, device }
+        Self {
+            seed,
+            next: 1,
+            device,
+        }
     }
 
     pub(crate) fn zeros<const D: usize>(&mut self, shape: [usize; D]) -> Param<Tensor<D>> {
@@ -71,7 +75,13 @@ impl<'a> Initializer<'a> {
             rng.set_stream(id);
             make(shape, device, rng).set_require_grad(require_grad)
         };
-        Param::uninitialized(ParamId::from(id), init, self.device.clone(), true, shape.into())
+        Param::uninitialized(
+            ParamId::from(id),
+            init,
+            self.device.clone(),
+            true,
+            shape.into(),
+        )
     }
 }
 

@@ -14,8 +14,8 @@ mod temporal;
 
 pub(crate) use attention::Attention;
 pub(crate) use convolution::Convolution;
-pub use embedding::NoiseLevels;
 pub(crate) use embedding::Embedding;
+pub use embedding::NoiseLevels;
 pub(crate) use norm::{Norm, residual_groups};
 pub(crate) use residual::Residual;
 pub use temporal::TemporalConvolution;

@@ -1,4 +1,60 @@
-//! dsno-operator
+//! Networks that map noise to a whole diffusion trajectory in one forward pass.
+//!
+//! A diffusion teacher is called dozens of times to turn noise into an image. DSNO (Zheng et al.
+//! 2023, arXiv:2211.13449v3) learns the solution operator of the teacher's ODE instead: one U-Net
+//! over all time points at once, its spatial layers shared between times, and temporal convolutions
+//! in Fourier space that let the times inform one another.
+//!
+//! # One type for both
+//!
+//! An [`Architecture`] describes either network. Without `temporal` it is the teacher; with it, the
+//! operator. Both are a [`UNet`], built by [`Architecture::init`], and a student starts at its
+//! teacher's weights through [`UNet::with_shared_weights`].
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use dsno_operator::{Architecture, Heads, NoiseLevels, Output, Temporal};
+//!
+//! let architecture = Architecture {
+//!     image_size: 8,
+//!     image_channels: 1,
+//!     base_channels: 8,
+//!     embedding_channels: 32,
+//!     channel_multipliers: vec![1, 2],
+//!     res_blocks: 1,
+//!     attention_resolutions: vec![4],
+//!     heads: Heads::Count(1),
+//!     attention_groups: 4,
+//!     classes: 0,
+//!     dropout: 0.0,
+//!     temporal: Some(Temporal { n_modes: 2 }),
+//!     output: Output::State,
+//! };
+//! let device = Device::flex();
+//! let operator = architecture.init(1, &device)?;
+//! let noise = Tensor::<4>::ones([2, 1, 8, 8], &device);
+//! let log_snrs = [-0.4, 1.8, 4.6, 20.0];
+//! let trajectory = operator.forward(noise, NoiseLevels::Shared(&log_snrs), None);
+//! assert_eq!(trajectory.dims(), [2, 4, 1, 8, 8]);
+//! # Ok::<(), dsno_operator::ArchitectureError>(())
+//! ```
+//!
+//! # Parts
+//!
+//! | question                                    | part                                          |
+//! |---------------------------------------------|-----------------------------------------------|
+//! | what is the network, can it be built?       | [`Architecture`], [`ArchitectureError`]       |
+//! | how large is it, what does a pass cost?     | [`Architecture::parameter_count`], [`Architecture::multiply_adds`] |
+//! | what does it answer?                        | [`UNet::forward`], [`NoiseLevels`]            |
+//! | how do times mix?                           | [`TemporalConvolution`], usable alone         |
+//! | how do weights get in and out?              | [`weights`], strict in both directions        |
+//!
+//! # Conventions
+//!
+//! Images are `[B, C, H, W]`, trajectories `[B, T, C, H, W]`. Noise levels are natural log-SNRs in
+//! f64 on the host. Initial weights are a function of the seed alone. The crate names no solver,
+//! prints nothing and chooses no device.
+
 mod architecture;
 mod cost;
 mod init;

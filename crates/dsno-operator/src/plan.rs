@@ -26,9 +26,19 @@ pub(crate) struct Stage {
 /// What a layer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Residual { channels_in: usize, channels_out: usize, resample: Resample },
-    Attention { channels: usize, heads: usize },
-    Temporal { channels: usize, n_modes: usize },
+    Residual {
+        channels_in: usize,
+        channels_out: usize,
+        resample: Resample,
+    },
+    Attention {
+        channels: usize,
+        heads: usize,
+    },
+    Temporal {
+        channels: usize,
+        n_modes: usize,
+    },
 }
 
 /// Change of resolution inside a residual block.
@@ -52,8 +62,13 @@ impl Plan {
         plan.down()?;
         plan.middle()?;
         plan.up()?;
-        check_groups(plan.channels, arch.attention_groups, || "before the output".to_owned())?;
-        Ok(Self { stages: plan.stages, last_channels: plan.channels })
+        check_groups(plan.channels, arch.attention_groups, || {
+            "before the output".to_owned()
+        })?;
+        Ok(Self {
+            stages: plan.stages,
+            last_channels: plan.channels,
+        })
     }
 }
 
@@ -92,7 +107,10 @@ impl Builder<'_> {
     fn up(&mut self) -> Result<(), ArchitectureError> {
         for (level, multiplier) in self.arch.channel_multipliers.iter().enumerate().rev() {
             for _ in 0..=self.arch.res_blocks {
-                let skip = self.skips.pop().expect("invariant: as many skips left as taken");
+                let skip = self
+                    .skips
+                    .pop()
+                    .expect("invariant: as many skips left as taken");
                 self.residual(skip, self.arch.base_channels * multiplier, Resample::Keep)?;
                 self.after_residual(false)?;
             }
@@ -120,7 +138,11 @@ impl Builder<'_> {
             Resample::Halve => self.size / 2,
             Resample::Double => self.size * 2,
         };
-        let kind = Kind::Residual { channels_in, channels_out, resample };
+        let kind = Kind::Residual {
+            channels_in,
+            channels_out,
+            resample,
+        };
         self.channels = channels_out;
         self.push(kind, skip > 0);
         Ok(())
@@ -136,21 +158,38 @@ impl Builder<'_> {
                 .arch
                 .heads
                 .of(channels)
-                .ok_or(ArchitectureError::Heads { heads: self.arch.heads, channels })?;
+                .ok_or(ArchitectureError::Heads {
+                    heads: self.arch.heads,
+                    channels,
+                })?;
             self.push(Kind::Attention { channels, heads }, false);
         }
         if let Some(temporal) = self.arch.temporal {
-            self.push(Kind::Temporal { channels, n_modes: temporal.n_modes }, false);
+            self.push(
+                Kind::Temporal {
+                    channels,
+                    n_modes: temporal.n_modes,
+                },
+                false,
+            );
         }
         Ok(())
     }
 
     fn push(&mut self, kind: Kind, takes_skip: bool) {
-        self.stages.push(Stage { kind, size: self.size, takes_skip, leaves_skip: false });
+        self.stages.push(Stage {
+            kind,
+            size: self.size,
+            takes_skip,
+            leaves_skip: false,
+        });
     }
 
     fn leave_skip(&mut self) {
-        let newest = self.stages.last_mut().expect("invariant: called after a layer was pushed");
+        let newest = self
+            .stages
+            .last_mut()
+            .expect("invariant: called after a layer was pushed");
         newest.leaves_skip = true;
         self.skips.push(self.channels);
     }
@@ -164,6 +203,10 @@ fn check_groups(
     if groups > 0 && channels.is_multiple_of(groups) {
         Ok(())
     } else {
-        Err(ArchitectureError::Groups { channels, groups, place: place() })
+        Err(ArchitectureError::Groups {
+            channels,
+            groups,
+            place: place(),
+        })
     }
 }

@@ -55,17 +55,25 @@ impl UNet {
         let places: Vec<usize> = spatial(&to.plan()?).collect();
         let numbers: Vec<usize> = spatial(&from.plan()?).collect();
         let renumber = |name: String| {
-            let Some(rest) = name.strip_prefix("layers.") else { return name };
-            let (number, rest) = rest.split_once('.').expect("invariant: layers have parameters");
+            let Some(rest) = name.strip_prefix("layers.") else {
+                return name;
+            };
+            let (number, rest) = rest
+                .split_once('.')
+                .expect("invariant: layers have parameters");
             let order = numbers.iter().position(|n| n.to_string() == number);
             let place = order.and_then(|order| places.get(order));
             place.map_or_else(|| name.clone(), |place| format!("layers.{place}.{rest}"))
         };
-        let shared = teacher.named_weights().into_iter().map(|(name, t)| (renumber(name), t));
+        let shared = teacher
+            .named_weights()
+            .into_iter()
+            .map(|(name, t)| (renumber(name), t));
         let mut weights: NamedWeights = shared.collect();
         let temporal = temporal(&to.plan()?);
         let own = self.named_weights().into_iter();
-        weights.extend(own.filter(|(name, _)| temporal.iter().any(|prefix| name.starts_with(prefix))));
+        weights
+            .extend(own.filter(|(name, _)| temporal.iter().any(|prefix| name.starts_with(prefix))));
         Ok(self.with_weights(weights)?)
     }
 }
@@ -73,7 +81,9 @@ impl UNet {
 /// Numbers of the layers that are no temporal convolutions.
 fn spatial(plan: &Plan) -> impl Iterator<Item = usize> {
     let stages = plan.stages.iter().enumerate();
-    stages.filter(|(_, s)| !matches!(s.kind, Kind::Temporal { .. })).map(|(n, _)| n)
+    stages
+        .filter(|(_, s)| !matches!(s.kind, Kind::Temporal { .. }))
+        .map(|(n, _)| n)
 }
 
 /// Prefixes of the parameters of temporal convolutions.

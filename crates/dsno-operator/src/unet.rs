@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use crate::architecture::{Architecture, Output};
 use crate::init::{Initializer, NEAR_ZERO};
 use crate::layer::{
-    Attention, Convolution, Embedding, Norm, NoiseLevels, Residual, TemporalConvolution, silu,
+    Attention, Convolution, Embedding, NoiseLevels, Norm, Residual, TemporalConvolution, silu,
 };
 use crate::plan::{Kind, Plan};
 
@@ -29,7 +29,10 @@ pub struct UNet {
 
 /// One planned layer.
 #[derive(Module, Debug)]
-#[allow(clippy::large_enum_variant, reason = "a few dozen per network, held in one Vec")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a few dozen per network, held in one Vec"
+)]
 pub(crate) enum Layer {
     Residual(Residual),
     Attention(Attention),
@@ -48,11 +51,18 @@ impl UNet {
         let init = &mut Initializer::new(seed, device);
         let embedding = Embedding::new(init, arch);
         let stem = Convolution::new(init, arch.image_channels, arch.base_channels, 1.0);
-        let layers = plan.stages.iter().map(|stage| layer(stage.kind, arch, init)).collect();
+        let layers = plan
+            .stages
+            .iter()
+            .map(|stage| layer(stage.kind, arch, init))
+            .collect();
         let wiring = plan
             .stages
             .iter()
-            .map(|s| Wiring { takes_skip: s.takes_skip, leaves_skip: s.leaves_skip })
+            .map(|s| Wiring {
+                takes_skip: s.takes_skip,
+                leaves_skip: s.leaves_skip,
+            })
             .collect();
         Self {
             embedding,
@@ -95,7 +105,9 @@ impl UNet {
         let mut skips = vec![x.clone()];
         for (layer, wiring) in self.layers.iter().zip(&self.wiring) {
             if wiring.takes_skip {
-                let skip = skips.pop().expect("invariant: the plan leaves what it takes");
+                let skip = skips
+                    .pop()
+                    .expect("invariant: the plan leaves what it takes");
                 x = Tensor::cat(vec![x, skip], 1);
             }
             x = match layer {
@@ -107,7 +119,10 @@ impl UNet {
                 skips.push(x.clone());
             }
         }
-        let answer = self.head.forward(silu(self.norm.forward(x))).reshape([b, t, c, h, w]);
+        let answer = self
+            .head
+            .forward(silu(self.norm.forward(x)))
+            .reshape([b, t, c, h, w]);
         match self.output {
             Output::State => answer,
             Output::NoiseMinusState => z.reshape([b, 1, c, h, w]) - answer,
@@ -117,7 +132,11 @@ impl UNet {
 
 fn layer(kind: Kind, arch: &Architecture, init: &mut Initializer<'_>) -> Layer {
     match kind {
-        Kind::Residual { channels_in, channels_out, resample } => Layer::Residual(Residual::new(
+        Kind::Residual {
+            channels_in,
+            channels_out,
+            resample,
+        } => Layer::Residual(Residual::new(
             init,
             [channels_in, channels_out],
             arch.embedding_channels,
@@ -139,5 +158,7 @@ fn repeat(x: Tensor<4>, times: usize) -> Tensor<4> {
         return x;
     }
     let [b, c, h, w] = x.dims();
-    x.reshape([b, 1, c, h, w]).expand([b, times, c, h, w]).reshape([b * times, c, h, w])
+    x.reshape([b, 1, c, h, w])
+        .expand([b, times, c, h, w])
+        .reshape([b * times, c, h, w])
 }

@@ -97,14 +97,21 @@ pub fn named_parameters<M: Module>(module: &M) -> NamedWeights {
 ///
 /// [`WeightError::Mismatch`] lists every difference at once.
 pub fn with_parameters<M: Module>(module: M, weights: NamedWeights) -> Result<M, WeightError> {
-    let mut writer = Writer { weights, ..Writer::default() };
+    let mut writer = Writer {
+        weights,
+        ..Writer::default()
+    };
     let module = module.map(&mut writer);
     let unexpected: Vec<String> = writer.weights.into_keys().collect();
     if writer.missing.is_empty() && writer.misshapen.is_empty() && unexpected.is_empty() {
         Ok(module)
     } else {
         let (missing, misshapen) = (writer.missing, writer.misshapen);
-        Err(WeightError::Mismatch { missing, unexpected, misshapen })
+        Err(WeightError::Mismatch {
+            missing,
+            unexpected,
+            misshapen,
+        })
     }
 }
 
@@ -116,7 +123,13 @@ pub fn with_parameters<M: Module>(module: M, weights: NamedWeights) -> Result<M,
 pub fn to_safetensors(weights: &NamedWeights) -> Vec<u8> {
     let bytes: Vec<(&String, &HostTensor, Vec<u8>)> = weights
         .iter()
-        .map(|(name, t)| (name, t, t.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        .map(|(name, t)| {
+            (
+                name,
+                t,
+                t.values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            )
+        })
         .collect();
     let views = bytes.iter().map(|(name, tensor, bytes)| {
         let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes)
@@ -134,17 +147,36 @@ pub fn to_safetensors(weights: &NamedWeights) -> Vec<u8> {
 /// * [`WeightError::Format`] if it is truncated or its header does not describe its bytes;
 /// * [`WeightError::NotF32`] if a tensor has another type.
 pub fn read_safetensors(path: &Path) -> Result<NamedWeights, WeightError> {
-    let read = |source| WeightError::Read { path: path.to_owned(), source };
+    let read = |source| WeightError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let bytes = fs::read(path).map_err(read)?;
-    let format = |source| WeightError::Format { path: path.to_owned(), source };
+    let format = |source| WeightError::Format {
+        path: path.to_owned(),
+        source,
+    };
     let file = SafeTensors::deserialize(&bytes).map_err(format)?;
     let tensor = |(name, view): (String, TensorView<'_>)| {
         if view.dtype() != Dtype::F32 {
-            return Err(WeightError::NotF32 { path: path.to_owned(), name, found: view.dtype() });
+            return Err(WeightError::NotF32 {
+                path: path.to_owned(),
+                name,
+                found: view.dtype(),
+            });
         }
         let (chunks, _) = view.data().as_chunks::<4>();
-        let values = chunks.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        Ok((name, HostTensor { shape: view.shape().to_vec(), values }))
+        let values = chunks
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect();
+        Ok((
+            name,
+            HostTensor {
+                shape: view.shape().to_vec(),
+                values,
+            },
+        ))
     };
     file.tensors().into_iter().map(tensor).collect()
 }
@@ -155,7 +187,8 @@ struct Place(Vec<Option<String>>);
 
 impl Place {
     fn enter(&mut self, name: &str, container: &str) {
-        self.0.push((!container.starts_with("Enum")).then(|| name.to_owned()));
+        self.0
+            .push((!container.starts_with("Enum")).then(|| name.to_owned()));
     }
 
     fn exit(&mut self) {
@@ -163,7 +196,12 @@ impl Place {
     }
 
     fn name(&self) -> String {
-        self.0.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(".")
+        self.0
+            .iter()
+            .flatten()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(".")
     }
 }
 
@@ -187,7 +225,8 @@ impl ModuleVisitor for Reader {
         let shape = tensor.dims().to_vec();
         let values = tensor.into_data().convert::<f32>().try_into_vec();
         let values = values.expect("invariant: converted to f32");
-        self.weights.insert(self.place.name(), HostTensor { shape, values });
+        self.weights
+            .insert(self.place.name(), HostTensor { shape, values });
     }
 }
 
@@ -228,3 +267,6 @@ impl ModuleMapper for Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,7 +95,10 @@ impl Checkpoint {
         if newest.exists() {
             // A hard link, then a rename over both names: at no moment is there no valid file.
             let previous = folder.join(PREVIOUS);
-            let keep = |source| CheckpointError::Keep { path: newest.clone(), source };
+            let keep = |source| CheckpointError::Keep {
+                path: newest.clone(),
+                source,
+            };
             let staged = folder.join(format!(".{PREVIOUS}.staged"));
             let _ = fs::remove_file(&staged);
             fs::hard_link(&newest, &staged)
@@ -113,13 +116,18 @@ impl Checkpoint {
     /// * [`CheckpointError::Read`] if the file exists but cannot be read;
     /// * [`CheckpointError::Damaged`] if it is not what was written.
     pub fn load(folder: &Path) -> Result<Option<Self>, CheckpointError> {
-        let path = [NEWEST, PREVIOUS].map(|name| folder.join(name)).into_iter().find(|p| p.exists());
+        let path = [NEWEST, PREVIOUS]
+            .map(|name| folder.join(name))
+            .into_iter()
+            .find(|p| p.exists());
         let Some(path) = path else { return Ok(None) };
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(source) => return Err(CheckpointError::Read { path, source }),
         };
-        Self::from_bytes(&bytes).map(Some).map_err(|reason| CheckpointError::Damaged { path, reason })
+        Self::from_bytes(&bytes)
+            .map(Some)
+            .map_err(|reason| CheckpointError::Damaged { path, reason })
     }
 
     /// Deletes the checkpoints of `folder`; for when the result itself is on disk.
@@ -146,8 +154,11 @@ impl Checkpoint {
                 entries.push((format!("{prefix}/{name}"), Entry::of(tensor)));
             }
         }
-        let optimiser =
-            Entry { dtype: Dtype::U8, shape: vec![self.optimiser.len()], bytes: self.optimiser.clone() };
+        let optimiser = Entry {
+            dtype: Dtype::U8,
+            shape: vec![self.optimiser.len()],
+            bytes: self.optimiser.clone(),
+        };
         entries.push(("optimiser".to_owned(), optimiser));
         let metadata = HashMap::from([
             ("images".to_owned(), self.images.to_string()),
@@ -161,17 +172,26 @@ impl Checkpoint {
     fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
         let file = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
-        let metadata = header.metadata().as_ref().ok_or("its header has no metadata")?;
+        let metadata = header
+            .metadata()
+            .as_ref()
+            .ok_or("its header has no metadata")?;
         let text = |key: &str| metadata.get(key).ok_or(format!("its header lacks `{key}`"));
-        let images = text("images")?.parse().map_err(|_| "its `images` is no number".to_owned())?;
+        let images = text("images")?
+            .parse()
+            .map_err(|e| format!("its `images`: {e}"))?;
         let mut found = Self {
             key: text("key")?.clone(),
             images,
             interval: serde_json::from_str(text("interval")?)
-                .map_err(|_| "its `interval` does not parse".to_owned())?,
+                .map_err(|e| format!("its `interval`: {e}"))?,
             weights: NamedWeights::new(),
             average: NamedWeights::new(),
-            optimiser: file.tensor("optimiser").map_err(|e| e.to_string())?.data().to_vec(),
+            optimiser: file
+                .tensor("optimiser")
+                .map_err(|e| e.to_string())?
+                .data()
+                .to_vec(),
         };
         for (name, view) in file.tensors() {
             if let Some(name) = name.strip_prefix("weights/") {
@@ -207,14 +227,24 @@ impl Checkpoint {
             }
         }
         hasher.update(&self.optimiser);
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hasher
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
 fn host(view: &TensorView<'_>) -> HostTensor {
     let (chunks, _) = view.data().as_chunks::<4>();
-    let values = chunks.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    HostTensor { shape: view.shape().to_vec(), values }
+    let values = chunks
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes))
+        .collect();
+    HostTensor {
+        shape: view.shape().to_vec(),
+        values,
+    }
 }
 
 struct Entry {
@@ -226,7 +256,11 @@ struct Entry {
 impl Entry {
     fn of(tensor: &HostTensor) -> Self {
         let bytes = tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        Self { dtype: Dtype::F32, shape: tensor.shape.clone(), bytes }
+        Self {
+            dtype: Dtype::F32,
+            shape: tensor.shape.clone(),
+            bytes,
+        }
     }
 }
 
@@ -253,7 +287,10 @@ mod tests {
     use super::*;
 
     fn checkpoint(images: u64) -> Checkpoint {
-        let tensor = HostTensor { shape: vec![2], values: vec![1.5, -0.0] };
+        let tensor = HostTensor {
+            shape: vec![2],
+            values: vec![1.5, -0.0],
+        };
         let weights = NamedWeights::from([("a.b".to_owned(), tensor)]);
         Checkpoint {
             key: "k".to_owned(),
@@ -271,9 +308,15 @@ mod tests {
         assert!(Checkpoint::load(folder.path()).unwrap().is_none());
         checkpoint(1).save(folder.path()).unwrap();
         checkpoint(2).save(folder.path()).unwrap();
-        assert_eq!(Checkpoint::load(folder.path()).unwrap(), Some(checkpoint(2)));
+        assert_eq!(
+            Checkpoint::load(folder.path()).unwrap(),
+            Some(checkpoint(2))
+        );
         fs::remove_file(folder.path().join(NEWEST)).unwrap();
-        assert_eq!(Checkpoint::load(folder.path()).unwrap(), Some(checkpoint(1)));
+        assert_eq!(
+            Checkpoint::load(folder.path()).unwrap(),
+            Some(checkpoint(1))
+        );
         Checkpoint::remove(folder.path()).unwrap();
         assert!(Checkpoint::load(folder.path()).unwrap().is_none());
     }
@@ -294,7 +337,10 @@ mod tests {
                 other => panic!("byte {at}: {other:?}"),
             }
             fs::write(&path, &whole[..at]).unwrap();
-            assert!(Checkpoint::load(folder.path()).is_err(), "truncated at {at}");
+            assert!(
+                Checkpoint::load(folder.path()).is_err(),
+                "truncated at {at}"
+            );
         }
     }
 }

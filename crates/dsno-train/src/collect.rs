@@ -40,7 +40,12 @@ pub fn collect(
     device: &Device,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
-    let CollectJob { teacher, recipe, seed, .. } = *job;
+    let CollectJob {
+        teacher,
+        recipe,
+        seed,
+        ..
+    } = *job;
     recipe.validate()?;
     let grid = TimeGrid::new(recipe.grid, recipe.steps)?;
     let mut store = TrajectoryStore::create(job.store, &spec(job))?;
@@ -59,8 +64,12 @@ pub fn collect(
                 return Ok(Outcome::Stopped);
             }
             let classes = teacher.architecture.classes as u32;
-            let drawn: Option<Vec<u32>> =
-                (classes > 0).then(|| batch.clone().map(|i| noise::label(seed, i, classes)).collect());
+            let drawn: Option<Vec<u32>> = (classes > 0).then(|| {
+                batch
+                    .clone()
+                    .map(|i| noise::label(seed, i, classes))
+                    .collect()
+            });
             images += batch.end - batch.start;
             let shape = shape(teacher);
             let z_1 = noise::batch(seed, batch, shape, device);
@@ -87,7 +96,9 @@ pub fn collect(
 
 fn batches(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<u64>> {
     let end = range.end;
-    range.step_by(size).map(move |start| start as u64..(start + size).min(end) as u64)
+    range
+        .step_by(size)
+        .map(move |start| start as u64..(start + size).min(end) as u64)
 }
 
 fn shape(teacher: &Teacher) -> [usize; 3] {
@@ -96,7 +107,12 @@ fn shape(teacher: &Teacher) -> [usize; 3] {
 }
 
 fn spec(job: &CollectJob<'_>) -> StoreSpec {
-    let CollectJob { teacher, recipe, seed, .. } = *job;
+    let CollectJob {
+        teacher,
+        recipe,
+        seed,
+        ..
+    } = *job;
     let solver = match recipe.solver {
         Method::Ddim => Ddim.name(),
     };
@@ -108,7 +124,11 @@ fn spec(job: &CollectJob<'_>) -> StoreSpec {
     StoreSpec {
         samples: recipe.trajectories as usize,
         times: recipe.record.clone(),
-        log_snr: recipe.record.iter().map(|&t| teacher.schedule.log_snr(t)).collect(),
+        log_snr: recipe
+            .record
+            .iter()
+            .map(|&t| teacher.schedule.log_snr(t))
+            .collect(),
         shape: shape(teacher),
         shard_samples: (recipe.shard_trajectories as usize).min(recipe.trajectories as usize),
         dtype: match recipe.precision {

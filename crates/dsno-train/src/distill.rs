@@ -102,18 +102,22 @@ pub fn distill(
     let autodiff = device.clone().autodiff();
     let schedule = job.teacher.schedule;
     let log_snrs: Vec<f64> = times.iter().map(|&t| schedule.log_snr(t)).collect();
-    let weights: Vec<f32> =
-        times.iter().map(|&t| recipe.weight.of(schedule.at(t)) as f32).collect();
+    let weights: Vec<f32> = times
+        .iter()
+        .map(|&t| recipe.weight.of(schedule.at(t)) as f32)
+        .collect();
     let weights = Tensor::<1>::from_data(TensorData::new(weights, [times.len()]), &autodiff);
     let weights_seed = Stream::Weights.draws(job.seed, 0).bits();
     let fresh = || {
         let from = &job.teacher.architecture;
         let network = architecture.init(weights_seed, device)?;
-        network.with_shared_weights(&job.teacher.network, from, &architecture).map_err(|e| match e {
-            TransferError::Architecture(error) => TrainError::from(error),
-            TransferError::Weights(error) => ModelError::from(error).into(),
-            other => unreachable!("{other}"),
-        })
+        network
+            .with_shared_weights(&job.teacher.network, from, &architecture)
+            .map_err(|e| match e {
+                TransferError::Architecture(error) => TrainError::from(error),
+                TransferError::Weights(error) => ModelError::from(error).into(),
+                other => unreachable!("{other}"),
+            })
     };
     let mut order = EndlessOrder::new(job.seed, store.len(), false);
     let examples = |positions: Range<u64>| {
@@ -125,16 +129,30 @@ pub fn distill(
     };
     let loss = |network: &UNet, (states, labels): (Tensor<5>, Option<Vec<u32>>)| {
         let [b, t, c, h, w] = states.dims();
-        let noise = states.clone().slice([0..b, 0..1, 0..c, 0..h, 0..w]).squeeze_dim(1);
+        let noise = states
+            .clone()
+            .slice([0..b, 0..1, 0..c, 0..h, 0..w])
+            .squeeze_dim(1);
         let target = states.slice([0..b, 1..t, 0..c, 0..h, 0..w]);
         let predicted = network.forward(noise, NoiseLevels::Shared(&log_snrs), labels.as_deref());
         let per_time = distance(recipe.distance, predicted, target);
         let total = (per_time.clone() * weights.clone()).mean();
-        Loss { total, per_time: Some(per_time.detach()) }
+        Loss {
+            total,
+            per_time: Some(per_time.detach()),
+        }
     };
     let network = training.run(fresh, device, observer, examples, loss)?;
-    let Some(network) = network else { return Ok(Outcome::Stopped) };
-    let student = Student { network, architecture, schedule, times, run: key };
+    let Some(network) = network else {
+        return Ok(Outcome::Stopped);
+    };
+    let student = Student {
+        network,
+        architecture,
+        schedule,
+        times,
+        run: key,
+    };
     student.save(&result)?;
     Checkpoint::remove(job.folder)?;
     Ok(Outcome::Finished)
@@ -142,8 +160,10 @@ pub fn distill(
 
 /// The teacher's architecture with the student's temporal convolutions.
 fn student_architecture(job: &DistillJob<'_>, times: usize) -> Result<Architecture, TrainError> {
-    let architecture =
-        Architecture { temporal: job.temporal, ..job.teacher.architecture.clone() };
+    let architecture = Architecture {
+        temporal: job.temporal,
+        ..job.teacher.architecture.clone()
+    };
     architecture.validate()?;
     match job.temporal {
         Some(Temporal { n_modes }) if times > 1 && n_modes > times / 2 + 1 => {

@@ -19,7 +19,11 @@ use dsno_operator::UNet;
 /// assert!((rate - 0.9999).abs() < 1e-8);
 /// ```
 pub fn ema_rate(batch_size: usize, half_life_images: f64) -> f64 {
-    if half_life_images == 0.0 { 0.0 } else { (-(batch_size as f64) / half_life_images).exp2() }
+    if half_life_images == 0.0 {
+        0.0
+    } else {
+        (-(batch_size as f64) / half_life_images).exp2()
+    }
 }
 
 /// Averaged weights, kept off the autodiff graph.
@@ -49,12 +53,21 @@ impl Ema {
     #[must_use]
     pub fn update(self, newest: &UNet) -> Self {
         if self.rate == 0.0 {
-            return Self { average: newest.valid(), rate: self.rate };
+            return Self {
+                average: newest.valid(),
+                rate: self.rate,
+            };
         }
         let mut reader = Reader::default();
         newest.valid().visit(&mut reader);
-        let mut mover = Mover { newest: reader.0, rate: self.rate };
-        Self { average: self.average.map(&mut mover), rate: self.rate }
+        let mut mover = Mover {
+            newest: reader.0,
+            rate: self.rate,
+        };
+        Self {
+            average: self.average.map(&mut mover),
+            rate: self.rate,
+        }
     }
 }
 
@@ -75,7 +88,10 @@ struct Mover {
 
 impl ModuleMapper for Mover {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let newest = self.newest.remove(&param.id).and_then(|tensor| tensor.downcast().ok());
+        let newest = self
+            .newest
+            .remove(&param.id)
+            .and_then(|tensor| tensor.downcast().ok());
         let newest: Tensor<D> = *newest.expect("invariant: both networks have the same parameters");
         let rate = self.rate;
         param.map(|average| newest.clone() + (average - newest) * rate)

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use dsno_data::atomic::WriteError;
 use dsno_data::DataError;
+use dsno_data::atomic::WriteError;
 use dsno_data::store::StoreError;
 use dsno_ode::{GridError, SolveError};
 use dsno_operator::ArchitectureError;

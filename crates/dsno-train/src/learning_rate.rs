@@ -61,7 +61,10 @@ impl LearningRate {
         let done = (images as f64 / total_images.max(1) as f64).min(1.0);
         let decay = match &self.decay {
             Decay::Constant {} => 1.0,
-            Decay::Step { milestones_images, factor } => {
+            Decay::Step {
+                milestones_images,
+                factor,
+            } => {
                 let passed = milestones_images.iter().filter(|&&m| m <= images).count();
                 factor.powi(passed as i32)
             }
@@ -78,7 +81,14 @@ mod tests {
 
     #[test]
     fn every_decay_ends_where_it_says() {
-        let rate = |decay, n| LearningRate { peak: 1.0, warmup_images: 0, decay }.at(n, 100);
+        let rate = |decay, n| {
+            LearningRate {
+                peak: 1.0,
+                warmup_images: 0,
+                decay,
+            }
+            .at(n, 100)
+        };
         assert_eq!(rate(Decay::Constant {}, 99), 1.0);
         assert_eq!(rate(Decay::Linear {}, 75), 0.25);
         assert!((rate(Decay::Cosine {}, 50) - 0.5).abs() < 1e-15);

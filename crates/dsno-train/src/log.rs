@@ -31,7 +31,11 @@ impl Interval {
 
     /// The line of this interval, which starts anew.
     pub(crate) fn take(&mut self, images: u64, learning_rate: f64) -> Line {
-        let Self { steps, loss, loss_per_time } = std::mem::take(self);
+        let Self {
+            steps,
+            loss,
+            loss_per_time,
+        } = std::mem::take(self);
         let mean = |sum: f64| sum / steps as f64;
         Line {
             images,

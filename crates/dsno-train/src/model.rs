@@ -134,8 +134,20 @@ impl Teacher {
     pub fn load(folder: &Path, device: &Device) -> Result<Self, ModelError> {
         let card: TeacherCard = read_card(folder)?;
         let network = load_network(folder, &card.architecture, &card.weights_sha256, device)?;
-        let TeacherCard { architecture, schedule, prediction, run, .. } = card;
-        Ok(Self { network, architecture, schedule, prediction, run })
+        let TeacherCard {
+            architecture,
+            schedule,
+            prediction,
+            run,
+            ..
+        } = card;
+        Ok(Self {
+            network,
+            architecture,
+            schedule,
+            prediction,
+            run,
+        })
     }
 
     /// Writes a teacher's folder, making it if needed.
@@ -165,7 +177,11 @@ impl Teacher {
     /// `labels` hold one class per sample of the batches to come; with `clamp`, predictions are
     /// clamped to `[-1, 1]`, as published samplers do.
     pub fn denoiser(&self, labels: Option<Vec<u32>>, clamp: bool) -> TeacherDenoiser<'_> {
-        TeacherDenoiser { teacher: self, labels, clamp }
+        TeacherDenoiser {
+            teacher: self,
+            labels,
+            clamp,
+        }
     }
 }
 
@@ -181,9 +197,16 @@ impl Denoiser for TeacherDenoiser<'_> {
     fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
         let levels = [at.log_snr()];
         let labels = self.labels.as_deref();
-        let output = self.teacher.network.forward(z_t.clone(), NoiseLevels::Shared(&levels), labels);
+        let output =
+            self.teacher
+                .network
+                .forward(z_t.clone(), NoiseLevels::Shared(&levels), labels);
         let x_hat = self.teacher.prediction.to_x(output.squeeze_dim(1), z_t, at);
-        if self.clamp { x_hat.clamp(-1.0, 1.0) } else { x_hat }
+        if self.clamp {
+            x_hat.clamp(-1.0, 1.0)
+        } else {
+            x_hat
+        }
     }
 }
 
@@ -211,8 +234,20 @@ impl Student {
     pub fn load(folder: &Path, device: &Device) -> Result<Self, ModelError> {
         let card: StudentCard = read_card(folder)?;
         let network = load_network(folder, &card.architecture, &card.weights_sha256, device)?;
-        let StudentCard { architecture, schedule, times, run, .. } = card;
-        Ok(Self { network, architecture, schedule, times, run })
+        let StudentCard {
+            architecture,
+            schedule,
+            times,
+            run,
+            ..
+        } = card;
+        Ok(Self {
+            network,
+            architecture,
+            schedule,
+            times,
+            run,
+        })
     }
 
     /// Writes a student's folder, making it if needed.
@@ -254,14 +289,17 @@ impl Student {
         labels: Option<&[u32]>,
     ) -> Tensor<5> {
         let log_snrs: Vec<f64> = times.iter().map(|&t| self.schedule.log_snr(t)).collect();
-        self.network.forward(noise, NoiseLevels::Shared(&log_snrs), labels)
+        self.network
+            .forward(noise, NoiseLevels::Shared(&log_snrs), labels)
     }
 
     /// Predicts the images alone: the states at the last time, `[B, C, H, W]`.
     pub fn sample(&self, noise: Tensor<4>, labels: Option<&[u32]>) -> Tensor<4> {
         let trajectory = self.trajectory(noise, labels);
         let [b, t, c, h, w] = trajectory.dims();
-        trajectory.slice([0..b, t - 1..t, 0..c, 0..h, 0..w]).squeeze_dim(1)
+        trajectory
+            .slice([0..b, t - 1..t, 0..c, 0..h, 0..w])
+            .squeeze_dim(1)
     }
 }
 
@@ -271,8 +309,10 @@ fn read_card<C: for<'de> Deserialize<'de>>(folder: &Path) -> Result<C, ModelErro
         Ok(text) => text,
         Err(source) => return Err(ModelError::Read { path, source }),
     };
-    toml::from_str(&text)
-        .map_err(|error| ModelError::Card { path, reason: error.to_string().trim().replace('\n', " ") })
+    toml::from_str(&text).map_err(|error| ModelError::Card {
+        path,
+        reason: error.to_string().trim().replace('\n', " "),
+    })
 }
 
 fn load_network(
@@ -289,9 +329,16 @@ fn load_network(
     let found = sha256_bytes(&bytes);
     drop(bytes);
     if found != expected {
-        return Err(ModelError::Digest { path, found, expected: expected.to_owned() });
+        return Err(ModelError::Digest {
+            path,
+            found,
+            expected: expected.to_owned(),
+        });
     }
-    let at = |source| ModelError::Architecture { path: folder.join(CARD), source };
+    let at = |source| ModelError::Architecture {
+        path: folder.join(CARD),
+        source,
+    };
     let network = architecture.init(0, device).map_err(at)?;
     Ok(network.with_weights(read_safetensors(&path)?)?)
 }
@@ -301,11 +348,16 @@ fn save<C: Serialize>(
     network: &UNet,
     card: impl FnOnce(String) -> C,
 ) -> Result<(), ModelError> {
-    fs::create_dir_all(folder)
-        .map_err(|source| ModelError::Folder { path: folder.to_owned(), source })?;
+    fs::create_dir_all(folder).map_err(|source| ModelError::Folder {
+        path: folder.to_owned(),
+        source,
+    })?;
     let bytes = to_safetensors(&network.named_weights());
     let text = toml::to_string(&card(sha256_bytes(&bytes)));
     write_atomic(folder.join(WEIGHTS), &bytes)?;
-    write_atomic(folder.join(CARD), text.expect("invariant: cards are tables").as_bytes())?;
+    write_atomic(
+        folder.join(CARD),
+        text.expect("invariant: cards are tables").as_bytes(),
+    )?;
     Ok(())
 }

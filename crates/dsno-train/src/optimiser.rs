@@ -25,18 +25,28 @@ impl Trainee {
             .with_beta_2(adam.beta_2 as f32)
             .with_epsilon(1e-8)
             .init();
-        Self { network: network.train(), ema: Ema::new(ema, ema_rate), optimiser }
+        Self {
+            network: network.train(),
+            ema: Ema::new(ema, ema_rate),
+            optimiser,
+        }
     }
 
     /// Takes up the optimiser's stored state.
     pub(crate) fn with_optimiser(self, record: Vec<u8>) -> Result<Self, String> {
         let optimiser = self.optimiser.from_bytes(Bytes::from_bytes_vec(record));
-        Ok(Self { optimiser: optimiser.map_err(|error| error.to_string())?, ..self })
+        Ok(Self {
+            optimiser: optimiser.map_err(|error| error.to_string())?,
+            ..self
+        })
     }
 
     /// The optimiser's state as bytes.
     pub(crate) fn optimiser_record(&self) -> Result<Vec<u8>, String> {
-        let bytes = self.optimiser.into_bytes().map_err(|error| error.to_string())?;
+        let bytes = self
+            .optimiser
+            .into_bytes()
+            .map_err(|error| error.to_string())?;
         Ok(bytes.to_vec())
     }
 

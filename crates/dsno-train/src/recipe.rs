@@ -51,25 +51,53 @@ fn range<T: std::fmt::Debug>(
     found: &T,
     expected: &'static str,
 ) -> Result<(), RecipeError> {
-    if ok { Ok(()) } else { Err(RecipeError::Range { key, found: format!("{found:?}"), expected }) }
+    if ok {
+        Ok(())
+    } else {
+        Err(RecipeError::Range {
+            key,
+            found: format!("{found:?}"),
+            expected,
+        })
+    }
 }
 
 impl Adam {
     fn validate(self) -> Result<(), RecipeError> {
         let unit = 0.0..1.0;
-        range(unit.contains(&self.beta_1), "adam.beta_1", &self.beta_1, "at least 0, less than 1")?;
-        range(unit.contains(&self.beta_2), "adam.beta_2", &self.beta_2, "at least 0, less than 1")
+        range(
+            unit.contains(&self.beta_1),
+            "adam.beta_1",
+            &self.beta_1,
+            "at least 0, less than 1",
+        )?;
+        range(
+            unit.contains(&self.beta_2),
+            "adam.beta_2",
+            &self.beta_2,
+            "at least 0, less than 1",
+        )
     }
 }
 
 impl LearningRate {
     fn validate(&self) -> Result<(), RecipeError> {
         let peak = self.peak;
-        range(peak > 0.0 && peak.is_finite(), "learning_rate.peak", &peak, "a positive number")?;
+        range(
+            peak > 0.0 && peak.is_finite(),
+            "learning_rate.peak",
+            &peak,
+            "a positive number",
+        )?;
         match &self.decay {
             Decay::Step { factor, .. } => {
                 let ok = *factor > 0.0 && *factor <= 1.0;
-                range(ok, "learning_rate.decay.factor", factor, "more than 0, at most 1")
+                range(
+                    ok,
+                    "learning_rate.decay.factor",
+                    factor,
+                    "more than 0, at most 1",
+                )
             }
             _ => Ok(()),
         }
@@ -84,12 +112,32 @@ fn validate_training(
     checkpoint_images: u64,
     ema_half_life_images: f64,
 ) -> Result<(), RecipeError> {
-    range(total_images > 0, "total_images", &total_images, "at least 1")?;
+    range(
+        total_images > 0,
+        "total_images",
+        &total_images,
+        "at least 1",
+    )?;
     range(batch_size > 0, "batch_size", &batch_size, "at least 1")?;
     let divides = shards > 0 && batch_size.is_multiple_of(shards);
-    range(divides, "shards", &shards, "at least 1 and a divisor of `batch_size`")?;
-    range(checkpoint_images > 0, "checkpoint_images", &checkpoint_images, "at least 1")?;
+    range(
+        divides,
+        "shards",
+        &shards,
+        "at least 1 and a divisor of `batch_size`",
+    )?;
+    range(
+        checkpoint_images > 0,
+        "checkpoint_images",
+        &checkpoint_images,
+        "at least 1",
+    )?;
     let half_life = ema_half_life_images;
     let ok = half_life >= 0.0 && half_life.is_finite();
-    range(ok, "ema_half_life_images", &half_life, "0 (no averaging) or more")
+    range(
+        ok,
+        "ema_half_life_images",
+        &half_life,
+        "0 (no averaging) or more",
+    )
 }

@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use dsno_data::ImageSet;
 use dsno_data::noise::{self, Stream};
 use dsno_data::order::EndlessOrder;
-use dsno_data::ImageSet;
 use dsno_ode::{Amplitudes, NoiseSchedule, Schedule, diffuse_with};
 use dsno_operator::{Architecture, NoiseLevels, UNet};
 use serde::Serialize;
@@ -102,7 +102,9 @@ pub fn train_teacher(
     let examples = |positions: Range<u64>| Ok(Examples::new(job, &mut order, positions, &autodiff));
     let loss = |network: &UNet, part: Examples| part.loss(network, recipe);
     let network = training.run(fresh, device, observer, examples, loss)?;
-    let Some(network) = network else { return Ok(Outcome::Stopped) };
+    let Some(network) = network else {
+        return Ok(Outcome::Stopped);
+    };
     let teacher = Teacher {
         network,
         architecture: job.architecture.clone(),
@@ -138,7 +140,13 @@ impl Examples {
         let x = job.images.examples(&examples, device);
         let [_, c, h, w] = x.dims();
         Self {
-            eps: noise::batch_of(Stream::TrainingNoise, job.seed, positions.clone(), [c, h, w], device),
+            eps: noise::batch_of(
+                Stream::TrainingNoise,
+                job.seed,
+                positions.clone(),
+                [c, h, w],
+                device,
+            ),
             x,
             levels: positions.map(|position| level(job, position)).collect(),
             labels: labels.map(|labels| examples.iter().map(|e| labels[e.index]).collect()),
@@ -146,7 +154,12 @@ impl Examples {
     }
 
     fn loss(self, network: &UNet, recipe: &TeacherRecipe) -> Loss {
-        let Self { x, eps, levels, labels } = self;
+        let Self {
+            x,
+            eps,
+            levels,
+            labels,
+        } = self;
         let column = |of: &dyn Fn(Amplitudes) -> f64| column(&levels, of, &x.device());
         let (alpha, sigma) = (column(&Amplitudes::alpha), column(&Amplitudes::sigma));
         let weight = column(&|at| recipe.weighting.of(recipe.prediction, at));
@@ -155,7 +168,10 @@ impl Examples {
         let output = network.forward(z_t, NoiseLevels::PerSample(&log_snrs), labels.as_deref());
         let target = recipe.prediction.target_with(x, eps, alpha, sigma);
         let error: Tensor<4> = output.squeeze_dim::<4>(1) - target;
-        Loss { total: (error.square() * weight).mean(), per_time: None }
+        Loss {
+            total: (error.square() * weight).mean(),
+            per_time: None,
+        }
     }
 }
 
@@ -164,7 +180,8 @@ fn level(job: &TeacherJob<'_>, position: u64) -> Amplitudes {
     let batch = job.recipe.batch_size as u64;
     let place = position % batch;
     let shift = Stream::Time.draws(job.seed, position - place).uniform();
-    job.schedule.at((shift + place as f64 / batch as f64).fract())
+    job.schedule
+        .at((shift + place as f64 / batch as f64).fract())
 }
 
 /// One number per sample as `[B, 1, 1, 1]`.
@@ -174,15 +191,26 @@ fn column(levels: &[Amplitudes], of: &dyn Fn(Amplitudes) -> f64, device: &Device
 }
 
 fn check_images(job: &TeacherJob<'_>) -> Result<(), TrainError> {
-    let found = [job.images.channels(), job.images.height(), job.images.width()];
+    let found = [
+        job.images.channels(),
+        job.images.height(),
+        job.images.width(),
+    ];
     let arch = job.architecture;
     let expected = [arch.image_channels, arch.image_size, arch.image_size];
     if found != expected {
         return Err(TrainError::ImageShape { found, expected });
     }
-    let classes = if job.images.labels().is_some() { job.images.classes() as usize } else { 0 };
+    let classes = if job.images.labels().is_some() {
+        job.images.classes() as usize
+    } else {
+        0
+    };
     if arch.classes > 0 && arch.classes != classes {
-        return Err(TrainError::Classes { found: classes, expected: arch.classes });
+        return Err(TrainError::Classes {
+            found: classes,
+            expected: arch.classes,
+        });
     }
     Ok(())
 }

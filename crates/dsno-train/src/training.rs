@@ -13,6 +13,7 @@ use dsno_operator::UNet;
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::ema::ema_rate;
 use crate::error::TrainError;
 use crate::learning_rate::LearningRate;
 use crate::log::{self, Interval};
@@ -20,7 +21,6 @@ use crate::model::ModelError;
 use crate::observer::{Observer, Progress};
 use crate::optimiser::Trainee;
 use crate::recipe::Adam;
-use crate::ema::ema_rate;
 
 /// What the loop needs to know of a run.
 #[derive(Debug)]
@@ -90,7 +90,11 @@ impl Training<'_> {
             let judged = self.judge(&trainee.network, parts, &loss);
             let value = judged.loss;
             if !value.is_finite() {
-                return Err(TrainError::NonFinite { images, loss: value, learning_rate });
+                return Err(TrainError::NonFinite {
+                    images,
+                    loss: value,
+                    learning_rate,
+                });
             }
             trainee = trainee.step(judged.gradients, learning_rate);
             let before = images;
@@ -136,15 +140,23 @@ impl Training<'_> {
             let value = found.total.clone().detach().into_scalar::<f64>();
             let gradients = (found.total * share).backward();
             let gradients = GradientsParams::from_grads(gradients, network);
-            Judged { loss: value, loss_per_time, gradients }
+            Judged {
+                loss: value,
+                loss_per_time,
+                gradients,
+            }
         };
         let judged: Vec<Judged> = if self.concurrent && parts.len() > 1 {
             thread::scope(|scope| {
                 let judge = &judge;
-                let workers: Vec<_> =
-                    parts.into_iter().map(|part| scope.spawn(move || judge(part))).collect();
+                let workers: Vec<_> = parts
+                    .into_iter()
+                    .map(|part| scope.spawn(move || judge(part)))
+                    .collect();
                 let joined = workers.into_iter().map(thread::ScopedJoinHandle::join);
-                joined.map(|result| result.unwrap_or_else(|p| resume_unwind(p))).collect()
+                joined
+                    .map(|result| result.unwrap_or_else(|p| resume_unwind(p)))
+                    .collect()
             })
         } else {
             parts.into_iter().map(judge).collect()
@@ -160,7 +172,11 @@ impl Training<'_> {
             }
             sum.accumulate(network, part.gradients);
         }
-        Judged { loss, loss_per_time, gradients: sum.grads() }
+        Judged {
+            loss,
+            loss_per_time,
+            gradients: sum.grads(),
+        }
     }
 
     /// The state to start from, and the images that it has seen.
@@ -175,11 +191,17 @@ impl Training<'_> {
             return Ok((trainee, 0, Interval::default()));
         };
         if found.key != self.key {
-            return Err(TrainError::OtherRun { path: self.folder.join(crate::checkpoint::NEWEST) });
+            return Err(TrainError::OtherRun {
+                path: self.folder.join(crate::checkpoint::NEWEST),
+            });
         }
         log::truncate(self.folder, found.images)?;
-        let network = fresh()?.with_weights(found.weights).map_err(ModelError::from)?;
-        let average = fresh()?.with_weights(found.average).map_err(ModelError::from)?;
+        let network = fresh()?
+            .with_weights(found.weights)
+            .map_err(ModelError::from)?;
+        let average = fresh()?
+            .with_weights(found.average)
+            .map_err(ModelError::from)?;
         let trainee = Trainee::new(network, average, rate, self.adam)
             .with_optimiser(found.optimiser)
             .map_err(|reason| CheckpointError::Optimiser { reason })?;
@@ -214,5 +236,8 @@ fn values(tensor: Tensor<1>) -> Vec<f64> {
 /// Digest of everything that shapes a run's result.
 pub(crate) fn run_key(parts: &impl serde::Serialize) -> String {
     let text = serde_json::to_vec(parts).expect("invariant: settings are plain data");
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -39,8 +39,10 @@ impl Attention {
         let [n, c, h, w] = x.dims();
         let d = c / self.heads;
         let qkv = self.qkv.forward(self.norm.forward(x.clone()));
-        let mut parts =
-            qkv.reshape([n, self.heads, 3 * d, h * w]).split(d, 2).into_iter();
+        let mut parts = qkv
+            .reshape([n, self.heads, 3 * d, h * w])
+            .split(d, 2)
+            .into_iter();
         let mut next = || parts.next().expect("invariant: three parts of d channels");
         let (q, k, v) = (next(), next(), next());
         // Maps are channel-major, so scores are kᵀ·q with one column per query.

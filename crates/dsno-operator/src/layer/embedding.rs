@@ -58,7 +58,13 @@ impl Embedding {
         let dense_0 = Dense::new(init, base, e);
         let dense_1 = Dense::new(init, e, e);
         let class = (arch.classes > 0).then(|| Dense::of_classes(init, arch.classes, e));
-        Self { dense_0, dense_1, class, table_width: base, classes: arch.classes }
+        Self {
+            dense_0,
+            dense_1,
+            class,
+            table_width: base,
+            classes: arch.classes,
+        }
     }
 
     /// `SiLU(e)` for each sample and time.
@@ -73,7 +79,8 @@ impl Embedding {
     ) -> Tensor<2> {
         let table = sinusoids(levels.values(), self.table_width);
         let rows = levels.values().len();
-        let table = Tensor::<2>::from_data(TensorData::new(table, [rows, self.table_width]), device);
+        let table =
+            Tensor::<2>::from_data(TensorData::new(table, [rows, self.table_width]), device);
         let time = self.dense_1.forward(silu(self.dense_0.forward(table)));
         match (&self.class, labels) {
             (None, None) => silu(time),
@@ -90,7 +97,11 @@ impl Embedding {
         let indices: Vec<i32> = labels
             .iter()
             .map(|&label| {
-                assert!((label as usize) < self.classes, "label {label} of {} classes", self.classes);
+                assert!(
+                    (label as usize) < self.classes,
+                    "label {label} of {} classes",
+                    self.classes
+                );
                 label as i32
             })
             .collect();

@@ -33,7 +33,11 @@ pub(crate) struct Modulation {
 
 impl Norm {
     pub(crate) fn new(init: &mut Initializer<'_>, channels: usize, groups: usize) -> Self {
-        Self { gamma: init.ones([channels]), beta: init.zeros([channels]), groups }
+        Self {
+            gamma: init.ones([channels]),
+            beta: init.zeros([channels]),
+            groups,
+        }
     }
 
     /// Normalises `[N, C, H, W]`.

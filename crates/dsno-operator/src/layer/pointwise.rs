@@ -24,14 +24,24 @@ impl Pointwise {
         scale: f64,
     ) -> Self {
         let shape = [channels_in, channels_out];
-        Self { weight: init.fan_average(shape, shape, scale), bias: init.zeros([channels_out]) }
+        Self {
+            weight: init.fan_average(shape, shape, scale),
+            bias: init.zeros([channels_out]),
+        }
     }
 
     /// `[N, in, H, W]` to `[N, out, H, W]`.
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let weight = self.weight.val();
         let [channels_in, channels_out] = weight.dims();
-        let kernel = weight.transpose().reshape([channels_out, channels_in, 1, 1]);
-        conv2d(x, kernel, Some(self.bias.val()), ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
+        let kernel = weight
+            .transpose()
+            .reshape([channels_out, channels_in, 1, 1]);
+        conv2d(
+            x,
+            kernel,
+            Some(self.bias.val()),
+            ConvOptions::new([1, 1], [0, 0], [1, 1], 1),
+        )
     }
 }

@@ -14,12 +14,9 @@ impl Resample {
             Self::Halve => avg_pool2d(x, AvgPoolOptions::new([2, 2])),
             Self::Double => {
                 let [n, c, h, w] = x.dims();
-                x.reshape([n * c, h, 1, w, 1]).expand([n * c, h, 2, w, 2]).reshape([
-                    n,
-                    c,
-                    2 * h,
-                    2 * w,
-                ])
+                x.reshape([n * c, h, 1, w, 1])
+                    .expand([n * c, h, 2, w, 2])
+                    .reshape([n, c, 2 * h, 2 * w])
             }
         }
     }

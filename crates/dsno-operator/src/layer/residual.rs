@@ -76,7 +76,9 @@ fn split(both: Tensor<2>, rows: usize) -> Modulation {
     let both = if given == rows {
         both
     } else {
-        both.reshape([1, given, width]).expand([rows / given, given, width]).reshape([rows, width])
+        both.reshape([1, given, width])
+            .expand([rows / given, given, width])
+            .reshape([rows, width])
     };
     let c = width / 2;
     Modulation {

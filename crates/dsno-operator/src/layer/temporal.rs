@@ -33,7 +33,9 @@ pub struct TemporalConvolution {
 impl TemporalConvolution {
     pub(crate) fn new(init: &mut Initializer<'_>, channels: usize, n_modes: usize) -> Self {
         let high = 1.0 / (channels * channels) as f64;
-        Self { weight: init.uniform([channels, channels, n_modes, 2], 0.0, high) }
+        Self {
+            weight: init.uniform([channels, channels, n_modes, 2], 0.0, high),
+        }
     }
 
     /// Creates a layer that starts close to the identity, a function of `seed` alone.
@@ -58,7 +60,10 @@ impl TemporalConvolution {
         let weight = self.weight.val();
         let [n, c, h, w] = u.dims();
         let [_, _, n_modes, _] = weight.dims();
-        assert!(n.is_multiple_of(times), "{n} maps are not a multiple of {times} times");
+        assert!(
+            n.is_multiple_of(times),
+            "{n} maps are not a multiple of {times} times"
+        );
         assert!(
             times == 1 || n_modes <= times / 2 + 1,
             "{n_modes} modes do not fit {times} times, which have {}",
@@ -78,7 +83,9 @@ impl TemporalConvolution {
         for mode in 0..modes {
             let parts = channel_matrix(&weight, mode);
             let [first, count] = if mode == 0 { [0, 1] } else { [2 * mode - 1, 2] };
-            let input = spectrum.clone().slice([0..b, first * c..(first + count) * c, 0..h * w]);
+            let input = spectrum
+                .clone()
+                .slice([0..b, first * c..(first + count) * c, 0..h * w]);
             mixed.push(parts.unsqueeze().matmul(input));
         }
         let mixed = Tensor::cat(mixed, 1).reshape([b, rows, c * h * w]);
@@ -92,7 +99,11 @@ impl TemporalConvolution {
 fn channel_matrix(weight: &Tensor<4>, mode: usize) -> Tensor<2> {
     let [c, _, _, _] = weight.dims();
     let part = |which: usize| {
-        weight.clone().slice([0..c, 0..c, mode..mode + 1, which..which + 1]).reshape([c, c]).transpose()
+        weight
+            .clone()
+            .slice([0..c, 0..c, mode..mode + 1, which..which + 1])
+            .reshape([c, c])
+            .transpose()
     };
     if mode == 0 {
         return part(0);
@@ -128,7 +139,11 @@ fn synthesis(times: usize, modes: usize) -> Vec<f64> {
             let nyquist = 2 * mode == times;
             let gain = if nyquist { scale } else { 2.0 * scale };
             values.push(gain * angle(mode, t, times).cos());
-            values.push(if nyquist { 0.0 } else { -gain * angle(mode, t, times).sin() });
+            values.push(if nyquist {
+                0.0
+            } else {
+                -gain * angle(mode, t, times).sin()
+            });
         }
     }
     values

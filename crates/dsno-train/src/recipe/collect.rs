@@ -54,9 +54,19 @@ impl CollectRecipe {
     ///
     /// [`RecipeError`] names the first key whose value cannot work.
     pub fn validate(&self) -> Result<(), RecipeError> {
-        range(self.trajectories > 0, "trajectories", &self.trajectories, "at least 1")?;
+        range(
+            self.trajectories > 0,
+            "trajectories",
+            &self.trajectories,
+            "at least 1",
+        )?;
         range(self.steps > 0, "steps", &self.steps, "at least 1")?;
-        range(self.batch_size > 0, "batch_size", &self.batch_size, "at least 1")?;
+        range(
+            self.batch_size > 0,
+            "batch_size",
+            &self.batch_size,
+            "at least 1",
+        )?;
         let shard = self.shard_trajectories;
         range(shard > 0, "shard_trajectories", &shard, "at least 1")?;
         let falling = self.record.windows(2).all(|pair| pair[0] > pair[1]);
@@ -64,7 +74,9 @@ impl CollectRecipe {
         if falling && whole && self.record.len() >= 2 {
             Ok(())
         } else {
-            Err(RecipeError::Record { found: self.record.clone() })
+            Err(RecipeError::Record {
+                found: self.record.clone(),
+            })
         }
     }
 }

@@ -98,7 +98,12 @@ impl DistillRecipe {
             let ok = min > 0.0 && min <= max && max.is_finite();
             range(ok, "weight", &(min, max), "0 < min, min <= max")?;
         }
-        range(self.log_images > 0, "log_images", &self.log_images, "at least 1")?;
+        range(
+            self.log_images > 0,
+            "log_images",
+            &self.log_images,
+            "at least 1",
+        )?;
         self.learning_rate.validate()?;
         self.adam.validate()
     }

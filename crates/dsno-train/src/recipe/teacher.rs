@@ -85,7 +85,12 @@ impl TeacherRecipe {
         if let Weighting::MinSnr { gamma } = self.weighting {
             super::range(gamma > 0.0, "weighting.gamma", &gamma, "a positive number")?;
         }
-        super::range(self.log_images > 0, "log_images", &self.log_images, "at least 1")?;
+        super::range(
+            self.log_images > 0,
+            "log_images",
+            &self.log_images,
+            "at least 1",
+        )?;
         self.learning_rate.validate()?;
         self.adam.validate()
     }

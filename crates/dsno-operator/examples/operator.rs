@@ -1,0 +1,70 @@
+//! Builds a teacher and an operator that starts at its weights, and shows what they cost.
+//!
+//! ```text
+//! cargo run --release -p dsno-operator --example operator
+//! ```
+
+use std::error::Error;
+use std::time::Instant;
+
+use burn::tensor::{Device, Distribution, Tensor};
+use dsno_operator::{Architecture, Heads, NoiseLevels, Output, Temporal};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let teacher = Architecture {
+        image_size: 16,
+        image_channels: 1,
+        base_channels: 16,
+        embedding_channels: 64,
+        channel_multipliers: vec![1, 2],
+        res_blocks: 1,
+        attention_resolutions: vec![8],
+        heads: Heads::Count(1),
+        attention_groups: 4,
+        classes: 0,
+        dropout: 0.0,
+        temporal: None,
+        output: Output::State,
+    };
+    let student = Architecture {
+        temporal: Some(Temporal { n_modes: 2 }),
+        ..teacher.clone()
+    };
+
+    let device = Device::flex();
+    let teacher_network = teacher.init(1, &device)?;
+    let student_network =
+        student
+            .init(2, &device)?
+            .with_shared_weights(&teacher_network, &teacher, &student)?;
+
+    let noise = Tensor::<4>::random([4, 1, 16, 16], Distribution::Normal(0.0, 1.0), &device);
+    println!(
+        "{:<9}{:>7}{:>12}{:>16}{:>12}",
+        "network", "times", "parameters", "multiply-adds", "ms"
+    );
+    for (name, architecture, network, log_snrs) in [
+        ("teacher", &teacher, &teacher_network, &[20.0][..]),
+        (
+            "operator",
+            &student,
+            &student_network,
+            &[-0.4, 1.8, 4.6, 20.0][..],
+        ),
+    ] {
+        let levels = NoiseLevels::Shared(log_snrs);
+        drop(network.forward(noise.clone(), levels, None).into_data());
+        let start = Instant::now();
+        let answer = network.forward(noise.clone(), levels, None);
+        assert_eq!(answer.dims(), [4, log_snrs.len(), 1, 16, 16]);
+        drop(answer.into_data());
+        println!(
+            "{name:<9}{:>7}{:>12}{:>16}{:>12.1}",
+            log_snrs.len(),
+            architecture.parameter_count()?,
+            architecture.multiply_adds(log_snrs.len())?,
+            start.elapsed().as_secs_f64() * 1e3,
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+use std::fs;
+
+use burn::tensor::Device;
+
+use super::*;
+use crate::{Architecture, Heads, Output};
+
+fn network(seed: u64) -> UNet {
+    let architecture = Architecture {
+        image_size: 4,
+        image_channels: 1,
+        base_channels: 8,
+        embedding_channels: 8,
+        channel_multipliers: vec![1],
+        res_blocks: 1,
+        attention_resolutions: vec![],
+        heads: Heads::Count(1),
+        attention_groups: 4,
+        classes: 0,
+        dropout: 0.0,
+        temporal: None,
+        output: Output::State,
+    };
+    architecture.init(seed, &Device::flex()).unwrap()
+}
+
+fn stored(bytes: &[u8]) -> Result<NamedWeights, WeightError> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), bytes).unwrap();
+    read_safetensors(file.path())
+}
+
+#[test]
+fn what_is_written_is_read_bit_for_bit() {
+    let weights = network(1).named_weights();
+    let bytes = to_safetensors(&weights);
+    assert_eq!(bytes, to_safetensors(&weights));
+    let read = stored(&bytes).unwrap();
+    assert_eq!(read, weights);
+    assert_eq!(
+        network(2).with_weights(read).unwrap().named_weights(),
+        weights
+    );
+}
+
+#[test]
+fn every_difference_is_listed_at_once() {
+    let mut weights = network(1).named_weights();
+    let bias = weights.remove("stem.bias").unwrap();
+    weights.insert("stem.bios".to_owned(), bias);
+    weights.get_mut("head.bias").unwrap().shape = vec![1, 1];
+    let error = network(1).with_weights(weights).unwrap_err();
+    let WeightError::Mismatch {
+        missing,
+        unexpected,
+        misshapen,
+    } = error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!(missing, ["stem.bias"]);
+    assert_eq!(unexpected, ["stem.bios"]);
+    assert_eq!(misshapen, [("head.bias".to_owned(), vec![1, 1], vec![1])]);
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let bytes = to_safetensors(&network(1).named_weights());
+    for at in [0, 7, 8, 100, bytes.len() - 1] {
+        assert!(
+            matches!(stored(&bytes[..at]), Err(WeightError::Format { .. })),
+            "cut at {at}"
+        );
+    }
+    // A header that claims to be larger than memory.
+    let mut lying = bytes.clone();
+    lying[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    assert!(matches!(stored(&lying), Err(WeightError::Format { .. })));
+    let absent = read_safetensors(Path::new("no/such/file"));
+    assert!(matches!(absent, Err(WeightError::Read { .. })));
+}
