@@ -76,6 +76,9 @@ fn training(name: &str, images: &ImageSet, flip: bool) -> ClassifierTraining {
     }
 }
 
+/// Spoils a batch whose images have the given indices.
+type Spoil<'a> = &'a dyn Fn(Tensor<4>, Range<u64>) -> Tensor<4>;
+
 /// Distances between halves of the data, and from one half to spoilt versions of the other.
 fn show_distances(
     classifier: &Classifier,
@@ -84,7 +87,7 @@ fn show_distances(
 ) -> Result<(), Box<dyn Error>> {
     let half = images.len() / 2;
     let [c, h, w] = [images.channels(), images.height(), images.width()];
-    let measure = |range: Range<usize>, spoil: &dyn Fn(Tensor<4>, Range<u64>) -> Tensor<4>| {
+    let measure = |range: Range<usize>, spoil: Spoil<'_>| {
         let mut moments = Moments::new(classifier.config().features);
         for start in range.clone().step_by(500) {
             let part = start..range.end.min(start + 500);
@@ -104,7 +107,7 @@ fn show_distances(
         classifier.space()
     );
     let grain = |range, level: f64| noise::batch(7, range, [c, h, w], device) * level;
-    let rows: [(&str, &dyn Fn(Tensor<4>, Range<u64>) -> Tensor<4>); 7] = [
+    let rows: [(&str, Spoil<'_>); 7] = [
         ("other half (floor)", &|batch, _| batch),
         ("noise, deviation 0.05", &|batch, range| {
             batch + grain(range, 0.05)
