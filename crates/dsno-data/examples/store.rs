@@ -1,4 +1,4 @@
-//! Writes trajectories of real images sinking into noise, interrupts the work, and resumes it.
+//! Stores real images sinking into noise, interrupts the work, and resumes it.
 //!
 //! ```text
 //! cargo run --release -p dsno-data --example store
@@ -16,13 +16,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let datasets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
     let images = DatasetSpec::load(datasets.join("fashion-mnist.toml"))?.open(&datasets)?;
     println!(
-        "{} images of {}×{} pixels",
+        "{} images of {} pixels",
         images.len(),
-        images.height(),
-        images.width()
+        images.image(0).len()
     );
 
-    // z_t = α x + σ ε with σ² = sigmoid(−λ): the straight line a perfect model would follow.
     let seed = 1;
     let spec = StoreSpec {
         samples: 1000,
@@ -39,56 +37,43 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = folder.path().join("trajectories");
     let labels = images.labels().unwrap_or_default();
 
-    for session in ["first", "second"] {
+    // The first session is cut short after two shards, the second fills the gaps.
+    for most in [2, usize::MAX] {
         let mut store = TrajectoryStore::create(&path, &spec)?;
-        let missing = store.missing_shards();
-        println!("{session} session: shards {missing:?} are missing");
-        // The first session is cut short after two shards.
-        let count = if session == "first" { 2 } else { missing.len() };
-        for &shard in &missing[..count] {
+        println!("shards {:?} are missing", store.missing_shards());
+        for shard in store.missing_shards().into_iter().take(most) {
             let range = store.shard_range(shard);
-            let states: Vec<f32> = range
-                .clone()
-                .flat_map(|index| trajectory(&images.image(index), seed, index, &spec.log_snr))
-                .collect();
+            let mut states = Vec::new();
+            for index in range.clone() {
+                let eps = noise::gaussian(seed, index as u64, images.image(0).len());
+                for &log_snr in &spec.log_snr {
+                    states.extend(mix(&images.image(index), &eps, log_snr));
+                }
+            }
             store.write_shard(shard, &states, &labels[range])?;
         }
     }
 
     let store = TrajectoryStore::open(&path)?;
     store.verify()?;
-    println!("\n sample  label   deviation at t = 1, 0.5, 0");
+    println!("\n sample  label   root mean square at t = 1, 0.5, 0");
     for index in [0, 500, 999] {
-        let states = store.read(&[index])?;
-        let deviations = states.chunks(states.len() / 3).map(|state| {
-            let mean_square = state.iter().map(|v| v * v).sum::<f32>() / state.len() as f32;
-            format!("{:6.3}", mean_square.sqrt())
-        });
-        let deviations: Vec<_> = deviations.collect();
-        println!(
-            "{index:7} {:6}   {}",
-            store.labels(&[index])?[0],
-            deviations.join("  ")
-        );
+        let (states, label) = (store.read(&[index])?, store.labels(&[index])?[0]);
+        print!("{index:7} {label:6}  ");
+        for state in states.chunks(states.len() / spec.times.len()) {
+            let squares = state.iter().map(|v| v * v).sum::<f32>();
+            print!(" {:6.3}", (squares / state.len() as f32).sqrt());
+        }
+        println!();
     }
     Ok(())
 }
 
-fn trajectory(x: &[f32], seed: u64, index: usize, log_snr: &[f64]) -> Vec<f32> {
-    let eps = noise::gaussian(seed, index as u64, x.len());
-    let mix = |lambda: &f64| {
-        let (alpha, sigma) = (
-            sigmoid(*lambda).sqrt() as f32,
-            sigmoid(-lambda).sqrt() as f32,
-        );
-        x.iter()
-            .zip(&eps)
-            .map(move |(x, eps)| alpha * x + sigma * eps)
-            .collect::<Vec<_>>()
-    };
-    log_snr.iter().flat_map(mix).collect()
-}
-
-fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
+/// z = α x + σ ε with α² = sigmoid(λ), σ² = sigmoid(−λ).
+fn mix(x: &[f32], eps: &[f32], log_snr: f64) -> Vec<f32> {
+    let sigmoid = |l: f64| 1.0 / (1.0 + (-l).exp());
+    let alpha = sigmoid(log_snr).sqrt() as f32;
+    let sigma = sigmoid(-log_snr).sqrt() as f32;
+    let pixels = x.iter().zip(eps);
+    pixels.map(|(x, eps)| alpha * x + sigma * eps).collect()
 }

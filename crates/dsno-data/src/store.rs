@@ -22,6 +22,7 @@ use zarrs::filesystem::FilesystemStore;
 
 mod error;
 mod layout;
+mod open;
 mod read;
 mod spec;
 mod verify;
@@ -114,12 +115,12 @@ impl TrajectoryStore {
     ///   arrays are damaged or disagree.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref().to_path_buf();
-        let layout::Opened {
+        let open::Opened {
             spec,
             states,
             labels,
             sample_codec,
-        } = layout::open(&path)?;
+        } = open::open(&path)?;
         let shard_indices = ArrayShardedReadableExtCache::new(&states);
         Ok(Self {
             path,

@@ -73,7 +73,7 @@ fn read_file<const N: usize>(path: &Path, magic: u32) -> Result<([usize; N], Vec
     let expected = shape
         .iter()
         .try_fold(1_u64, |product, &n| product.checked_mul(n));
-    let Some(expected) = expected.filter(|&n| n <= isize::MAX as u64) else {
+    let Some(expected) = expected.filter(|&n| isize::try_from(n).is_ok()) else {
         return Err(DataError::IdxShape {
             path: path.clone(),
             shape,

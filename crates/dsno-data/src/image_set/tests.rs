@@ -2,8 +2,11 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
+use burn::tensor::Device;
+
 use super::*;
 use crate::error::DecodeError;
+use crate::order::Example;
 
 fn idx(shape: &[u32], bytes: &[u8]) -> Vec<u8> {
     let mut file = vec![0, 0, 8, shape.len() as u8];

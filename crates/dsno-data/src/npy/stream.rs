@@ -142,7 +142,7 @@ struct Header<'a> {
 impl<'a> Header<'a> {
     /// Parses the Python dictionary; only the literals that NumPy itself writes are understood.
     fn parse(bytes: &'a [u8]) -> Result<Self, ContentError> {
-        let header = str::from_utf8(bytes).map_err(|_| ContentError::Header)?;
+        let header = str::from_utf8(bytes).ok().ok_or(ContentError::Header)?;
         let value = |key: &str| {
             let (_, after) = header.split_once(key).ok_or(ContentError::Header)?;
             let after = after
@@ -168,10 +168,10 @@ impl<'a> Header<'a> {
             .split(',')
             .map(str::trim)
             .filter(|axis| !axis.is_empty());
-        let shape = axes.map(str::parse).collect::<Result<_, _>>();
+        let shape = axes.map(|axis| axis.parse().ok()).collect::<Option<_>>();
         Ok(Self {
             descr: descr.0,
-            shape: shape.map_err(|_| ContentError::Header)?,
+            shape: shape.ok_or(ContentError::Header)?,
         })
     }
 }

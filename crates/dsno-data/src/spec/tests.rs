@@ -104,7 +104,7 @@ fn changed_files_are_refused() {
         spec.open(folder.path()).unwrap_err()
     };
     assert!(spec.open(folder.path()).is_ok());
-    let other = with_labels(&[0; 10_008]);
+    let other = with_labels(&vec![0; 10_008]);
     assert!(matches!(other, DataError::Digest { .. }), "{other}");
     let cut = with_labels(&[0; 99]);
     assert!(
@@ -118,7 +118,7 @@ fn changed_files_are_refused() {
         ),
         "{cut}"
     );
-    let long = with_labels(&[0; 99_999]);
+    let long = with_labels(&vec![0; 99_999]);
     assert!(
         matches!(long, DataError::Size { found: 10_009, .. }),
         "{long}"

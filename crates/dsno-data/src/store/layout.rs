@@ -9,30 +9,22 @@ use serde_json::{Map, Value};
 use zarrs::array::codec::{BytesCodec, Crc32cCodec};
 use zarrs::array::{Array, ArrayBuilder, ArrayMetadataOptions, ChunkKeySeparator, data_type};
 use zarrs::array::{BytesToBytesCodecTraits, CodecChain};
-use zarrs::filesystem::{FilesystemStore, FilesystemStoreOptions};
-use zarrs::group::{Group, GroupBuilder};
+use zarrs::group::GroupBuilder;
 use zarrs::storage::store::MemoryStore;
 use zarrs::storage::{ListableStorageTraits, ReadableStorageTraits};
 
-use super::{Dtype, FileArray, StoreError, StoreSpec, ZarrError};
+use super::{Dtype, StoreError, StoreSpec, ZarrError};
 use crate::atomic::{self, WriteError};
 
 /// Version of the layout; a reader refuses others.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 /// Attributes of the group.
 #[derive(Serialize, Deserialize)]
-struct Attributes {
-    dsno_format: u32,
+pub(super) struct Attributes {
+    pub(super) dsno_format: u32,
     #[serde(flatten)]
-    spec: StoreSpec,
-}
-
-pub(super) struct Opened {
     pub(super) spec: StoreSpec,
-    pub(super) states: FileArray,
-    pub(super) labels: FileArray,
-    pub(super) sample_codec: CodecChain,
 }
 
 /// Writes everything but the shards; the group's own metadata last, so that a store that can be
@@ -116,7 +108,7 @@ pub(super) fn states(
 }
 
 /// How one sample becomes bytes within its shard; the same codecs as in [`states`].
-fn sample_codec(spec: &StoreSpec) -> Result<CodecChain, ZarrError> {
+pub(super) fn sample_codec(spec: &StoreSpec) -> Result<CodecChain, ZarrError> {
     Ok(CodecChain::new(
         Vec::new(),
         Arc::new(BytesCodec::little()),
@@ -175,129 +167,4 @@ fn builder<const N: usize>(
     builder.chunk_key_encoding_default_separator(ChunkKeySeparator::Dot);
     builder.dimension_names(Some(names));
     builder
-}
-
-/// Opens the arrays of a store and compares them with its attributes.
-pub(super) fn open(path: &Path) -> Result<Opened, StoreError> {
-    let root = path.join("zarr.json");
-    if let Err(source) = fs::metadata(&root) {
-        return Err(match source.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
-                StoreError::NotAStore {
-                    path: path.to_path_buf(),
-                }
-            }
-            _ => StoreError::Read { path: root, source },
-        });
-    }
-    open_arrays(path)
-        .map_err(|error| error.at(path))?
-        .check(path)
-}
-
-struct Unchecked {
-    attributes: Map<String, Value>,
-    states: FileArray,
-    labels: FileArray,
-    manifest: FileArray,
-    times: Vec<f64>,
-    log_snr: Vec<f64>,
-}
-
-fn open_arrays(path: &Path) -> Result<Unchecked, ZarrError> {
-    let mut options = FilesystemStoreOptions::default();
-    options.file_handle_cache_size(64);
-    let files = Arc::new(FilesystemStore::new_with_options(path, options)?);
-    let attributes = Group::open(files.clone(), "/")?.attributes().clone();
-    let array = |name| Array::open(files.clone(), name);
-    let reals = |name| {
-        let array = array(name)?;
-        Ok::<Vec<f64>, ZarrError>(array.retrieve_array_subset(&array.subset_all())?)
-    };
-    Ok(Unchecked {
-        attributes,
-        states: array("/states")?,
-        labels: array("/labels")?,
-        manifest: array("/sha256")?,
-        times: reals("/times")?,
-        log_snr: reals("/log_snr")?,
-    })
-}
-
-impl Unchecked {
-    fn check(self, path: &Path) -> Result<Opened, StoreError> {
-        let Self {
-            attributes,
-            states,
-            labels,
-            manifest,
-            times,
-            log_snr,
-        } = self;
-        let attributes: Attributes =
-            serde_json::from_value(Value::Object(attributes)).map_err(|source| {
-                StoreError::Attributes {
-                    path: path.to_path_buf(),
-                    source,
-                }
-            })?;
-        let spec = attributes.spec;
-        if attributes.dsno_format != FORMAT {
-            let problem = "has another version";
-            return Err(StoreError::Spec {
-                field: "dsno_format",
-                problem,
-            });
-        }
-        spec.validate()?;
-        let memory = Arc::new(MemoryStore::new());
-        let expected = |array: Result<Array<MemoryStore>, ZarrError>| {
-            array
-                .map(|array| fingerprint(&array))
-                .map_err(|error| error.at(path))
-        };
-        let shards = spec.shards() as u64;
-        let problems = [
-            (
-                "states",
-                fingerprint(&states) != expected(self::states(&spec, &memory))?,
-            ),
-            (
-                "labels",
-                fingerprint(&labels) != expected(self::labels(&spec, &memory))?,
-            ),
-            ("sha256", manifest.shape() != [shards, 32]),
-            ("times", times != spec.times),
-            ("log_snr", log_snr != spec.log_snr),
-        ];
-        if let Some((array, _)) = problems.into_iter().find(|&(_, differs)| differs) {
-            return Err(StoreError::Array {
-                path: path.to_path_buf(),
-                array,
-            });
-        }
-        let sample_codec = sample_codec(&spec).map_err(|error| error.at(path))?;
-        Ok(Opened {
-            spec,
-            states,
-            labels,
-            sample_codec,
-        })
-    }
-}
-
-/// What must agree: shape, shard, type of element and names of files.
-fn fingerprint<S: ?Sized>(array: &Array<S>) -> (Vec<u64>, Vec<u64>, String, String) {
-    let zeros = vec![0; array.dimensionality()];
-    let chunk = array
-        .chunk_shape(&zeros)
-        .map(|shape| shape.iter().map(|n| n.get()).collect());
-    let data_type = format!("{:?}", array.data_type());
-    let key = array.chunk_key(&zeros).as_str().to_owned();
-    (
-        array.shape().to_vec(),
-        chunk.unwrap_or_default(),
-        data_type,
-        key,
-    )
 }

@@ -124,6 +124,20 @@ fn half_precision_rounds_and_zeros_are_kept() {
     assert_eq!(store.read(&[0]).unwrap(), [1.0; 120]);
 }
 
+#[cfg(feature = "zstd")]
+#[test]
+fn compressed_trajectories_are_read_as_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = StoreSpec {
+        zstd: true,
+        ..spec()
+    };
+    let mut store = TrajectoryStore::create(folder.path(), &spec).unwrap();
+    fill(&mut store);
+    assert_eq!(store.read(&[7]).unwrap(), states(&spec, 7..8));
+    store.verify().unwrap();
+}
+
 #[test]
 fn wrong_arguments_write_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -177,6 +191,25 @@ fn wrong_arguments_write_nothing() {
         store.read(&[8]),
         Err(StoreError::Missing { shard: 2, .. })
     ));
+}
+
+/// Threads that encode a shard together must not decide where its samples lie.
+#[test]
+fn a_large_shard_is_the_same_file_every_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = StoreSpec {
+        samples: 500,
+        shard_samples: 500,
+        classes: 0,
+        ..spec()
+    };
+    let states = states(&spec, 0..500);
+    let digests = [0; 8].map(|_| {
+        let mut store = TrajectoryStore::create(folder.path(), &spec).unwrap();
+        store.write_shard(0, &states, &[]).unwrap();
+        fs::read(store.manifest_path(0)).unwrap()
+    });
+    assert!(digests.iter().all(|digest| *digest == digests[0]));
 }
 
 /// A kill can fall between any two files, and leave a temporary file behind.

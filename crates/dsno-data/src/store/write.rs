@@ -9,7 +9,7 @@ use zarrs::array::{Array, ArrayShardedReadableExtCache, CodecOptions, IntoArrayB
 use zarrs::storage::ReadableStorageTraits;
 use zarrs::storage::store::MemoryStore;
 
-use super::{Dtype, StoreError, TrajectoryStore, ZarrError, layout};
+use super::{Dtype, StoreError, TrajectoryStore, ZarrError, layout, open};
 use crate::atomic;
 
 impl TrajectoryStore {
@@ -148,7 +148,7 @@ impl TrajectoryStore {
 
     /// Handles and indices of replaced files must not be used again.
     fn forget_cached_reads(&mut self) -> Result<(), StoreError> {
-        let layout::Opened { states, labels, .. } = layout::open(&self.path)?;
+        let open::Opened { states, labels, .. } = open::open(&self.path)?;
         self.shard_indices = ArrayShardedReadableExtCache::new(&states);
         (self.states, self.labels) = (states, labels);
         Ok(())
@@ -168,7 +168,10 @@ fn encode<'a>(
     at: &[u64],
     values: impl IntoArrayBytes<'a>,
 ) -> Result<Vec<u8>, ZarrError> {
-    let options = CodecOptions::default().with_store_empty_chunks(true);
+    // Several threads would lay the samples of a shard in the order in which they finish.
+    let options = CodecOptions::default()
+        .with_store_empty_chunks(true)
+        .with_concurrent_target(1);
     array.store_chunk_opt(at, values, &options)?;
     let bytes = array.storage().get(&array.chunk_key(at))?;
     Ok(bytes.map(Vec::from).unwrap_or_default())

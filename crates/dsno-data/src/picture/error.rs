@@ -1,0 +1,60 @@
+//! What can go wrong with pictures.
+
+use std::path::PathBuf;
+
+use crate::atomic::WriteError;
+use crate::npy::NpyError;
+
+/// Why pictures could not be made, read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PictureError {
+    /// The numbers of values and pixels differ, or there is no pixel, or a wrong number of
+    /// channels.
+    #[error(
+        "{found} values are no {count} pictures of {height}×{width} pixels with {channels} channels \
+         (1 or 3)"
+    )]
+    Shape {
+        /// Number of values.
+        found: usize,
+        /// Number of pictures.
+        count: usize,
+        /// Height in pixels.
+        height: usize,
+        /// Width in pixels.
+        width: usize,
+        /// Number of channels.
+        channels: usize,
+    },
+    /// The picture asked for does not exist.
+    #[error("picture {index} asked for, there are {count}")]
+    Index {
+        /// Position asked for.
+        index: usize,
+        /// Number of pictures.
+        count: usize,
+    },
+    /// An archive has no byte array of four axes.
+    #[error("{} has no array of bytes with axes N×H×W×C", path.display())]
+    NoPictures {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// The PNG encoder refused, for example because a grid is too large.
+    #[error("cannot encode a PNG of {width}×{height} pixels: {source}")]
+    Encode {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// The reason.
+        source: png::EncodingError,
+    },
+    /// A file or folder could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// An archive could not be read or written.
+    #[error(transparent)]
+    Archive(#[from] NpyError),
+}
