@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::program::{call, contents, text};
 
 /// Settings that make `mini/fashion` smaller still.
-pub(crate) const TINY: [&str; 14] = [
+pub(crate) const TINY: [&str; 12] = [
     "--set",
     "teacher.recipe.total_images=96",
     "--set",
@@ -22,8 +22,6 @@ pub(crate) const TINY: [&str; 14] = [
     "distill.total_images=96",
     "--set",
     "distill.checkpoint_images=32",
-    "--set",
-    "evaluate.features={kind=\"pixels\",size=4}",
 ];
 
 /// Runs the tiny experiment into a folder.

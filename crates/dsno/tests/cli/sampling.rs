@@ -136,7 +136,7 @@ fn archives_of_images_are_compared_in_a_named_space() {
         "--model", &student, "--count", "80", "--npz", &npz,
     ]))
     .succeeded();
-    let features = text(&PathBuf::from("datasets/fashion-mnist-16-classifier"));
+    let features = text(&PathBuf::from("datasets/fashion-mnist/classifier"));
     let json = call(&["evaluate", &npz, &npz, "--features", &features, "--json"])
         .succeeded()
         .json();
