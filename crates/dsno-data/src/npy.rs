@@ -236,7 +236,7 @@ pub fn write(path: impl AsRef<Path>, array: &Array) -> Result<(), NpyError> {
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write()`].
 pub fn write_f32(path: impl AsRef<Path>, shape: &[usize], values: &[f32]) -> Result<(), NpyError> {
     let path = path.as_ref();
     check_shape(path, shape, values.len())?;
