@@ -3,6 +3,7 @@
 mod config;
 mod error;
 mod file;
+mod labelled;
 mod network;
 mod random;
 mod training;
@@ -11,7 +12,8 @@ use burn::tensor::{Device, Tensor};
 
 pub use config::ClassifierConfig;
 pub use error::ClassifierError;
-pub use training::{ClassifierTraining, EpochReport, LabelledImages};
+pub use labelled::LabelledImages;
+pub use training::{ClassifierTraining, EpochReport};
 
 use network::Network;
 
