@@ -203,8 +203,11 @@ impl Architecture {
         Ok(self.plan()?.parameters(self))
     }
 
-    /// Counts multiply-adds of convolutions, products and transforms of one forward pass of one
-    /// sample that asks for `times` times.
+    /// Counts multiply-adds of one forward pass of one sample that asks for `times` times.
+    ///
+    /// Convolutions and matrix products are counted, temporal mixing as complex products of four
+    /// real ones; norms, activations and the small Fourier transforms are not. One U-Net pass of a
+    /// teacher is `multiply_adds(1)` of its own architecture.
     ///
     /// # Errors
     ///

@@ -1,4 +1,33 @@
-//! Training: teachers, trajectory collection and distillation into one-step operators.
+//! From images to a one-step sampler: teacher training, trajectory collection, distillation.
+//!
+//! The three stages of operator learning for diffusion models (DSNO, Zheng et al. 2023,
+//! arXiv:2211.13449v3), each a function of a job and nothing else:
+//!
+//! | stage                                   | function          | takes                 | leaves           |
+//! |-----------------------------------------|-------------------|-----------------------|------------------|
+//! | train a diffusion model on images       | [`train_teacher`] | [`TeacherJob`]        | a [`Teacher`]    |
+//! | solve its ODE, store the trajectories   | [`collect`]       | [`CollectJob`]        | a trajectory store |
+//! | learn noise to trajectory, in one pass  | [`distill`]       | [`DistillJob`]        | a [`Student`]    |
+//!
+//! The recipes ([`TeacherRecipe`], [`CollectRecipe`], [`DistillRecipe`]) hold what a user decides;
+//! they are plain serde types without defaults. Training is counted in images.
+//!
+//! # Nothing is lost
+//!
+//! Noise, times, order and initial weights are functions of a seed and an index, so a run depends on
+//! neither its batches' history nor a restart. [`checkpoint`] holds weights, average, optimiser and
+//! position in one file that is replaced in one rename. A run that was killed and called again ends
+//! in the same bits as one that was not, on the same device and build.
+//!
+//! # Extending
+//!
+//! Watch and stop a run through [`Observer`]. A new loss is a variant of [`Distance`], a new weight
+//! one of [`TimeWeight`] or [`Weighting`], a new solver one of [`Method`]. The crate prints nothing
+//! and chooses no device; autodiff is switched on in the loop alone.
+//!
+//! # Example
+//!
+//! `cargo run --release -p dsno-train --example three_stages` goes the whole way on toy images.
 
 pub mod checkpoint;
 mod collect;

@@ -129,7 +129,7 @@ fn what_cannot_be_built_is_refused_with_its_reason() {
         (refused(&|a| a.base_channels = 0), "base_channels is 0"),
         (
             refused(&|a| a.base_channels = 10),
-            "do not divide into 2 groups",
+            "do not divide into 7 groups",
         ),
         (
             refused(&|a| a.channel_multipliers = vec![]),
