@@ -46,6 +46,7 @@
 //! | what is the network, can it be built?       | [`Architecture`], [`ArchitectureError`]       |
 //! | how large is it, what does a pass cost?     | [`Architecture::parameter_count`], [`Architecture::multiply_adds`] |
 //! | what does it answer?                        | [`UNet::forward`], [`NoiseLevels`]            |
+//! | how does a solver call it?                  | [`UNetDenoiser`]                              |
 //! | how do times mix?                           | [`TemporalConvolution`], usable alone         |
 //! | how do weights get in and out?              | [`weights`], strict in both directions        |
 //!
@@ -57,6 +58,7 @@
 
 mod architecture;
 mod cost;
+mod denoiser;
 mod init;
 mod layer;
 mod plan;
@@ -65,6 +67,7 @@ mod unet;
 pub mod weights;
 
 pub use architecture::{Architecture, ArchitectureError, Heads, Output, Temporal};
+pub use denoiser::UNetDenoiser;
 pub use layer::{NoiseLevels, TemporalConvolution};
 pub use transfer::TransferError;
 pub use unet::UNet;

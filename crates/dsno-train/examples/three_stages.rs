@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let recipes: Recipes = toml::from_str(include_str!("three_stages.toml"))?;
 
     // 64 grey images of 8×8 pixels, one half of each bright: left or right.
-    let bright = |image: usize, pixel: usize| (pixel % 8 < 4) == (image % 2 == 0);
+    let bright = |image: usize, pixel: usize| (pixel % 8 < 4) == image.is_multiple_of(2);
     let bytes = (0..64 * 64)
         .map(|k| if bright(k / 64, k % 64) { 255 } else { 0 })
         .collect();

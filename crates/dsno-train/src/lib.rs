@@ -48,7 +48,7 @@ pub use distill::{DistillJob, distill};
 pub use ema::{Ema, ema_rate};
 pub use error::TrainError;
 pub use learning_rate::{Decay, LearningRate};
-pub use model::{ModelError, Student, Teacher, TeacherDenoiser};
+pub use model::{ModelError, Student, Teacher};
 pub use observer::{Observer, Outcome, Progress, Silent};
 pub use recipe::{
     Adam, CollectRecipe, Distance, DistillRecipe, Method, Precision, RecipeError, TeacherRecipe,

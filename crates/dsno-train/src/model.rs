@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor};
 use dsno_data::atomic::{WriteError, write_atomic};
 use dsno_data::digest::sha256_bytes;
-use dsno_ode::{Amplitudes, Denoiser, NoiseSchedule, Prediction, Schedule};
+use dsno_ode::{NoiseSchedule, Prediction, Schedule};
 use dsno_operator::weights::{WeightError, read_safetensors, to_safetensors};
-use dsno_operator::{Architecture, ArchitectureError, NoiseLevels, UNet};
+use dsno_operator::{Architecture, ArchitectureError, NoiseLevels, UNet, UNetDenoiser};
 use serde::{Deserialize, Serialize};
 
 /// Name of the description in a model folder.
@@ -176,36 +176,13 @@ impl Teacher {
     ///
     /// `labels` hold one class per sample of the batches to come; with `clamp`, predictions are
     /// clamped to `[-1, 1]`, as published samplers do.
-    pub fn denoiser(&self, labels: Option<Vec<u32>>, clamp: bool) -> TeacherDenoiser<'_> {
-        TeacherDenoiser {
-            teacher: self,
+    pub fn denoiser(&self, labels: Option<Vec<u32>>, clamp: bool) -> UNetDenoiser<'_> {
+        let (network, prediction) = (&self.network, self.prediction);
+        UNetDenoiser {
+            network,
+            prediction,
             labels,
             clamp,
-        }
-    }
-}
-
-/// A teacher with the labels of one batch; see [`Teacher::denoiser`].
-#[derive(Debug)]
-pub struct TeacherDenoiser<'a> {
-    teacher: &'a Teacher,
-    labels: Option<Vec<u32>>,
-    clamp: bool,
-}
-
-impl Denoiser for TeacherDenoiser<'_> {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
-        let levels = [at.log_snr()];
-        let labels = self.labels.as_deref();
-        let output =
-            self.teacher
-                .network
-                .forward(z_t.clone(), NoiseLevels::Shared(&levels), labels);
-        let x_hat = self.teacher.prediction.to_x(output.squeeze_dim(1), z_t, at);
-        if self.clamp {
-            x_hat.clamp(-1.0, 1.0)
-        } else {
-            x_hat
         }
     }
 }

@@ -1,0 +1,57 @@
+//! A network as solvers see it.
+
+use burn::tensor::Tensor;
+use dsno_ode::{Amplitudes, Denoiser, Prediction};
+
+use crate::layer::NoiseLevels;
+use crate::unet::UNet;
+
+/// A teacher network that predicts the clean image, for one batch.
+///
+/// # Examples
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use dsno_ode::{Amplitudes, Denoiser, Prediction};
+/// use dsno_operator::UNetDenoiser;
+/// # use dsno_operator::{Architecture, Heads, Output};
+/// # let architecture = Architecture { image_size: 4, image_channels: 1, base_channels: 8,
+/// #     embedding_channels: 8, channel_multipliers: vec![1], res_blocks: 1,
+/// #     attention_resolutions: vec![], heads: Heads::Count(1), attention_groups: 4, classes: 0,
+/// #     dropout: 0.0, temporal: None, output: Output::State };
+/// // With `architecture` one without temporal convolutions:
+/// let device = Device::flex();
+/// let network = architecture.init(1, &device)?;
+/// let model = UNetDenoiser { network: &network, prediction: Prediction::V, labels: None, clamp: true };
+/// let z_t = Tensor::<4>::ones([2, 1, 4, 4], &device);
+/// let x_hat = model.denoise(z_t, Amplitudes::from_log_snr(0.0));
+/// assert!(x_hat.abs().max().into_scalar::<f32>() <= 1.0);
+/// # Ok::<(), dsno_operator::ArchitectureError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct UNetDenoiser<'a> {
+    /// The network, without temporal convolutions.
+    pub network: &'a UNet,
+    /// What its output means.
+    pub prediction: Prediction,
+    /// One class per sample of the batches to come, for a network with classes.
+    pub labels: Option<Vec<u32>>,
+    /// Clamp the predicted image to `[-1, 1]`, as published samplers do.
+    pub clamp: bool,
+}
+
+impl Denoiser for UNetDenoiser<'_> {
+    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+        let levels = [at.log_snr()];
+        let labels = self.labels.as_deref();
+        let output = self
+            .network
+            .forward(z_t.clone(), NoiseLevels::Shared(&levels), labels);
+        let x_hat = self.prediction.to_x(output.squeeze_dim(1), z_t, at);
+        if self.clamp {
+            x_hat.clamp(-1.0, 1.0)
+        } else {
+            x_hat
+        }
+    }
+}
