@@ -143,12 +143,12 @@ pub(crate) struct SampleArgs {
     /// Times to give states at, instead of the model's own
     #[arg(long, value_name = "T0,T1,…", value_delimiter = ',')]
     pub(crate) times: Option<Vec<f64>>,
-    /// Steps of a teacher's solver
-    #[arg(long, default_value_t = 64)]
-    pub(crate) steps: usize,
-    /// Spacing of a teacher's steps
-    #[arg(long, default_value = "uniform", value_parser = ["uniform", "quadratic"])]
-    pub(crate) grid: String,
+    /// Steps of a teacher's solver; 64 if left out
+    #[arg(long)]
+    pub(crate) steps: Option<usize>,
+    /// Spacing of a teacher's steps; uniform if left out
+    #[arg(long, value_parser = ["uniform", "quadratic"])]
+    pub(crate) grid: Option<String>,
     /// Leave a teacher's predicted images as they are, instead of clamping them to [-1, 1]
     #[arg(long)]
     pub(crate) unclamped: bool,

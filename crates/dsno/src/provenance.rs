@@ -15,6 +15,9 @@ use crate::home::Home;
 /// Version of this program.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Version of burn that the workspace pins.
+const BURN: &str = "0.22.1";
+
 /// What made a run, as far as it can be known.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Provenance {
@@ -52,7 +55,7 @@ impl Provenance {
             seed: resolved.experiment.seed,
             overrides: resolved.overrides.iter().map(ToString::to_string).collect(),
             version: VERSION,
-            burn: "0.22.1",
+            burn: BURN,
             commit: git(&["rev-parse", "HEAD"]),
             dirty: git(&["status", "--porcelain", "--untracked-files=no"]).map(|s| !s.is_empty()),
             features: Backend::compiled(),
@@ -98,5 +101,15 @@ impl Provenance {
             ),
             ("started", self.started.clone()),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_version_of_burn_is_the_one_that_is_pinned() {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
+        let text = std::fs::read_to_string(manifest).unwrap();
+        assert!(text.contains(&format!("burn = {{ version = \"={}\"", super::BURN)));
     }
 }

@@ -4,6 +4,7 @@ mod chart;
 mod curve;
 mod page;
 mod style;
+mod tensorboard;
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -19,6 +20,9 @@ use crate::folder::RunFolder;
 use crate::gallery;
 use crate::provenance::{Provenance, VERSION};
 use crate::runner::StageReport;
+
+/// Folder of event files, below the run folder.
+pub(crate) const TENSORBOARD: &str = "tensorboard";
 
 /// What a report is made of.
 pub(crate) struct Source<'a> {
@@ -53,6 +57,12 @@ impl Source<'_> {
         let spectra = std::fs::read(self.folder.join(gallery::FOLDER).join("spectrum.json"))
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let curves: Vec<curve::Curve> = self
+            .curves
+            .iter()
+            .filter_map(|(name, folder)| curve::Curve::read(name, folder))
+            .collect();
+        self.write_events(&curves)?;
         let page = page::Page {
             resolved: self.resolved,
             folder: self.folder,
@@ -60,7 +70,7 @@ impl Source<'_> {
             provenance: self.provenance.rows(),
             evaluation: evaluation.as_ref(),
             spectra,
-            curves: &self.curves,
+            curves: &curves,
         };
         write_atomic(self.folder.join("report.html"), page.html().as_bytes())
             .while_doing("writing report.html")?;
@@ -81,6 +91,19 @@ impl Source<'_> {
             samplers: evaluation.as_ref().map_or(&[], |e| &e.samplers),
         };
         write_json(&self.folder.join("report.json"), &json)
+    }
+
+    fn write_events(&self, curves: &[curve::Curve]) -> Result<(), Failure> {
+        let root = self.folder.join(TENSORBOARD);
+        std::fs::create_dir_all(&root).while_doing(format!("cannot create {}", root.display()))?;
+        for curve in curves {
+            let folder = root.join(&curve.name);
+            std::fs::create_dir_all(&folder)
+                .while_doing(format!("cannot create {}", folder.display()))?;
+            write_atomic(folder.join("events.out.tfevents.0.dsno"), &curve.events())
+                .while_doing("writing events for TensorBoard")?;
+        }
+        Ok(())
     }
 }
 

@@ -138,7 +138,8 @@ impl Runner<'_> {
                     self.stage(stage, key, &outputs, "U-Net passes", Self::evaluate)?;
                 }
                 name::REPORT => {
-                    let outputs = [PathBuf::from("report.json"), PathBuf::from("report.html")];
+                    let names = ["report.json", "report.html", crate::report::TENSORBOARD];
+                    let outputs = names.map(PathBuf::from);
                     self.stage(stage, key, &outputs, "pages", Self::report)?;
                 }
                 _ => {

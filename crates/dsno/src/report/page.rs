@@ -1,14 +1,14 @@
 //! The report for people: one HTML file that needs nothing else.
 
 use std::fmt::Write;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::chart::{Chart, Series, escape};
-use super::{curve, style};
+use super::curve::Curve;
+use super::style;
 use crate::clock::human;
 use crate::evaluation::{Evaluation, Measured};
 use crate::experiment::{Resolved, StudentPlan};
@@ -24,7 +24,7 @@ pub(super) struct Page<'a> {
     pub(super) provenance: Vec<(&'static str, String)>,
     pub(super) evaluation: Option<&'a Evaluation>,
     pub(super) spectra: Option<Spectra>,
-    pub(super) curves: &'a [(String, PathBuf)],
+    pub(super) curves: &'a [Curve],
 }
 
 impl Page<'_> {
@@ -186,7 +186,7 @@ impl Page<'_> {
         let charts: String = self
             .curves
             .iter()
-            .map(|(name, folder)| curve::chart(name, folder, &times))
+            .map(|curve| curve.chart(&times))
             .collect();
         if charts.is_empty() {
             charts

@@ -44,7 +44,7 @@ pub(super) fn datasets(args: &ListArgs) -> Result<(), Failure> {
                 if !args.json {
                     let state = match missing.len() {
                         0 => "here".to_owned(),
-                        n => format!("{n} files missing: {}", spec.obtain),
+                        _ => format!("missing: {}", spec.obtain),
                     };
                     println!("{name:<20} {state}");
                 }

@@ -15,6 +15,8 @@ use crate::model::Model;
 use crate::sampler::{Sampler, StudentSampler, TeacherSampler};
 use crate::session::Session;
 
+/// Steps of a teacher's solver, unless asked otherwise.
+const TEACHER_STEPS: usize = 64;
 /// Images in the grid that goes with `--png`, at most, and its columns.
 const GRID: usize = 100;
 const COLUMNS: usize = 10;
@@ -29,15 +31,16 @@ pub(super) fn run(args: &SampleArgs) -> Result<(), Failure> {
     let model = Model::load(&args.model, &device)?;
     let source = Source::open(&args.noise, model.architecture())?;
     let sampler: Box<dyn Sampler + '_> = match &model {
+        Model::Student(_) if args.steps.is_some() || args.grid.is_some() || args.unclamped => {
+            return Err(Failure::usage(
+                "--steps, --grid and --unclamped are for teachers; a student takes one call",
+            ));
+        }
         Model::Student(student) => Box::new(StudentSampler::new("student", student)),
         Model::Teacher(teacher) => {
-            let kind = grid_kind(&args.grid);
-            Box::new(TeacherSampler::new(
-                teacher,
-                kind,
-                args.steps,
-                !args.unclamped,
-            )?)
+            let kind = grid_kind(args.grid.as_deref().unwrap_or("uniform"));
+            let steps = args.steps.unwrap_or(TEACHER_STEPS);
+            Box::new(TeacherSampler::new(teacher, kind, steps, !args.unclamped)?)
         }
     };
     let times = args.times.clone().unwrap_or_else(|| sampler.times());

@@ -133,6 +133,7 @@ fn a_run_ends_in_a_report() {
         "provenance.json",
         "distill/metrics.jsonl",
         "samples/strips.png",
+        "tensorboard/dsno/events.out.tfevents.0.dsno",
     ] {
         assert!(out.join("mini-fashion").join(file).is_file(), "{file}");
     }
@@ -194,6 +195,15 @@ fn the_same_experiment_gives_the_same_files() {
     );
     assert!(a.len() >= 5, "{}", a.len());
     assert!(a == b, "two runs differ");
+    assert_eq!(figures(finished()), figures(folder.path()));
+}
+
+/// The measured figures of a run, those of speed apart.
+pub(crate) fn figures(out: &Path) -> Vec<[Value; 3]> {
+    let json = report(out);
+    let samplers = json["samplers"].as_array().unwrap();
+    let figures = |s: &Value| ["name", "frechet", "paired"].map(|key| s[key].clone());
+    samplers.iter().map(figures).collect()
 }
 
 /// Weights, trajectories and samples: what must not depend on when or how often a run was stopped.

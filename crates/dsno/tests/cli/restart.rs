@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::end_to_end::{TINY, arguments, copied, finished, is_result};
+use crate::end_to_end::{TINY, arguments, copied, figures, finished, is_result};
 use crate::program::{answer, call, contents, dsno, project, text};
 
 #[track_caller]
@@ -19,6 +19,7 @@ fn same_as_undisturbed(out: &Path) {
     for ((path, a), (_, b)) in found.iter().zip(&expected) {
         assert!(a == b, "{} differs", path.display());
     }
+    assert_eq!(figures(out), figures(finished()));
 }
 
 /// Starts the run again and again, kills it later each time, and lets it finish at last.
