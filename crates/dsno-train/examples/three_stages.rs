@@ -4,8 +4,6 @@
 //! cargo run --release -p dsno-train --example three_stages
 //! ```
 
-use std::error::Error;
-
 use burn::tensor::Device;
 use dsno_data::{ImageSet, noise, picture::Pictures};
 use dsno_ode::CosineSchedule;
@@ -23,7 +21,7 @@ struct Recipes {
     distill: DistillRecipe,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = Device::flex();
     let home = tempfile::tempdir()?;
     let [to_teacher, store, to_student] =
@@ -66,22 +64,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         folder: &to_student,
     };
     let _finished = distill(&job, &device, &mut Silent)?;
-    print!(
-        "{}",
-        std::fs::read_to_string(to_student.join("metrics.jsonl"))?
-    );
+    let log = std::fs::read_to_string(to_student.join("metrics.jsonl"))?;
+    println!("{log}");
 
     let student = Student::load(&to_student.join("model"), &device)?;
-    let samples = student.sample(noise::batch(9, 0..4, [1, 8, 8], &device), None);
-    let samples: Vec<f32> = samples.into_data().iter::<f32>().collect();
-    for row in 0..8 {
-        let pixels = (0..32).map(|x| samples[x / 8 * 64 + row * 8 + x % 8]);
-        println!(
-            "{}",
-            pixels
-                .map(|v| if v > 0.0 { "██" } else { "··" })
-                .collect::<String>()
-        );
-    }
+    let noise = noise::batch(9, 0..1, [1, 8, 8], &device);
+    println!("{}", student.sample(noise, None).sign());
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Interrupted and undisturbed runs end in the same bits.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::cell::Cell;
 use std::error::Error;
 use std::fs;
