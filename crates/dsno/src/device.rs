@@ -6,6 +6,7 @@ use std::str::FromStr;
 use burn::tensor::{Device, Tensor};
 
 use crate::failure::Failure;
+use crate::lane::cpu_lanes;
 
 /// A backend that the program knows, compiled in or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +127,15 @@ impl std::fmt::Display for DeviceName {
 }
 
 impl DeviceName {
+    /// How many batches to work on together; other devices keep themselves busy with one.
+    pub(crate) fn lanes(&self) -> usize {
+        if self.backend == Backend::Flex {
+            cpu_lanes()
+        } else {
+            1
+        }
+    }
+
     /// Opens the device and runs one addition on it, so that a missing driver or card ends here.
     ///
     /// # Errors

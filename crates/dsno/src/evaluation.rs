@@ -45,6 +45,8 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) classes: usize,
     pub(crate) extractor: &'a Extractor,
     pub(crate) device: &'a Device,
+    /// Chunks to work on together.
+    pub(crate) lanes: usize,
     pub(crate) folder: &'a RunFolder,
     pub(crate) ledger: &'a Ledger,
     /// Settings and device, which every unit depends on.
@@ -191,6 +193,7 @@ impl Evaluator<'_> {
             endpoint: None,
             keep_images: 0,
             passes: 0.0,
+            lanes: self.lanes,
         };
         unit.run(&job, self.ledger, meter, clock)
     }
@@ -238,6 +241,7 @@ impl Evaluator<'_> {
             endpoint,
             keep_images: if is_endpoint { self.settings.paired } else { 0 },
             passes: sampler.unet_passes(),
+            lanes: self.lanes,
         };
         unit.run(&job, self.ledger, meter, clock)
     }

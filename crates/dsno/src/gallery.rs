@@ -16,6 +16,7 @@ use crate::evaluation::{host, write_json};
 use crate::experiment::SampleSettings;
 use crate::failure::{Failure, While};
 use crate::folder::RunFolder;
+use crate::lane::together;
 use crate::progress::Meter;
 use crate::sampler::{Sampler, StudentSampler, TeacherSampler};
 use crate::spectrum::spectrum;
@@ -23,7 +24,7 @@ use crate::spectrum::spectrum;
 /// Folder of the stage, below the run folder.
 pub(crate) const FOLDER: &str = "samples";
 /// Images per forward pass.
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 /// Time points of the teacher's own spectrum, at most.
 const SPECTRUM_TIMES: usize = 17;
 /// Pictures in a grid are enlarged to about this many pixels.
@@ -58,6 +59,8 @@ pub(crate) struct Gallery<'a> {
     /// Real images to show beside the samples.
     pub(crate) images: Option<&'a ImageSet>,
     pub(crate) device: &'a Device,
+    /// Batches to work on together.
+    pub(crate) lanes: usize,
     pub(crate) folder: &'a RunFolder,
 }
 
@@ -68,6 +71,10 @@ impl Gallery<'_> {
         std::fs::create_dir_all(&out).while_doing(format!("cannot create {}", out.display()))?;
         let [c, h, w] = self.shape;
         let count = self.settings.count;
+        let batches: Vec<Range<usize>> = (0..count)
+            .step_by(BATCH)
+            .map(|start| start..(start + BATCH).min(count))
+            .collect();
         let mut done = 0_u64;
         let total = (count * (1 + self.students.len())) as u64;
         self.write("noise", &host(&self.noise(0..count))?)?;
@@ -75,16 +82,16 @@ impl Gallery<'_> {
             .chain(self.students.iter().map(|student| student as &dyn Sampler));
         for (index, sampler) in samplers.enumerate() {
             let mut values = Vec::with_capacity(count * c * h * w);
-            for start in (0..count).step_by(BATCH) {
+            for group in batches.chunks(self.lanes) {
                 if meter.stop_requested() {
                     return Ok(false);
                 }
-                let range = start..(start + BATCH).min(count);
-                let labels = self.labels(&range);
-                values.extend(host(
-                    &sampler.images(self.noise(range.clone()), labels.as_deref())?,
-                )?);
-                done += range.len() as u64;
+                let images = together(group, |range| {
+                    let labels = self.labels(range);
+                    host(&sampler.images(self.noise(range.clone()), labels.as_deref())?)
+                })?;
+                values.extend(images.into_iter().flatten());
+                done += group.iter().map(|range| range.len() as u64).sum::<u64>();
                 meter.update(done, total, &sampler.name());
             }
             let name = if index == 0 {

@@ -14,6 +14,7 @@ mod gallery;
 mod home;
 mod import;
 mod interrupt;
+mod lane;
 mod model;
 mod plan;
 mod preflight;

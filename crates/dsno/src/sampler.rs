@@ -8,7 +8,7 @@ use dsno_train::{Student, Teacher};
 use crate::failure::{Failure, While};
 
 /// A teacher with a solver, or a student.
-pub(crate) trait Sampler {
+pub(crate) trait Sampler: Sync {
     /// Name in reports.
     fn name(&self) -> String;
 

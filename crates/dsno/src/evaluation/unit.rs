@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::{Clock, Extractor, Progressed};
 use crate::failure::{Failure, While};
 use crate::folder::RunFolder;
+use crate::lane::together;
 use crate::progress::Meter;
 use crate::stage::{Key, Ledger};
 
@@ -31,7 +32,7 @@ pub(super) struct Unit {
 
 /// How a unit's images are made and what is kept of them.
 pub(super) struct Job<'a> {
-    pub(super) generate: &'a dyn Fn(Range<usize>) -> Result<Tensor<4>, Failure>,
+    pub(super) generate: &'a (dyn Fn(Range<usize>) -> Result<Tensor<4>, Failure> + Sync),
     pub(super) extractor: &'a Extractor,
     /// The unit whose images these are compared with, one by one.
     pub(super) endpoint: Option<&'a Unit>,
@@ -39,6 +40,8 @@ pub(super) struct Job<'a> {
     pub(super) keep_images: usize,
     /// Cost of one image.
     pub(super) passes: f64,
+    /// Chunks to work on together.
+    pub(super) lanes: usize,
 }
 
 /// What is stored of a chunk.
@@ -105,16 +108,21 @@ impl Unit {
             std::fs::create_dir_all(&self.folder)
                 .while_doing(format!("cannot create {}", self.folder.display()))?;
         }
-        for chunk in self.chunks() {
+        // A chunk that cannot be read, whatever the reason, is made again.
+        let (missing, made): (Vec<_>, Vec<_>) =
+            self.chunks().partition(|chunk| self.read(chunk).is_err());
+        clock.done += job.passes * made.iter().map(ExactSizeIterator::len).sum::<usize>() as f64;
+        for group in missing.chunks(job.lanes) {
             if meter.stop_requested() {
                 return Ok(None);
             }
-            // A chunk that cannot be read, whatever the reason, is made again.
-            if self.read(&chunk).is_err() {
-                let made = make(job, &chunk)?;
-                self.write(&chunk, &made)?;
+            let made = together(group, |chunk| make(job, chunk))?;
+            for (chunk, mut made) in group.iter().zip(made) {
+                // Lanes share the processors, so each image took only its share of the time.
+                made.seconds /= group.len() as f64;
+                self.write(chunk, &made)?;
+                clock.done += job.passes * chunk.len() as f64;
             }
-            clock.done += job.passes * chunk.len() as f64;
             meter.update(clock.done as u64, clock.total as u64, &self.name);
         }
         if !done {

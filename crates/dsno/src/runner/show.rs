@@ -74,6 +74,7 @@ impl Runner<'_> {
             classes: teacher.architecture.classes,
             images: images.as_ref(),
             device: &self.device,
+            lanes: self.session.device.lanes(),
             folder: &self.folder,
         };
         Ok(outcome(gallery.make(meter)?))
@@ -122,6 +123,7 @@ impl Runner<'_> {
             classes: teacher.architecture.classes,
             extractor: &extractor,
             device: &self.device,
+            lanes: self.session.device.lanes(),
             folder: &self.folder,
             ledger: &self.ledger,
             common: self.common(settings, features),

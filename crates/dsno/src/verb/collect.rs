@@ -8,6 +8,7 @@ use super::sample::grid_kind;
 use crate::args::CollectArgs;
 use crate::evaluation::host;
 use crate::failure::{Failure, While};
+use crate::lane::together;
 use crate::model;
 use crate::runner::Watch;
 use crate::sampler::{Sampler, TeacherSampler};
@@ -72,14 +73,18 @@ fn raw(
     let sampler = TeacherSampler::new(teacher, grid_kind(&args.grid), args.steps, !args.unclamped)?;
     let mut meter = session.meter("collect", "trajectories");
     let mut values = Vec::new();
-    for range in source.batches() {
+    let batches: Vec<_> = source.batches().collect();
+    for group in batches.chunks(session.device.lanes()) {
         if meter.stop_requested() {
             return Err(Failure::run("stopped at your request; nothing was written"));
         }
-        let noise = source.noise(&range, device);
-        let states = sampler.trajectory(noise, source.labels(&range), &args.record)?;
-        values.extend(host(&states)?);
-        meter.update(range.end as u64, source.count() as u64, "");
+        let made = together(group, |range| {
+            let noise = source.noise(range, device);
+            host(&sampler.trajectory(noise, source.labels(range), &args.record)?)
+        })?;
+        values.extend(made.into_iter().flatten());
+        let done = group.last().map_or(0, |range| range.end);
+        meter.update(done as u64, source.count() as u64, "");
     }
     let [c, h, w] = source.shape();
     npy::write_f32(path, &[source.count(), args.record.len(), c, h, w], &values)

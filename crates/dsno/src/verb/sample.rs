@@ -11,6 +11,7 @@ use super::noise::{Source, check_times};
 use crate::args::SampleArgs;
 use crate::evaluation::host;
 use crate::failure::{Failure, While};
+use crate::lane::together;
 use crate::model::Model;
 use crate::sampler::{Sampler, StudentSampler, TeacherSampler};
 use crate::session::Session;
@@ -58,18 +59,22 @@ fn draw(
 ) -> Result<Vec<f32>, Failure> {
     let mut meter = session.meter("sample", "images");
     let mut values = Vec::new();
-    for range in source.batches() {
+    let batches: Vec<_> = source.batches().collect();
+    for group in batches.chunks(session.device.lanes()) {
         if meter.stop_requested() {
             return Err(Failure::run("stopped at your request; nothing was written"));
         }
-        let noise = source.noise(&range, device);
-        let labels = source.labels(&range);
-        if args.trajectory || args.times.is_some() {
-            values.extend(host(&sampler.trajectory(noise, labels, times)?)?);
-        } else {
-            values.extend(host(&sampler.images(noise, labels)?)?);
-        }
-        meter.update(range.end as u64, source.count() as u64, "");
+        let made = together(group, |range| {
+            let (noise, labels) = (source.noise(range, device), source.labels(range));
+            if args.trajectory || args.times.is_some() {
+                host(&sampler.trajectory(noise, labels, times)?)
+            } else {
+                host(&sampler.images(noise, labels)?)
+            }
+        })?;
+        values.extend(made.into_iter().flatten());
+        let done = group.last().map_or(0, |range| range.end);
+        meter.update(done as u64, source.count() as u64, "");
     }
     Ok(values)
 }
