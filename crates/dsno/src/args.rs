@@ -72,7 +72,7 @@ pub(crate) struct RunArgs {
 /// Where to compute.
 #[derive(Debug, Args)]
 pub(crate) struct DeviceArgs {
-    /// flex, wgpu, vulkan, metal, cuda[:N] or rocm[:N], as far as they were built in
+    /// flex, wgpu, vulkan, metal, cuda or rocm (with an index: cuda:1), as far as built in
     #[arg(long, default_value = "flex")]
     pub(crate) device: DeviceName,
 }
