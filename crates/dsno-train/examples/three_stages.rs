@@ -52,6 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         recipe: &recipes.collect,
         seed: 1,
         store: &store,
+        lanes: 2,
     };
     let _finished = collect(&job, &device, &mut Silent)?;
 

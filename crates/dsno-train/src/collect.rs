@@ -6,10 +6,11 @@ use std::path::Path;
 use burn::tensor::Device;
 use dsno_data::noise;
 use dsno_data::store::{Dtype, Provenance, StoreSpec, TrajectoryStore};
-use dsno_ode::{Ddim, Schedule, Solver, TimeGrid, solve};
+use dsno_ode::{Ddim, Schedule, SolveError, Solver, TimeGrid, solve};
 use serde_json::{Map, json};
 
 use crate::error::TrainError;
+use crate::lane::together;
 use crate::model::Teacher;
 use crate::observer::{Observer, Outcome, Progress};
 use crate::recipe::{CollectRecipe, Method, Precision};
@@ -25,6 +26,8 @@ pub struct CollectJob<'a> {
     pub seed: u64,
     /// The store's folder; made if it does not exist.
     pub store: &'a Path,
+    /// Batches solved at the same time, at least 1; trajectories do not depend on it.
+    pub lanes: usize,
 }
 
 /// Fills a trajectory store, shard by shard; shards that are there already are kept.
@@ -40,12 +43,7 @@ pub fn collect(
     device: &Device,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
-    let CollectJob {
-        teacher,
-        recipe,
-        seed,
-        ..
-    } = *job;
+    let recipe = job.recipe;
     recipe.validate()?;
     let grid = TimeGrid::new(recipe.grid, recipe.steps)?;
     let mut store = TrajectoryStore::create(job.store, &spec(job))?;
@@ -59,28 +57,20 @@ pub fn collect(
         let range = store.shard_range(shard);
         let mut states = Vec::with_capacity(range.len() * store.spec().sample_len());
         let mut labels = Vec::new();
-        for batch in batches(range, recipe.batch_size) {
+        let batches: Vec<Range<u64>> = batches(range, recipe.batch_size).collect();
+        for group in batches.chunks(job.lanes.max(1)) {
             if observer.stop_requested() {
                 return Ok(Outcome::Stopped);
             }
-            let classes = teacher.architecture.classes as u32;
-            let drawn: Option<Vec<u32>> = (classes > 0).then(|| {
-                batch
-                    .clone()
-                    .map(|i| noise::label(seed, i, classes))
-                    .collect()
+            let solved = together(group.to_vec(), |batch| {
+                solve_batch(job, &grid, batch, device)
             });
-            images += batch.end - batch.start;
-            let shape = shape(teacher);
-            let z_1 = noise::batch(seed, batch, shape, device);
-            let model = teacher.denoiser(drawn.clone(), recipe.clamp);
-            let solution = match recipe.solver {
-                Method::Ddim => {
-                    solve(&model, &Ddim, &teacher.schedule, &grid, z_1, &recipe.record)?
-                }
-            };
-            states.extend(solution.into_trajectory().into_data().iter::<f32>());
-            labels.extend(drawn.unwrap_or_default());
+            for batch in solved {
+                let batch = batch?;
+                images += batch.count;
+                states.extend(batch.states);
+                labels.extend(batch.labels);
+            }
             observer.progress(&Progress {
                 images,
                 total_images,
@@ -92,6 +82,53 @@ pub fn collect(
         store.write_shard(shard, &states, &labels)?;
     }
     Ok(Outcome::Finished)
+}
+
+/// Trajectories of one batch, on the host.
+struct Solved {
+    count: u64,
+    /// `[B, T, C, H, W]`
+    states: Vec<f32>,
+    /// One per sample, none for an unconditional teacher.
+    labels: Vec<u32>,
+}
+
+fn solve_batch(
+    job: &CollectJob<'_>,
+    grid: &TimeGrid,
+    batch: Range<u64>,
+    device: &Device,
+) -> Result<Solved, SolveError> {
+    let CollectJob {
+        teacher,
+        recipe,
+        seed,
+        ..
+    } = *job;
+    let classes = teacher.architecture.classes as u32;
+    let draw = || {
+        batch
+            .clone()
+            .map(|i| noise::label(seed, i, classes))
+            .collect()
+    };
+    let labels: Option<Vec<u32>> = (classes > 0).then(draw);
+    let count = batch.end - batch.start;
+    let z_1 = noise::batch(seed, batch, shape(teacher), device);
+    let model = teacher.denoiser(labels.clone(), recipe.clamp);
+    let solution = match recipe.solver {
+        Method::Ddim => solve(&model, &Ddim, &teacher.schedule, grid, z_1, &recipe.record)?,
+    };
+    let states = solution
+        .into_trajectory()
+        .into_data()
+        .iter::<f32>()
+        .collect();
+    Ok(Solved {
+        count,
+        states,
+        labels: labels.unwrap_or_default(),
+    })
 }
 
 fn batches(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<u64>> {

@@ -34,6 +34,7 @@ mod collect;
 mod distill;
 mod ema;
 mod error;
+pub mod lane;
 mod learning_rate;
 pub mod log;
 mod model;

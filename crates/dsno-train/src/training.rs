@@ -1,9 +1,7 @@
 //! The loop that teachers and students share: steps, checkpoints, log, resume.
 
 use std::ops::Range;
-use std::panic::resume_unwind;
 use std::path::Path;
-use std::thread;
 
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -15,6 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::ema::ema_rate;
 use crate::error::TrainError;
+use crate::lane::together;
 use crate::learning_rate::LearningRate;
 use crate::log::{self, Interval};
 use crate::model::ModelError;
@@ -146,18 +145,8 @@ impl Training<'_> {
                 gradients,
             }
         };
-        let judged: Vec<Judged> = if self.concurrent && parts.len() > 1 {
-            thread::scope(|scope| {
-                let judge = &judge;
-                let workers: Vec<_> = parts
-                    .into_iter()
-                    .map(|part| scope.spawn(move || judge(part)))
-                    .collect();
-                let joined = workers.into_iter().map(thread::ScopedJoinHandle::join);
-                joined
-                    .map(|result| result.unwrap_or_else(|p| resume_unwind(p)))
-                    .collect()
-            })
+        let judged: Vec<Judged> = if self.concurrent {
+            together(parts, judge)
         } else {
             parts.into_iter().map(judge).collect()
         };

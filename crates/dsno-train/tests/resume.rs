@@ -212,11 +212,12 @@ fn collection_and_distillation_go_on_to_the_same_bits() -> Checked {
             recipe: &collect_recipe(),
             seed: 3,
             store: &store,
+            lanes: if name == "whole" { 1 } else { 2 },
         };
         collect(&job, &device, observer)
     };
     assert_eq!(collect("whole", &mut Silent)?, Outcome::Finished);
-    assert_eq!(collect("parts", &mut stop_after(3))?, Outcome::Stopped);
+    assert_eq!(collect("parts", &mut stop_after(1))?, Outcome::Stopped);
     assert_eq!(
         TrajectoryStore::open(store("parts"))?.missing_shards(),
         [1, 2]

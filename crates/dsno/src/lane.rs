@@ -3,7 +3,6 @@
 //! A small network does not keep two processors busy with one batch. What each batch gives does not
 //! depend on how many are worked on together, so results are the same on every machine of a kind.
 
-use std::panic::resume_unwind;
 use std::thread;
 
 use crate::failure::Failure;
@@ -27,20 +26,8 @@ pub(crate) fn together<I: Sync, T: Send>(
     items: &[I],
     work: impl Fn(&I) -> Result<T, Failure> + Sync,
 ) -> Result<Vec<T>, Failure> {
-    if let [item] = items {
-        return Ok(vec![work(item)?]);
-    }
-    thread::scope(|scope| {
-        let work = &work;
-        let lanes: Vec<_> = items
-            .iter()
-            .map(|item| scope.spawn(move || work(item)))
-            .collect();
-        let joined = lanes.into_iter().map(thread::ScopedJoinHandle::join);
-        joined
-            .map(|result| result.unwrap_or_else(|panic| resume_unwind(panic)))
-            .collect()
-    })
+    let results = dsno_train::lane::together(items.iter().collect(), work);
+    results.into_iter().collect()
 }
 
 #[cfg(test)]

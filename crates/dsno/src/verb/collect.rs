@@ -33,6 +33,7 @@ pub(super) fn run(args: &CollectArgs) -> Result<(), Failure> {
             recipe: &recipe,
             seed: args.noise.seed,
             store,
+            lanes: session.device.lanes(),
         };
         let mut meter = session.meter("collect", "trajectories");
         let outcome = collect(&job, &device, &mut Watch(&mut meter)).while_doing("collection")?;
