@@ -116,6 +116,11 @@ fn unchanged(resolved: &Resolved, folder: &RunFolder, ledger: &Ledger, steps: &[
     }
 }
 
+/// A folder that a stage owns, and the file in it without which the stage is not done.
+fn folder_with(folder: &str, proof: &str) -> [PathBuf; 2] {
+    [PathBuf::from(folder), Path::new(folder).join(proof)]
+}
+
 impl Runner<'_> {
     fn run_all(&mut self) -> Result<(), Failure> {
         for (stage, key) in self.plan.stages() {
@@ -125,11 +130,11 @@ impl Runner<'_> {
                     self.stage(stage, key, &outputs, "images", Self::teacher)?;
                 }
                 name::COLLECT => {
-                    let outputs = [PathBuf::from(make::STORE)];
+                    let outputs = folder_with(make::STORE, "zarr.json");
                     self.stage(stage, key, &outputs, "trajectories", Self::collect)?;
                 }
                 name::SAMPLE => {
-                    let outputs = [PathBuf::from(crate::gallery::FOLDER)];
+                    let outputs = folder_with(crate::gallery::FOLDER, "noise.npy");
                     self.stage(stage, key, &outputs, "images", Self::sample)?;
                 }
                 name::EVALUATE => {
@@ -146,7 +151,7 @@ impl Runner<'_> {
                     let students = &self.resolved.students;
                     let student = students.iter().find(|student| student.stage() == *stage);
                     let student = student.expect("invariant: every other stage is a student's");
-                    let outputs = [PathBuf::from(stage)];
+                    let outputs = folder_with(stage, make::MODEL);
                     self.stage(stage, key, &outputs, "trajectories", |runner, meter| {
                         runner.distill(student, meter)
                     })?;

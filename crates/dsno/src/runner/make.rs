@@ -19,6 +19,9 @@ use crate::progress::Meter;
 /// The trajectory store, below the run folder.
 pub(crate) const STORE: &str = "trajectories";
 
+/// What a finished training has in its folder.
+pub(crate) const MODEL: &str = "model/model.toml";
+
 /// Passes the progress of a library on to a meter.
 pub(crate) struct Watch<'a>(pub(crate) &'a mut Meter);
 
@@ -41,7 +44,7 @@ impl Runner<'_> {
         match self.resolved.experiment.teacher {
             TeacherSource::Load(_) => Vec::new(),
             TeacherSource::Train(_) | TeacherSource::Import(_) => {
-                vec![PathBuf::from("teacher")]
+                super::folder_with("teacher", MODEL).to_vec()
             }
         }
     }
@@ -134,6 +137,7 @@ impl Runner<'_> {
             recipe,
             seed,
             store: &store,
+            lanes: self.session.device.lanes(),
         };
         collect(&job, &self.device, &mut Watch(meter)).while_doing(self.again("collection", STORE))
     }

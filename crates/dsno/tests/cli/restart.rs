@@ -117,6 +117,29 @@ fn damaged_weights_are_named() {
     assert!(!folder.path().join("png").exists());
 }
 
+#[test]
+fn a_model_that_was_deleted_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    copied(folder.path());
+    fs::remove_dir_all(folder.path().join("mini-fashion/distill/model")).unwrap();
+    call(&arguments(folder.path(), &[])).succeeded();
+    same_as_undisturbed(folder.path());
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    copied(folder.path());
+    let student = folder.path().join("mini-fashion/distill");
+    fs::remove_dir_all(student.join("model")).unwrap();
+    let checkpoint = student.join("checkpoint.safetensors");
+    fs::write(&checkpoint, "half of a checkpoint").unwrap();
+    call(&arguments(folder.path(), &[])).failed(1, &["checkpoint.safetensors", "delete"]);
+    fs::remove_file(&checkpoint).unwrap();
+    call(&arguments(folder.path(), &[])).succeeded();
+    same_as_undisturbed(folder.path());
+}
+
 /// A limit on the size of files stands in for a full disk.
 #[cfg(unix)]
 #[test]

@@ -97,6 +97,50 @@ fn collected_arrays_begin_with_their_noise_and_can_be_compared() {
 }
 
 #[test]
+fn imported_weights_give_the_same_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| text(&folder.path().join(name));
+    let teacher = model("teacher");
+    let card = std::fs::read_to_string(format!("{teacher}/model.toml")).unwrap();
+    let own = |line: &&str| {
+        ["kind = \"teacher", "weights_sha256", "run"]
+            .iter()
+            .all(|key| !line.starts_with(key))
+    };
+    let description: Vec<&str> = card.lines().filter(own).collect();
+    std::fs::write(path("arch.toml"), description.join("\n")).unwrap();
+    let weights = format!("{teacher}/model.safetensors");
+    let (arch, out) = (path("arch.toml"), path("imported"));
+    let start = [
+        "import",
+        &weights,
+        "--format",
+        "safetensors",
+        "--arch",
+        &arch,
+        "--out",
+        &out,
+    ];
+    call(&start).succeeded();
+    let images = |model: &str, name: &str| {
+        let raw = path(name);
+        let more = [
+            "--model", model, "--count", "2", "--steps", "2", "--raw", &raw,
+        ];
+        call(&sample(&more)).succeeded();
+        floats(&raw)
+    };
+    assert_eq!(images(&out, "a.npy"), images(&teacher, "b.npy"));
+    std::fs::remove_dir_all(&out).unwrap();
+    let wider = description
+        .join("\n")
+        .replace("embedding_channels = 32", "embedding_channels = 64");
+    std::fs::write(&arch, wider).unwrap();
+    call(&start).failed(1, &["do not fit", "another shape"]);
+    assert!(!folder.path().join("imported").exists());
+}
+
+#[test]
 fn noise_of_another_shape_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let raw = text(&folder.path().join("a.npy"));
