@@ -101,8 +101,8 @@ pub(crate) struct NoiseArgs {
 #[derive(Debug, Args)]
 #[group(id = "target", required = true, multiple = false, args = ["raw", "store"])]
 pub(crate) struct CollectArgs {
-    /// Model folder of a teacher
-    #[arg(long, value_name = "MODEL_DIR")]
+    /// Model folder of a teacher, or a TOML file of an analytic one
+    #[arg(long, value_name = "MODEL_DIR|ANALYTIC.toml")]
     pub(crate) teacher: PathBuf,
     #[command(flatten)]
     pub(crate) noise: NoiseArgs,
@@ -118,7 +118,7 @@ pub(crate) struct CollectArgs {
     /// Times to record, from 1 (noise) to 0 (image), each on the grid
     #[arg(long, value_name = "T0,T1,…", value_delimiter = ',', required = true)]
     pub(crate) record: Vec<f64>,
-    /// Leave predicted images as they are, instead of clamping them to [-1, 1]
+    /// Leave images that a network predicts as they are, instead of clamping them to [-1, 1]
     #[arg(long)]
     pub(crate) unclamped: bool,
     /// Write the states as one float32 array, N×T×C×H×W

@@ -1,5 +1,6 @@
 //! The verbs of the command line.
 
+mod analytic;
 mod collect;
 mod evaluate;
 mod experiment;

@@ -1,8 +1,14 @@
 //! `dsno collect`: solves a teacher's ODE, into an array or a trajectory store.
 
+use std::ops::Range;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
 use dsno_data::npy;
+use dsno_ode::TimeGrid;
 use dsno_train::{CollectJob, CollectRecipe, Method, Outcome, Precision, Teacher, collect};
 
+use super::analytic::Analytic;
 use super::noise::{Source, check_times};
 use super::sample::grid_kind;
 use crate::args::CollectArgs;
@@ -19,32 +25,77 @@ pub(super) fn run(args: &CollectArgs) -> Result<(), Failure> {
     check_times("--record", &args.record)?;
     let session = Session::new(args.device.device.clone());
     let device = session.open_device()?;
+    if args
+        .teacher
+        .extension()
+        .is_some_and(|extension| extension == "toml")
+    {
+        return analytic(args, &session, &device);
+    }
     let model::Model::Teacher(teacher) = model::Model::load(&args.teacher, &device)? else {
         return Err(Failure::usage(format!(
             "{} is a student, expected a teacher",
             args.teacher.display()
         )));
     };
-    if let Some(store) = &args.store {
-        let recipe = recipe(args);
-        recipe.validate().or_usage("collect")?;
-        let job = CollectJob {
-            teacher: &teacher,
-            recipe: &recipe,
-            seed: args.noise.seed,
-            store,
-            lanes: session.device.lanes(),
-        };
-        let mut meter = session.meter("collect", "trajectories");
-        let outcome = collect(&job, &device, &mut Watch(&mut meter)).while_doing("collection")?;
-        drop(meter);
-        if outcome == Outcome::Stopped {
-            return Err(stopped("collection"));
-        }
-        println!("{}", store.display());
-        return Ok(());
+    match &args.store {
+        Some(path) => store(args, path, &session, &teacher, &device),
+        None => network(args, &session, &teacher, &device),
     }
-    raw(args, &session, &teacher, &device)
+}
+
+fn store(
+    args: &CollectArgs,
+    path: &Path,
+    session: &Session,
+    teacher: &Teacher,
+    device: &Device,
+) -> Result<(), Failure> {
+    let recipe = recipe(args);
+    recipe.validate().or_usage("collect")?;
+    let job = CollectJob {
+        teacher,
+        recipe: &recipe,
+        seed: args.noise.seed,
+        store: path,
+        lanes: session.device.lanes(),
+    };
+    let mut meter = session.meter("collect", "trajectories");
+    let outcome = collect(&job, device, &mut Watch(&mut meter)).while_doing("collection")?;
+    drop(meter);
+    if outcome == Outcome::Stopped {
+        return Err(stopped("collection"));
+    }
+    println!("{}", path.display());
+    Ok(())
+}
+
+fn network(
+    args: &CollectArgs,
+    session: &Session,
+    teacher: &Teacher,
+    device: &Device,
+) -> Result<(), Failure> {
+    let source = Source::open(&args.noise, &teacher.architecture)?;
+    let sampler = TeacherSampler::new(teacher, grid_kind(&args.grid), args.steps, !args.unclamped)?;
+    raw(args, session, &source, &|range| {
+        let noise = source.noise(range, device);
+        sampler.trajectory(noise, source.labels(range), &args.record)
+    })
+}
+
+fn analytic(args: &CollectArgs, session: &Session, device: &Device) -> Result<(), Failure> {
+    if args.store.is_some() {
+        return Err(Failure::usage(
+            "stores hold trajectories of networks; for an analytic teacher give --raw OUT.npy",
+        ));
+    }
+    let analytic = Analytic::open(&args.teacher)?;
+    let grid = TimeGrid::new(grid_kind(&args.grid), args.steps).or_usage("--steps")?;
+    let source = Source::of_shape(&args.noise, analytic.shape(), 0)?;
+    raw(args, session, &source, &|range| {
+        analytic.trajectory(source.noise(range, device), &grid, &args.record)
+    })
 }
 
 /// The recipe of a store; trajectories that share a file are those of one batch.
@@ -63,15 +114,14 @@ fn recipe(args: &CollectArgs) -> CollectRecipe {
     }
 }
 
+/// Solves batch by batch and writes all states as one array.
 fn raw(
     args: &CollectArgs,
     session: &Session,
-    teacher: &Teacher,
-    device: &burn::tensor::Device,
+    source: &Source,
+    states: &(dyn Fn(&Range<usize>) -> Result<Tensor<5>, Failure> + Sync),
 ) -> Result<(), Failure> {
     let Some(path) = &args.raw else { return Ok(()) };
-    let source = Source::open(&args.noise, &teacher.architecture)?;
-    let sampler = TeacherSampler::new(teacher, grid_kind(&args.grid), args.steps, !args.unclamped)?;
     let mut meter = session.meter("collect", "trajectories");
     let mut values = Vec::new();
     let batches: Vec<_> = source.batches().collect();
@@ -79,10 +129,7 @@ fn raw(
         if meter.stop_requested() {
             return Err(Failure::run("stopped at your request; nothing was written"));
         }
-        let made = together(group, |range| {
-            let noise = source.noise(range, device);
-            host(&sampler.trajectory(noise, source.labels(range), &args.record)?)
-        })?;
+        let made = together(group, |range| host(&states(range)?))?;
         values.extend(made.into_iter().flatten());
         let done = group.last().map_or(0, |range| range.end);
         meter.update(done as u64, source.count() as u64, "");

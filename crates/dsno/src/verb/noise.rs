@@ -27,7 +27,19 @@ impl Source {
     /// A usage failure if the arrays do not fit the model; a preflight failure if a file is missing.
     pub(super) fn open(args: &NoiseArgs, architecture: &Architecture) -> Result<Self, Failure> {
         let size = architecture.image_size;
-        let shape = [architecture.image_channels, size, size];
+        Self::of_shape(
+            args,
+            [architecture.image_channels, size, size],
+            architecture.classes,
+        )
+    }
+
+    /// As [`Self::open`], for images of channels, height and width `shape`; without classes for 0.
+    pub(super) fn of_shape(
+        args: &NoiseArgs,
+        shape: [usize; 3],
+        classes: usize,
+    ) -> Result<Self, Failure> {
         let (count, given) = match (&args.noise, args.count) {
             (Some(path), _) => {
                 let place = format!("--noise {}", path.display());
@@ -50,7 +62,7 @@ impl Source {
                 "no samples asked for, expected at least one",
             ));
         }
-        let labels = labels(args, architecture, count)?;
+        let labels = labels(args, classes, count)?;
         Ok(Self {
             shape,
             count,
@@ -103,12 +115,8 @@ impl Source {
     }
 }
 
-fn labels(
-    args: &NoiseArgs,
-    architecture: &Architecture,
-    count: usize,
-) -> Result<Option<Vec<u32>>, Failure> {
-    let classes = u32::try_from(architecture.classes).unwrap_or(u32::MAX);
+fn labels(args: &NoiseArgs, classes: usize, count: usize) -> Result<Option<Vec<u32>>, Failure> {
+    let classes = u32::try_from(classes).unwrap_or(u32::MAX);
     match (&args.labels, classes) {
         (None, 0) => Ok(None),
         (Some(_), 0) => Err(Failure::usage(

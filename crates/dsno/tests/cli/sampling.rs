@@ -97,6 +97,40 @@ fn collected_arrays_begin_with_their_noise_and_can_be_compared() {
 }
 
 #[test]
+fn an_analytic_teacher_keeps_what_is_already_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| text(&folder.path().join(name));
+    // One standard normal component: the flow leaves every point where it is.
+    let toml = "kind = 'gaussian-mixture'\nweights = [1.0]\nmeans = [[0.0, 0.0]]\nstds = [1.0]\n";
+    std::fs::write(path("teacher.toml"), toml).unwrap();
+    let (teacher, raw) = (path("teacher.toml"), path("raw.npy"));
+    let start = [
+        "collect",
+        "--teacher",
+        &teacher,
+        "--count",
+        "3",
+        "--steps",
+        "512",
+        "--grid",
+    ];
+    let more = ["uniform", "--record", "1,0.5,0", "--raw", &raw];
+    call(&[&start[..], &more].concat()).succeeded();
+    let values = floats(&raw);
+    assert_eq!(values.len(), 3 * 3 * 2);
+    for states in values.chunks(6) {
+        assert!((states[0] - states[4]).abs() < 0.02, "{states:?}");
+        assert!((states[1] - states[5]).abs() < 0.02, "{states:?}");
+    }
+    std::fs::write(
+        path("teacher.toml"),
+        toml.replace("stds = [1.0]", "stds = [-1.0]"),
+    )
+    .unwrap();
+    call(&[&start[..], &more].concat()).failed(2, &["teacher.toml", "-1"]);
+}
+
+#[test]
 fn imported_weights_give_the_same_images() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| text(&folder.path().join(name));
