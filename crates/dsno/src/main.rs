@@ -1,7 +1,33 @@
-//! The `dsno` program: experiments, and each of their stages as a verb.
+//! One-step sampling of diffusion models by operator learning: the `dsno` program.
 //!
-//! This is the only crate of the project that prints, reads the environment or chooses a device.
-//! Start reading at [`runner`], which runs an experiment stage by stage.
+//! A diffusion model, the *teacher*, defines an ODE from noise to images. Its trajectories are
+//! solved and stored, and an operator, the *student*, learns to map noise to the whole trajectory in
+//! one forward pass (DSNO, Zheng et al. 2023, arXiv:2211.13449v3).
+//!
+//! ```sh
+//! dsno experiment fashion                    # every stage of the main job, then runs/fashion/report.html
+//! dsno sample --model models/fashion-dsno --count 64 --png out
+//! dsno experiment cifar10                    # says what the paper's run lacks here
+//! ```
+//!
+//! # The crates
+//!
+//! Each can be used alone, and its page is a guide with an example.
+//!
+//! | crate             | question that it answers                                         |
+//! |-------------------|------------------------------------------------------------------|
+//! | [`dsno_ode`]      | how is a teacher's ODE solved, and what is recorded?             |
+//! | [`dsno_operator`] | what are the networks, how do times mix, how do weights get in?  |
+//! | [`dsno_data`]     | where do images, noise and stored trajectories come from?        |
+//! | [`dsno_train`]    | how are teachers trained, trajectories collected, students distilled? |
+//! | [`dsno_eval`]     | how good are the samples?                                        |
+//!
+//! # This crate
+//!
+//! It runs experiments and is the only one that prints, reads the environment or chooses a device.
+//! Start reading at [`runner`], which goes through the stages of an experiment; [`stage`] says when
+//! one counts as done, [`preflight`] what must be there before the first, [`device`] which backends
+//! there are.
 
 mod args;
 mod clock;
