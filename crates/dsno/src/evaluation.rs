@@ -98,15 +98,18 @@ impl Evaluator<'_> {
                 .is_some_and(|e| e.key == candidate.key);
             let mut units = Vec::new();
             for (index, &seed) in settings.seeds.iter().enumerate() {
-                let endpoint = endpoints.get(index).filter(|_| !is_endpoint);
-                let unit = self.sampled(
-                    candidate,
-                    seed,
-                    settings.samples,
-                    endpoint,
-                    meter,
-                    &mut clock,
-                )?;
+                let unit = match endpoints.get(index) {
+                    // Made already, as what the others are compared with.
+                    Some(made) if is_endpoint => Some(made.clone()),
+                    endpoint => self.sampled(
+                        candidate,
+                        seed,
+                        settings.samples,
+                        endpoint,
+                        meter,
+                        &mut clock,
+                    )?,
+                };
                 let Some(unit) = unit else { return Ok(None) };
                 units.push(unit);
             }

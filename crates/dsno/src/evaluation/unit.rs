@@ -18,7 +18,7 @@ use crate::progress::Meter;
 use crate::stage::{Key, Ledger};
 
 /// What a unit is called, where it lies and how it is cut.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Unit {
     name: String,
     stage: String,

@@ -8,7 +8,7 @@ pub(super) const SHEET: &str = "
   --paper: #14171b; --card: #1c2127; --c0: #7aa2ff; --c1: #f5a94b; --c2: #4fd1a5; --c3: #f472b6;
   --c4: #b39bff; --c5: #b8b2ac; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; background: var(--paper);
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 76rem; background: var(--paper);
   color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
 h1 { font-size: 1.7rem; margin: 0 0 .25rem; } h2 { font-size: 1.2rem; margin: 2.5rem 0 .75rem; }
 p { max-width: 46rem; } .about, .note, figcaption, .tick, .label { color: var(--soft); }
