@@ -1,0 +1,59 @@
+use super::*;
+
+fn checkpoint(images: u64) -> Checkpoint {
+    let tensor = HostTensor {
+        shape: vec![2],
+        values: vec![1.5, -0.0],
+    };
+    let weights = NamedWeights::from([("a.b".to_owned(), tensor)]);
+    Checkpoint {
+        key: "k".to_owned(),
+        images,
+        interval: Interval::default(),
+        average: weights.clone(),
+        weights,
+        optimiser: vec![1, 2, 3],
+    }
+}
+
+#[test]
+fn what_is_saved_is_loaded_and_the_one_before_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(Checkpoint::load(folder.path()).unwrap().is_none());
+    checkpoint(1).save(folder.path()).unwrap();
+    checkpoint(2).save(folder.path()).unwrap();
+    assert_eq!(
+        Checkpoint::load(folder.path()).unwrap(),
+        Some(checkpoint(2))
+    );
+    fs::remove_file(folder.path().join(NEWEST)).unwrap();
+    assert_eq!(
+        Checkpoint::load(folder.path()).unwrap(),
+        Some(checkpoint(1))
+    );
+    Checkpoint::remove(folder.path()).unwrap();
+    assert!(Checkpoint::load(folder.path()).unwrap().is_none());
+}
+
+#[test]
+fn every_flipped_byte_and_every_truncation_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(NEWEST);
+    let whole = checkpoint(7).to_bytes();
+    for at in 0..whole.len() {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x11;
+        fs::write(&path, &damaged).unwrap();
+        match Checkpoint::load(folder.path()) {
+            Err(CheckpointError::Damaged { .. }) => {}
+            // Padding of the header is the only place where a byte may differ without meaning.
+            Ok(Some(same)) => assert_eq!(same, checkpoint(7), "byte {at}"),
+            other => panic!("byte {at}: {other:?}"),
+        }
+        fs::write(&path, &whole[..at]).unwrap();
+        assert!(
+            Checkpoint::load(folder.path()).is_err(),
+            "truncated at {at}"
+        );
+    }
+}

@@ -1,0 +1,121 @@
+//! An operator in its folder.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+use dsno_ode::{NoiseSchedule, Schedule};
+use dsno_operator::{Architecture, NoiseLevels, UNet};
+use serde::{Deserialize, Serialize};
+
+use super::{ModelError, load_network, read_card, save};
+
+/// What `model.toml` of a student says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StudentCard {
+    kind: StudentKind,
+    weights_sha256: String,
+    run: String,
+    times: Vec<f64>,
+    schedule: NoiseSchedule,
+    architecture: Architecture,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum StudentKind {
+    Student,
+}
+
+/// An operator: noise to the states of its trajectory at all of its times, in one pass.
+#[derive(Debug)]
+pub struct Student {
+    /// The network; all times per call.
+    pub network: UNet,
+    /// Its architecture.
+    pub architecture: Architecture,
+    /// The teacher's schedule.
+    pub schedule: NoiseSchedule,
+    /// The times it answers for, falling to 0; the noise at time 1 is its input.
+    pub times: Vec<f64>,
+    /// Digest of the run that made it; empty for imported models.
+    pub run: String,
+}
+
+impl Student {
+    /// Reads a student's folder.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError`], if a file is missing, damaged, or does not fit the other.
+    pub fn load(folder: &Path, device: &Device) -> Result<Self, ModelError> {
+        let card: StudentCard = read_card(folder)?;
+        let network = load_network(folder, &card.architecture, &card.weights_sha256, device)?;
+        let StudentCard {
+            architecture,
+            schedule,
+            times,
+            run,
+            ..
+        } = card;
+        Ok(Self {
+            network,
+            architecture,
+            schedule,
+            times,
+            run,
+        })
+    }
+
+    /// Writes a student's folder, making it if needed.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Folder`] or [`ModelError::Write`]; old files stay whole.
+    pub fn save(&self, folder: &Path) -> Result<(), ModelError> {
+        let card = |weights_sha256| StudentCard {
+            kind: StudentKind::Student,
+            weights_sha256,
+            run: self.run.clone(),
+            times: self.times.clone(),
+            schedule: self.schedule,
+            architecture: self.architecture.clone(),
+        };
+        save(folder, &self.network, card)
+    }
+
+    /// Predicts the whole trajectory.
+    ///
+    /// # Shapes
+    ///
+    /// | value    | shape             | range and unit                          |
+    /// |----------|-------------------|-----------------------------------------|
+    /// | `noise`  | `[B, C, H, W]`    | standard normal                         |
+    /// | `labels` | `B` values        | classes, for a conditional network      |
+    /// | returned | `[B, T, C, H, W]` | states at `times`, pixel units          |
+    pub fn trajectory(&self, noise: Tensor<4>, labels: Option<&[u32]>) -> Tensor<5> {
+        self.trajectory_at(&self.times, noise, labels)
+    }
+
+    /// Predicts the states at other times than the trained ones; how well that works is measured,
+    /// not promised (the paper finds it does not, arXiv:2211.13449v3, appendix A.4).
+    pub fn trajectory_at(
+        &self,
+        times: &[f64],
+        noise: Tensor<4>,
+        labels: Option<&[u32]>,
+    ) -> Tensor<5> {
+        let log_snrs: Vec<f64> = times.iter().map(|&t| self.schedule.log_snr(t)).collect();
+        self.network
+            .forward(noise, NoiseLevels::Shared(&log_snrs), labels)
+    }
+
+    /// Predicts the images alone: the states at the last time, `[B, C, H, W]`.
+    pub fn sample(&self, noise: Tensor<4>, labels: Option<&[u32]>) -> Tensor<4> {
+        let trajectory = self.trajectory(noise, labels);
+        let [b, t, c, h, w] = trajectory.dims();
+        trajectory
+            .slice([0..b, t - 1..t, 0..c, 0..h, 0..w])
+            .squeeze_dim(1)
+    }
+}
