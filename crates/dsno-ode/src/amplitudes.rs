@@ -3,7 +3,7 @@
 //! [`Amplitudes`] is what solvers, denoisers and conversions are told instead of a time, so that
 //! none of them needs to know a schedule.
 
-/// One noise level of a variance-preserving process, with its signal and noise amplitudes.
+/// One noise level of a diffusion process, with its signal and noise amplitudes.
 ///
 /// A noisy state is `z_t = α x + σ ε`. The level is stored as its log signal-to-noise ratio, in
 /// `f64`, because `α` and `σ` alone lose the level near both ends: at `λ = ±20` one of them differs
@@ -11,12 +11,18 @@
 ///
 /// ```text
 /// λ  = ln(α²/σ²)              natural logarithm (nats)
-/// α² = sigmoid(λ)
-/// σ² = sigmoid(−λ)            so that α² + σ² = 1
+///
+/// α² = sigmoid(λ)             variance preserving: α² + σ² = 1
+/// σ² = sigmoid(−λ)
+///
+/// α  = 1                      variance exploding: the noise is added to the image as it is
+/// σ  = exp(−λ/2)
 /// ```
 ///
-/// Both amplitudes keep full relative precision for every `λ`, also where `exp(λ)` overflows.
-/// `λ = ∞` is the noiseless image (`α = 1`, `σ = 0`), `λ = −∞` is pure noise.
+/// The two processes are the same flow in other units: dividing a variance-preserving state by its
+/// `α` gives the variance-exploding state of the same `λ`. Both amplitudes keep full relative
+/// precision for every `λ`, also where `exp(λ)` overflows. `λ = ∞` is the noiseless image (`α = 1`,
+/// `σ = 0`), `λ = −∞` is pure noise.
 ///
 /// # Examples
 ///
@@ -27,18 +33,50 @@
 /// assert!((level.sigma() - (-10.0f64).exp()).abs() < 1e-13);
 /// assert!((level.alpha().powi(2) + level.sigma().powi(2) - 1.0).abs() < 1e-15);
 /// assert_eq!(Amplitudes::from_log_snr(f64::INFINITY).sigma(), 0.0);
+///
+/// let edm = Amplitudes::variance_exploding(80.0);
+/// assert_eq!(edm.alpha(), 1.0);
+/// assert!((edm.sigma() - 80.0).abs() < 1e-12);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Amplitudes {
     log_snr: f64,
+    process: Process,
+}
+
+/// What is held fixed while noise comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Process {
+    /// `α² + σ² = 1`
+    VariancePreserving,
+    /// `α = 1`
+    VarianceExploding,
 }
 
 impl Amplitudes {
-    /// Names the noise level with log signal-to-noise ratio `log_snr` (nats).
+    /// Names the noise level of a variance-preserving process with log signal-to-noise ratio
+    /// `log_snr` (nats).
     ///
     /// NaN is not rejected: it gives NaN amplitudes, and [`solve`](crate::solve) stops on them.
     pub const fn from_log_snr(log_snr: f64) -> Self {
-        Self { log_snr }
+        Self {
+            log_snr,
+            process: Process::VariancePreserving,
+        }
+    }
+
+    /// Names the noise level of a variance-exploding process whose noise has standard deviation
+    /// `sigma`, in pixel units, `sigma >= 0`.
+    pub fn variance_exploding(sigma: f64) -> Self {
+        Self {
+            log_snr: -2.0 * sigma.ln(),
+            process: Process::VarianceExploding,
+        }
+    }
+
+    /// Returns another level of the same process.
+    pub const fn with_log_snr(self, log_snr: f64) -> Self {
+        Self { log_snr, ..self }
     }
 
     /// Returns `λ = ln(α²/σ²)` in nats.
@@ -46,19 +84,51 @@ impl Amplitudes {
         self.log_snr
     }
 
-    /// Returns the signal amplitude `α = sqrt(sigmoid(λ))`, in `[0, 1]`.
+    /// Returns the signal amplitude `α`, in `[0, 1]`.
     pub fn alpha(self) -> f64 {
-        sqrt_sigmoid(self.log_snr)
+        match self.process {
+            Process::VariancePreserving => sqrt_sigmoid(self.log_snr),
+            Process::VarianceExploding => 1.0,
+        }
     }
 
-    /// Returns the noise amplitude `σ = sqrt(sigmoid(−λ))`, in `[0, 1]`.
+    /// Returns the noise amplitude `σ`: in `[0, 1]` if variance is preserved, else in `[0, ∞]`.
     pub fn sigma(self) -> f64 {
-        sqrt_sigmoid(-self.log_snr)
+        match self.process {
+            Process::VariancePreserving => sqrt_sigmoid(-self.log_snr),
+            Process::VarianceExploding => (-0.5 * self.log_snr).exp(),
+        }
     }
 
     /// Returns the amplitude ratio `α/σ = exp(λ/2)`, in `[0, ∞]`.
     pub fn signal_to_noise(self) -> f64 {
         (0.5 * self.log_snr).exp()
+    }
+
+    /// Returns `(dα/dt, dσ/dt)` for a level that moves at `dλ/dt = log_snr_rate`.
+    ///
+    /// ```text
+    /// dα/dt =  ½ α σ² dλ/dt       variance preserving;   0 if α is 1 throughout
+    /// dσ/dt = −½ σ α² dλ/dt                              in both cases
+    /// ```
+    pub fn rates(self, log_snr_rate: f64) -> (f64, f64) {
+        let (alpha, sigma) = (self.alpha(), self.sigma());
+        let alpha_rate = match self.process {
+            Process::VariancePreserving => 0.5 * alpha * sigma * sigma * log_snr_rate,
+            Process::VarianceExploding => 0.0,
+        };
+        (alpha_rate, -0.5 * sigma * alpha * alpha * log_snr_rate)
+    }
+
+    /// Returns `s = sqrt(α² + σ²)`: dividing a state by it gives the variance-preserving state of
+    /// the same level, which is what networks trained on such a process expect.
+    ///
+    /// Exactly 1 for a variance-preserving level.
+    pub fn scale(self) -> f64 {
+        match self.process {
+            Process::VariancePreserving => 1.0,
+            Process::VarianceExploding => 1.0 / sqrt_sigmoid(self.log_snr),
+        }
     }
 }
 
@@ -91,6 +161,22 @@ mod tests {
             let recovered = 2.0 * (level.alpha().ln() - level.sigma().ln());
             assert!((recovered - log_snr).abs() <= 1e-13 * log_snr.abs().max(1.0));
         }
+    }
+
+    #[test]
+    fn both_processes_are_one_flow_in_other_units() {
+        for log_snr in [-20.0, -3.0, 0.0, 7.5, 20.0] {
+            let preserving = Amplitudes::from_log_snr(log_snr);
+            let exploding = Amplitudes::variance_exploding((-0.5 * log_snr).exp());
+            assert!((exploding.log_snr() - log_snr).abs() <= 4e-15 * log_snr.abs());
+            let alpha = exploding.alpha() / exploding.scale();
+            let sigma = exploding.sigma() / exploding.scale();
+            assert!((alpha - preserving.alpha()).abs() <= 1e-14 * alpha);
+            assert!((sigma - preserving.sigma()).abs() <= 1e-14 * sigma);
+            assert_eq!(preserving.scale(), 1.0);
+            assert_eq!(exploding.with_log_snr(log_snr).alpha(), 1.0);
+        }
+        assert_eq!(Amplitudes::variance_exploding(0.0).sigma(), 0.0);
     }
 
     #[test]

@@ -74,6 +74,7 @@ mod prediction;
 mod schedule;
 mod solve;
 mod solver;
+mod step;
 
 #[cfg(test)]
 mod test_support;
@@ -83,6 +84,9 @@ pub use denoiser::{Clamped, Denoiser, FromFn, from_fn};
 pub use diffuse::{diffuse, diffuse_with};
 pub use grid::{GridError, GridKind, TimeGrid};
 pub use prediction::Prediction;
-pub use schedule::{CosineSchedule, LinearBetaSchedule, NoiseSchedule, Schedule, ScheduleError};
-pub use solve::{Solution, SolveError, solve};
+pub use schedule::{
+    CosineSchedule, DiscreteSchedule, LinearBetaSchedule, NoiseSchedule, Schedule, ScheduleError,
+};
+pub use solve::{Recorded, Solution, SolveError, StepReport, solve, solve_each};
 pub use solver::{Ddim, Solver, StepError, ddim_step};
+pub use step::Step;

@@ -5,10 +5,12 @@
 //! [`TimeGrid`](crate::TimeGrid), not a schedule.
 
 mod cosine;
+mod discrete;
 mod linear_beta;
 mod noise_schedule;
 
 pub use cosine::CosineSchedule;
+pub use discrete::DiscreteSchedule;
 pub use linear_beta::LinearBetaSchedule;
 pub use noise_schedule::NoiseSchedule;
 
@@ -22,7 +24,7 @@ use crate::Amplitudes;
 ///
 /// # Examples
 ///
-/// A schedule of one's own needs only the two formulas.
+/// A schedule of one's own needs only three formulas.
 ///
 /// ```
 /// use dsno_ode::Schedule;
@@ -38,6 +40,10 @@ use crate::Amplitudes;
 ///     fn time_at(&self, log_snr: f64) -> f64 {
 ///         (10.0 - log_snr) / 20.0
 ///     }
+///
+///     fn log_snr_rate(&self, _t: f64) -> f64 {
+///         -20.0
+///     }
 /// }
 ///
 /// assert_eq!(Linear.time_at(Linear.log_snr(0.25)), 0.25);
@@ -52,9 +58,25 @@ pub trait Schedule: Send + Sync {
     /// Outside the range of the schedule the value is outside `[0, 1]` or NaN.
     fn time_at(&self, log_snr: f64) -> f64;
 
+    /// Returns `dλ/dt` at time `t ∈ [0, 1]`, in nats per unit of time; `−∞` where `λ` is infinite.
+    fn log_snr_rate(&self, t: f64) -> f64;
+
+    /// Returns the amplitudes at log signal-to-noise ratio `log_snr` (nats): those of a
+    /// variance-preserving process, unless the schedule is of another.
+    fn level(&self, log_snr: f64) -> Amplitudes {
+        Amplitudes::from_log_snr(log_snr)
+    }
+
     /// Returns the amplitudes `α`, `σ` at time `t ∈ [0, 1]`.
     fn at(&self, t: f64) -> Amplitudes {
-        Amplitudes::from_log_snr(self.log_snr(t))
+        self.level(self.log_snr(t))
+    }
+
+    /// Returns the time derivatives `(dα/dt, dσ/dt)` at time `t ∈ [0, 1]`.
+    ///
+    /// They follow from `dλ/dt`, see [`Amplitudes::rates`].
+    fn rates(&self, t: f64) -> (f64, f64) {
+        self.at(t).rates(self.log_snr_rate(t))
     }
 }
 
@@ -65,6 +87,14 @@ impl<S: Schedule + ?Sized> Schedule for &S {
 
     fn time_at(&self, log_snr: f64) -> f64 {
         (**self).time_at(log_snr)
+    }
+
+    fn log_snr_rate(&self, t: f64) -> f64 {
+        (**self).log_snr_rate(t)
+    }
+
+    fn level(&self, log_snr: f64) -> Amplitudes {
+        (**self).level(log_snr)
     }
 }
 
@@ -82,6 +112,22 @@ pub enum ScheduleError {
         min: f64,
         /// `λ` at `t = 0`, in nats.
         max: f64,
+    },
+    /// A table has no room for a step.
+    #[error("a table of noise levels needs at least two entries, found {count}")]
+    TooFewEntries {
+        /// Number of entries given.
+        count: usize,
+    },
+    /// An entry of a table of `β` is not a variance that leaves some signal.
+    #[error(
+        "entry {index} of the noise table has beta {beta}, expected more than 0 and less than 1"
+    )]
+    Beta {
+        /// Position in the table, from 0.
+        index: usize,
+        /// The value found.
+        beta: f64,
     },
     /// The rates of a linear-β schedule are not positive, not ordered or not finite.
     #[error(

@@ -1,7 +1,7 @@
 //! How to take one step of the probability-flow ODE.
 //!
-//! A solver is a formula for one interval `from → to` in noise level; the loop over a grid, the
-//! recording and the counting are in [`solve`](crate::solve). One file per solver.
+//! A solver is a formula for one interval `t → s`; the loop over a grid, the recording and the
+//! counting are in [`solve`](crate::solve). One file per solver.
 
 mod ddim;
 
@@ -9,14 +9,13 @@ pub use ddim::{Ddim, ddim_step};
 
 use burn::tensor::Tensor;
 
-use crate::{Amplitudes, Denoiser};
+use crate::{Amplitudes, Denoiser, Step};
 
-/// Moves a batch of states from one noise level to another.
+/// Moves a batch of states across one interval of time.
 ///
 /// A step is a pure function over an interval: what a multistep method remembers goes in and comes
 /// out as a value of type [`Memory`](Self::Memory), so that a solver itself never changes and can be
-/// shared. Steps are told noise levels, not times: the flow depends on the schedule only through
-/// them.
+/// shared, and a step can be taken twice, to two different ends.
 ///
 /// # Examples
 ///
@@ -24,22 +23,22 @@ use crate::{Amplitudes, Denoiser};
 ///
 /// ```
 /// use burn::tensor::Tensor;
-/// use dsno_ode::{Amplitudes, Ddim, Denoiser, Solver, StepError};
+/// use dsno_ode::{Denoiser, Solver, Step, StepError, ddim_step};
 ///
 /// struct Halved;
 ///
 /// impl Solver for Halved {
 ///     type Memory = ();
 ///
-///     fn name(&self) -> &'static str {
-///         "halved-ddim"
+///     fn name(&self) -> String {
+///         "halved-ddim".to_owned()
 ///     }
 ///
 ///     fn order(&self) -> usize {
 ///         1
 ///     }
 ///
-///     fn calls_per_step(&self) -> usize {
+///     fn calls(&self, _step: &Step<'_>) -> usize {
 ///         2
 ///     }
 ///
@@ -49,35 +48,36 @@ use crate::{Amplitudes, Denoiser};
 ///         &self,
 ///         model: &dyn Denoiser,
 ///         z_t: Tensor<4>,
-///         from: Amplitudes,
-///         to: Amplitudes,
-///         memory: (),
+///         step: &Step<'_>,
+///         (): (),
 ///     ) -> Result<(Tensor<4>, ()), StepError> {
-///         let middle = Amplitudes::from_log_snr(0.5 * (from.log_snr() + to.log_snr()));
-///         let (z_m, memory) = Ddim.step(model, z_t, from, middle, memory)?;
-///         Ddim.step(model, z_m, middle, to, memory)
+///         let middle = step.inside(0.5);
+///         let x_hat = model.denoise(z_t.clone(), step.from());
+///         let z_m = ddim_step(z_t, x_hat, step.from(), middle)?;
+///         let x_hat = model.denoise(z_m.clone(), middle);
+///         Ok((ddim_step(z_m, x_hat, middle, step.to())?, ()))
 ///     }
 /// }
 ///
-/// assert_eq!(Halved.calls_per_step(), 2 * Ddim.calls_per_step());
+/// assert_eq!(Halved.order(), 1);
 /// ```
 pub trait Solver {
     /// What a step hands to the next one: earlier predictions, or `()`.
-    type Memory;
+    type Memory: Clone;
 
-    /// Returns the name by which files and reports call this solver.
-    fn name(&self) -> &'static str;
+    /// Returns the name by which files and reports call this solver, with its options.
+    fn name(&self) -> String;
 
     /// Returns the order `p` of the global error, `O(hᵖ)` in the step `h`.
     fn order(&self) -> usize;
 
-    /// Returns the number of model calls that one step costs.
-    fn calls_per_step(&self) -> usize;
+    /// Returns the exact number of model calls that this step costs.
+    fn calls(&self, step: &Step<'_>) -> usize;
 
     /// Returns the memory before the first step.
     fn start(&self) -> Self::Memory;
 
-    /// Moves `z_t` from level `from` to level `to`.
+    /// Moves `z_t` across the interval `step`.
     ///
     /// # Shapes
     ///
@@ -85,17 +85,47 @@ pub trait Solver {
     ///
     /// # Errors
     ///
-    /// * [`StepError::NoiselessStart`] if the method cannot start from `from` because it has no noise.
+    /// * [`StepError::NoiselessStart`] if the method cannot start because `σ_t = 0`.
     /// * [`StepError::ShapeMismatch`] if the model answers with another shape than it was given.
     fn step(
         &self,
         model: &dyn Denoiser,
         z_t: Tensor<4>,
-        from: Amplitudes,
-        to: Amplitudes,
+        step: &Step<'_>,
         memory: Self::Memory,
     ) -> Result<(Tensor<4>, Self::Memory), StepError>;
 }
+
+/// Calls the model and refuses an answer that cannot be used in a step from here.
+pub(crate) fn predict(
+    model: &dyn Denoiser,
+    z_t: &Tensor<4>,
+    at: Amplitudes,
+) -> Result<Tensor<4>, StepError> {
+    if at.sigma() < SMALLEST_SIGMA {
+        return Err(StepError::NoiselessStart {
+            sigma: at.sigma(),
+            log_snr: at.log_snr(),
+        });
+    }
+    let x_hat = model.denoise(z_t.clone(), at);
+    same_shape(z_t, &x_hat)?;
+    Ok(x_hat)
+}
+
+/// Refuses a prediction that would be broadcast.
+pub(crate) fn same_shape(z_t: &Tensor<4>, x_hat: &Tensor<4>) -> Result<(), StepError> {
+    if z_t.dims() == x_hat.dims() {
+        return Ok(());
+    }
+    Err(StepError::ShapeMismatch {
+        state: z_t.dims(),
+        prediction: x_hat.dims(),
+    })
+}
+
+/// Below this `σ`, `ε̂` is rounding error.
+pub(crate) const SMALLEST_SIGMA: f64 = 1e-12;
 
 /// Why a single step could not be taken.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]

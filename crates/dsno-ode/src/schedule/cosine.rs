@@ -97,6 +97,16 @@ impl Schedule for CosineSchedule {
         }
     }
 
+    fn log_snr_rate(&self, t: f64) -> f64 {
+        // −2 a/(sin φ cos φ), with the angle measured from the nearer axis.
+        let angle = if t < 0.5 {
+            self.span() * t + self.clean_angle
+        } else {
+            self.span() * (1.0 - t) + self.noise_angle
+        };
+        -4.0 * self.span() / (2.0 * angle).sin()
+    }
+
     fn time_at(&self, log_snr: f64) -> f64 {
         if log_snr > 0.0 {
             ((-0.5 * log_snr).exp().atan() - self.clean_angle) / self.span()

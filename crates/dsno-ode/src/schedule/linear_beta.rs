@@ -74,6 +74,13 @@ impl Schedule for LinearBetaSchedule {
         log_alpha_squared - (-log_alpha_squared.exp_m1()).ln()
     }
 
+    fn log_snr_rate(&self, t: f64) -> f64 {
+        // λ = −q − ln(1 − e^(−q)) with q = −2 ln α, so dλ/dt = −(dq/dt)/(1 − e^(−q)).
+        let q = t * (0.5 * (self.beta_max - self.beta_min) * t + self.beta_min);
+        let q_rate = (self.beta_max - self.beta_min) * t + self.beta_min;
+        q_rate / (-q).exp_m1()
+    }
+
     fn time_at(&self, log_snr: f64) -> f64 {
         // ½(β_max − β_min) t² + β_min t = q, in the form that does not cancel for small q.
         let q = softplus(-log_snr);

@@ -79,6 +79,18 @@ impl Schedule for NoiseSchedule {
         }
     }
 
+    fn log_snr_rate(&self, t: f64) -> f64 {
+        match *self {
+            Self::Cosine {
+                log_snr_min,
+                log_snr_max,
+            } => CosineSchedule::from_range(log_snr_min, log_snr_max).log_snr_rate(t),
+            Self::LinearBeta { beta_min, beta_max } => {
+                LinearBetaSchedule::from_range(beta_min, beta_max).log_snr_rate(t)
+            }
+        }
+    }
+
     fn time_at(&self, log_snr: f64) -> f64 {
         match *self {
             Self::Cosine {

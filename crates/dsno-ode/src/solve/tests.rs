@@ -22,7 +22,7 @@ fn calls_the_model_once_per_ddim_step() {
         let schedule = CosineSchedule::default();
         let solution = solve(&model, &Ddim, &schedule, &grid(steps), start(), &[0.0]);
         let solution = solution.expect("solves");
-        assert_eq!(solution.model_calls, steps * Ddim.calls_per_step());
+        assert_eq!(solution.model_calls, steps);
         assert_eq!(calls.get(), solution.model_calls);
     }
 }
@@ -46,21 +46,64 @@ fn records_in_the_order_asked_and_starts_with_the_input() {
 }
 
 #[test]
-fn refuses_times_off_the_grid_before_calling_the_model() {
-    let model = from_fn(|_, _| unreachable!("the model must not be called"));
-    let error = solve(
-        &model,
-        &Ddim,
-        &CosineSchedule::default(),
-        &grid(4),
-        start(),
-        &[1.0, 0.3],
-    );
-    let expected = SolveError::RecordNotOnGrid {
-        time: 0.3,
-        nearest: 0.25,
+fn a_time_between_grid_times_costs_a_step_and_disturbs_nothing() {
+    let model = from_fn(|z_t, at| z_t * at.alpha() * 0.5);
+    let schedule = CosineSchedule::default();
+    let run = |times: &[f64], record: &[f64]| {
+        let grid = TimeGrid::from_times(times.to_vec()).expect("decreasing");
+        solve(&model, &Ddim, &schedule, &grid, start(), record).expect("solves")
     };
-    assert_eq!(error.err(), Some(expected));
+    let on = run(&[1.0, 0.5, 0.0], &[0.5, 0.0]);
+    let between = run(&[1.0, 0.5, 0.0], &[0.5, 0.3, 0.0, 0.3]);
+    assert_eq!((on.model_calls, between.model_calls), (2, 3));
+    assert_eq!(between.steps[1].model_calls, 2);
+    assert_close(&between.states[2], &on.states[1], 0.0);
+    assert_close(&between.states[3], &between.states[1], 0.0);
+    let stopped = run(&[1.0, 0.5, 0.3], &[0.3]);
+    assert_close(&between.states[1], &stopped.states[0], 0.0);
+}
+
+#[test]
+fn refuses_times_outside_the_grid_before_calling_the_model() {
+    let model = from_fn(|_, _| unreachable!("the model must not be called"));
+    let times = TimeGrid::from_times(vec![0.9, 0.5, 0.1]).expect("decreasing");
+    for time in [1.0, 0.05, f64::NAN] {
+        let schedule = CosineSchedule::default();
+        let error = solve(&model, &Ddim, &schedule, &times, start(), &[0.5, time]);
+        let error = error.expect_err("outside");
+        assert!(matches!(
+            error,
+            SolveError::RecordOutsideGrid {
+                first: 0.9,
+                last: 0.1,
+                ..
+            }
+        ));
+    }
+}
+
+#[test]
+fn refuses_a_schedule_whose_noise_does_not_fall() {
+    struct Constant;
+    impl Schedule for Constant {
+        fn log_snr(&self, _t: f64) -> f64 {
+            1.5
+        }
+        fn time_at(&self, _log_snr: f64) -> f64 {
+            f64::NAN
+        }
+        fn log_snr_rate(&self, _t: f64) -> f64 {
+            0.0
+        }
+    }
+    let model = from_fn(|_, _| unreachable!("the model must not be called"));
+    let error = solve(&model, &Ddim, &Constant, &grid(4), start(), &[0.0]).err();
+    let expected = SolveError::LevelNotIncreasing {
+        t: 0.75,
+        log_snr: 1.5,
+        previous: 1.5,
+    };
+    assert_eq!(error, Some(expected));
 }
 
 #[test]

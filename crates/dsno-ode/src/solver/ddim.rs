@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 
-use super::{Solver, StepError};
-use crate::{Amplitudes, Denoiser};
+use super::{SMALLEST_SIGMA, Solver, StepError, predict, same_shape};
+use crate::{Amplitudes, Denoiser, Step};
 
 /// The deterministic DDIM solver: first order, one model call per step.
 ///
@@ -16,7 +16,7 @@ use crate::{Amplitudes, Denoiser};
 /// ```
 /// use dsno_ode::{Ddim, Solver};
 ///
-/// assert_eq!((Ddim.name(), Ddim.order(), Ddim.calls_per_step()), ("ddim", 1, 1));
+/// assert_eq!((Ddim.name().as_str(), Ddim.order()), ("ddim", 1));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ddim;
@@ -24,15 +24,15 @@ pub struct Ddim;
 impl Solver for Ddim {
     type Memory = ();
 
-    fn name(&self) -> &'static str {
-        "ddim"
+    fn name(&self) -> String {
+        "ddim".to_owned()
     }
 
     fn order(&self) -> usize {
         1
     }
 
-    fn calls_per_step(&self) -> usize {
+    fn calls(&self, _step: &Step<'_>) -> usize {
         1
     }
 
@@ -42,12 +42,11 @@ impl Solver for Ddim {
         &self,
         model: &dyn Denoiser,
         z_t: Tensor<4>,
-        from: Amplitudes,
-        to: Amplitudes,
+        step: &Step<'_>,
         (): (),
     ) -> Result<(Tensor<4>, ()), StepError> {
-        let x_hat = model.denoise(z_t.clone(), from);
-        Ok((ddim_step(z_t, x_hat, from, to)?, ()))
+        let x_hat = predict(model, &z_t, step.from())?;
+        Ok((ddim_step(z_t, x_hat, step.from(), step.to())?, ()))
     }
 }
 
@@ -109,20 +108,12 @@ pub fn ddim_step(
             log_snr: from.log_snr(),
         });
     }
-    if z_t.dims() != x_hat.dims() {
-        return Err(StepError::ShapeMismatch {
-            state: z_t.dims(),
-            prediction: x_hat.dims(),
-        });
-    }
+    same_shape(&z_t, &x_hat)?;
     // The two formulas collected by tensor: the coefficients cancel in f64 on the host rather than
     // the images in f32 on the device, and three tensor operations do instead of five.
     let keep = to.sigma() / from.sigma();
     Ok(z_t * keep + x_hat * (to.alpha() - keep * from.alpha()))
 }
-
-/// Below this `σ`, `ε̂` is rounding error.
-const SMALLEST_SIGMA: f64 = 1e-12;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,186 @@
+use std::sync::Arc;
+
+use super::{Schedule, ScheduleError};
+
+/// A table of noise levels, as published DDPM-type checkpoints were trained on.
+///
+/// Entry `i` of `N` (usually 1000) lies at time `t = (i + 1)/N`, so that the last entry is `t = 1`.
+/// Between entries `λ` is linear in `t`, which is the interpolation in `ln(σ/α)` of k-diffusion and
+/// diffusers. Before the first entry the noise variance falls linearly to none at `t = 0`.
+///
+/// ```text
+/// ᾱ_i = Π_{j ≤ i} (1 − β_j)       λ_i = ln(ᾱ_i/(1 − ᾱ_i))       α = √ᾱ,  σ = √(1 − ᾱ)
+/// σ²(t) = (1 − ᾱ_0) N t           for t < 1/N
+/// ```
+///
+/// Ho et al. 2020 (arXiv:2006.11239) for the linear table, Rombach et al. 2022 (arXiv:2112.10752)
+/// for the scaled-linear one, Nichol and Dhariwal 2021 (arXiv:2102.09672) for the squared cosine.
+///
+/// # Examples
+///
+/// ```
+/// use dsno_ode::{DiscreteSchedule, Schedule};
+///
+/// let ddpm = DiscreteSchedule::linear(1000, 1e-4, 0.02)?;
+/// assert!((ddpm.at(0.001).sigma() - 0.01).abs() < 1e-12);
+/// assert_eq!(ddpm.index_at(ddpm.log_snr(0.3)), 299.0);
+/// assert_eq!(ddpm.log_snr(0.0), f64::INFINITY);
+/// # Ok::<(), dsno_ode::ScheduleError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct DiscreteSchedule {
+    /// `λ` of every entry, falling.
+    log_snr: Arc<[f64]>,
+    /// `1 − ᾱ_0`
+    first_variance: f64,
+}
+
+impl DiscreteSchedule {
+    /// Makes the table of DDPM: `β` rises linearly from `beta_start` to `beta_end` in `steps` entries.
+    ///
+    /// # Errors
+    ///
+    /// * [`ScheduleError::TooFewEntries`] for fewer than two entries.
+    /// * [`ScheduleError::Beta`] for the first `β` that is not in `(0, 1)`.
+    pub fn linear(steps: usize, beta_start: f64, beta_end: f64) -> Result<Self, ScheduleError> {
+        Self::from_betas(&spread(steps, beta_start, beta_end))
+    }
+
+    /// Makes the table of latent diffusion: `√β` rises linearly.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`linear`](Self::linear).
+    pub fn scaled_linear(
+        steps: usize,
+        beta_start: f64,
+        beta_end: f64,
+    ) -> Result<Self, ScheduleError> {
+        let roots = spread(steps, beta_start.sqrt(), beta_end.sqrt());
+        Self::from_betas(&roots.iter().map(|root| root * root).collect::<Vec<_>>())
+    }
+
+    /// Makes the squared-cosine table: `ᾱ(u) = cos²((u + 0.008)/1.008 · π/2)`, `β` at most 0.999.
+    ///
+    /// # Errors
+    ///
+    /// * [`ScheduleError::TooFewEntries`] for fewer than two entries.
+    pub fn squared_cosine(steps: usize) -> Result<Self, ScheduleError> {
+        let alpha_bar = |i: usize| {
+            let u = i as f64 / steps as f64;
+            ((u + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2)
+                .cos()
+                .powi(2)
+        };
+        let beta = |i: usize| (1.0 - alpha_bar(i + 1) / alpha_bar(i)).min(0.999);
+        Self::from_betas(&(0..steps).map(beta).collect::<Vec<_>>())
+    }
+
+    /// Makes the table of the given `β`, first entry (least noise) first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`linear`](Self::linear).
+    pub fn from_betas(betas: &[f64]) -> Result<Self, ScheduleError> {
+        if betas.len() < 2 {
+            return Err(ScheduleError::TooFewEntries { count: betas.len() });
+        }
+        let inside = |&(_, &beta): &(usize, &f64)| beta > 0.0 && beta < 1.0;
+        if let Some((index, &beta)) = betas.iter().enumerate().find(|entry| !inside(entry)) {
+            return Err(ScheduleError::Beta { index, beta });
+        }
+        let mut log_alpha_bar = 0.0;
+        let log_snr = betas.iter().map(|&beta| {
+            log_alpha_bar += (-beta).ln_1p();
+            log_alpha_bar - (-f64::exp_m1(log_alpha_bar)).ln()
+        });
+        Ok(Self {
+            log_snr: log_snr.collect(),
+            first_variance: betas[0],
+        })
+    }
+
+    /// Returns the number of entries `N`.
+    pub fn entries(&self) -> usize {
+        self.log_snr.len()
+    }
+
+    /// Returns the table index that has the given `λ`, with a fraction between entries.
+    ///
+    /// It is what discrete-time networks are told. Levels beyond the table give its nearest entry.
+    pub fn index_at(&self, log_snr: f64) -> f64 {
+        let last = self.entries() - 1;
+        let above = self.log_snr.partition_point(|&entry| entry > log_snr);
+        if above == 0 {
+            return 0.0;
+        }
+        if above > last {
+            return last as f64;
+        }
+        let (high, low) = (self.log_snr[above - 1], self.log_snr[above]);
+        (above - 1) as f64 + (high - log_snr) / (high - low)
+    }
+
+    /// Returns the time `(index + 1)/N` of a table index, which may have a fraction.
+    pub fn time_of(&self, index: f64) -> f64 {
+        (index + 1.0) / self.entries() as f64
+    }
+
+    /// Returns the entry before or at time `t ≥ 1/N` and how far `t` is past it, in entries.
+    fn segment(&self, t: f64) -> (usize, f64) {
+        let position = t * self.entries() as f64 - 1.0;
+        // Times that were computed as (i + 1)/N are that entry to the last digit.
+        let nearest = position.round();
+        let position = if (position - nearest).abs() < 1e-9 {
+            nearest
+        } else {
+            position
+        };
+        let entry = (position.floor() as usize).min(self.entries() - 2);
+        (entry, position - entry as f64)
+    }
+
+    fn is_before_table(&self, t: f64) -> bool {
+        t * (self.entries() as f64) < 1.0 - 1e-9
+    }
+}
+
+impl Schedule for DiscreteSchedule {
+    fn log_snr(&self, t: f64) -> f64 {
+        if self.is_before_table(t) {
+            let variance = self.first_variance * self.entries() as f64 * t;
+            return (-variance).ln_1p() - variance.ln();
+        }
+        let (entry, fraction) = self.segment(t);
+        let (high, low) = (self.log_snr[entry], self.log_snr[entry + 1]);
+        high + fraction * (low - high)
+    }
+
+    fn time_at(&self, log_snr: f64) -> f64 {
+        if log_snr > self.log_snr[0] {
+            // σ² = sigmoid(−λ)
+            let variance = 1.0 / (1.0 + log_snr.exp());
+            return variance / (self.first_variance * self.entries() as f64);
+        }
+        self.time_of(self.index_at(log_snr))
+    }
+
+    fn log_snr_rate(&self, t: f64) -> f64 {
+        let entries = self.entries() as f64;
+        if self.is_before_table(t) {
+            let variance_rate = self.first_variance * entries;
+            let variance = variance_rate * t;
+            return -variance_rate / (variance * (1.0 - variance));
+        }
+        let (entry, _) = self.segment(t);
+        (self.log_snr[entry + 1] - self.log_snr[entry]) * entries
+    }
+}
+
+/// Returns `count` values from `first` to `last` at equal distances.
+fn spread(count: usize, first: f64, last: f64) -> Vec<f64> {
+    let intervals = count.saturating_sub(1).max(1) as f64;
+    (0..count)
+        .map(|i| first + (last - first) * i as f64 / intervals)
+        .collect()
+}

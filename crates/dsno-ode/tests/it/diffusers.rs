@@ -1,0 +1,91 @@
+//! Every golden trajectory of diffusers' schedulers, see `tests/golden/README.md`.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use dsno_ode::{Amplitudes, Denoiser, DiscreteSchedule, Prediction};
+use safetensors::SafeTensors;
+use serde_json::Value;
+
+/// Relative to the larger of 1 and the value: both sides run the same algorithm in f64, with the
+/// published table computed in another order.
+pub(crate) const SAME_ALGORITHM: f64 = 1e-9;
+
+/// One trajectory and how it was made.
+pub(crate) struct Case {
+    /// Options of the scheduler.
+    pub(crate) options: Value,
+    /// State before the first and after every call, `[2, 3, 2, 2]` each.
+    pub(crate) states: Vec<Tensor<4>>,
+    /// The index the model was told at each call.
+    pub(crate) indices: Vec<f64>,
+    /// `σ/α` of each step where the scheduler keeps such a list, else empty.
+    pub(crate) sigmas: Vec<f64>,
+}
+
+/// Loads a trajectory by its name.
+pub(crate) fn case(name: &str) -> Case {
+    let tensors = SafeTensors::deserialize(&FILE).expect("the golden file is safetensors");
+    let read = |key: &str| {
+        let view = tensors.tensor(&format!("{name}.{key}")).ok()?;
+        let number = |bytes: &[u8]| f64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+        Some(view.data().chunks(8).map(number).collect::<Vec<f64>>())
+    };
+    Case {
+        options: META["cases"][name]["options"].clone(),
+        states: read("x").expect("states").chunks(24).map(state).collect(),
+        indices: read("t").expect("indices"),
+        sigmas: read("sigmas").unwrap_or_default(),
+    }
+}
+
+/// Returns the table on which all cases were made.
+pub(crate) fn table() -> DiscreteSchedule {
+    DiscreteSchedule::linear(1000, 1e-4, 0.02).expect("a valid table")
+}
+
+/// The fixed model of all cases, whose answer is read as `prediction`; told an index as published
+/// networks are.
+pub(crate) struct Toy {
+    pub(crate) prediction: Prediction,
+    pub(crate) table: DiscreteSchedule,
+    /// Whether the index is rounded to an entry, as schedulers that keep integer times do.
+    pub(crate) rounded: bool,
+}
+
+impl Denoiser for Toy {
+    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+        let z_t = z_t / at.scale();
+        let index = self.table.index_at(at.log_snr());
+        let index = if self.rounded { index.round() } else { index };
+        let output = toy(z_t.clone(), index);
+        let at = Amplitudes::from_log_snr(at.log_snr());
+        self.prediction.to_x(output, z_t, at)
+    }
+}
+
+/// The formula of the toy model: state in variance-preserving units, index in the table.
+pub(crate) fn toy(z: Tensor<4>, index: f64) -> Tensor<4> {
+    let tau = (index + 1.0) / 1000.0;
+    let variance = -(-(0.1 * tau + 9.95 * tau * tau)).exp_m1();
+    let gain = variance.sqrt() / (0.25 * (1.0 - variance) + variance);
+    z.clone() * gain + (z * 3.0 + index / 100.0).sin() * 0.1
+}
+
+fn state(values: &[f64]) -> Tensor<4> {
+    let data = TensorData::new(values.to_vec(), [2, 3, 2, 2]);
+    Tensor::from_data(data, (&Device::flex(), DType::F64))
+}
+
+static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| read("solvers.safetensors"));
+static META: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_slice(&read("solvers.json")).expect("the file is JSON"));
+
+fn read(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    std::fs::read(folder.join(name)).expect("the golden file is readable")
+}
+
+mod multistep;
+mod single_step;

@@ -1,0 +1,1 @@
+//! Multistep DPM-Solvers, UniPC, PNDM.

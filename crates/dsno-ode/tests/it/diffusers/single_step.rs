@@ -1,0 +1,1 @@
+//! DDIM, Euler, Heun and the single-step DPM-Solvers.
