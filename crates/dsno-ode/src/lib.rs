@@ -70,6 +70,7 @@ mod amplitudes;
 mod denoiser;
 mod diffuse;
 mod grid;
+mod method;
 mod prediction;
 mod schedule;
 mod solve;
@@ -83,6 +84,7 @@ pub use amplitudes::Amplitudes;
 pub use denoiser::{Clamped, Denoiser, FromFn, from_fn};
 pub use diffuse::{diffuse, diffuse_with};
 pub use grid::{GridError, GridKind, TimeGrid};
+pub use method::{Method, UnknownMethod};
 pub use prediction::Prediction;
 pub use schedule::{
     CosineSchedule, DiscreteSchedule, LinearBetaSchedule, NoiseSchedule, Schedule, ScheduleError,
