@@ -111,7 +111,7 @@ impl TimeGrid {
 }
 
 /// Times closer than this are the same time.
-const SAME_TIME: f64 = 1e-12;
+pub(crate) const SAME_TIME: f64 = 1e-12;
 
 /// How a grid of a given number of steps spreads its times.
 ///

@@ -66,6 +66,7 @@
 
 pub mod analytic;
 
+mod adaptive;
 mod amplitudes;
 mod denoiser;
 mod diffuse;
@@ -80,6 +81,7 @@ mod step;
 #[cfg(test)]
 mod test_support;
 
+pub use adaptive::{AdaptiveError, Dopri5, StepControl, solve_adaptive, solve_adaptive_each};
 pub use amplitudes::Amplitudes;
 pub use denoiser::{Clamped, Denoiser, FromFn, from_fn};
 pub use diffuse::{diffuse, diffuse_with};

@@ -108,6 +108,19 @@ impl Prediction {
         }
     }
 
+    /// Converts a network's output at one noise level to the velocity `v̂` that it implies.
+    ///
+    /// With [`Prediction::X`] the level must have noise, with [`Prediction::Epsilon`] signal: else the
+    /// result is NaN or infinite.
+    pub fn to_v(self, output: Tensor<4>, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+        let (alpha, sigma, square) = (at.alpha(), at.sigma(), at.scale().powi(2));
+        match self {
+            Self::X => z_t * (alpha / sigma) - output * (square / sigma),
+            Self::Epsilon => output * (square / alpha) - z_t * (sigma / alpha),
+            Self::V => output,
+        }
+    }
+
     /// Returns what a perfect network would answer for image `x` and noise `eps` at one level.
     pub fn target(self, x: Tensor<4>, eps: Tensor<4>, at: Amplitudes) -> Tensor<4> {
         match self {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use burn::tensor::Tensor;
 
-use crate::{Amplitudes, Denoiser, Schedule, Solver, Step, StepError, TimeGrid};
+use crate::{AdaptiveError, Amplitudes, Denoiser, Schedule, Solver, Step, StepError, TimeGrid};
 
 /// Solves the probability-flow ODE over a grid and returns the states at the recorded times.
 ///
@@ -140,6 +140,8 @@ pub fn solve_each<S: Solver>(
             from_log_snr: step.from().log_snr(),
             to_log_snr: step.to().log_snr(),
             model_calls: model.take(),
+            rejected: 0,
+            error: None,
         });
         keep_at(Place::On(index + 1), &state);
     }
@@ -194,8 +196,13 @@ pub struct StepReport {
     pub from_log_snr: f64,
     /// `λ` at the end, in nats.
     pub to_log_snr: f64,
-    /// Model calls of the step and of the recorded times inside it, each on the whole batch.
+    /// Model calls of the step, of the attempts rejected before it and of the recorded times inside
+    /// it, each on the whole batch.
     pub model_calls: usize,
+    /// Attempts that were rejected before this step; 0 on a grid.
+    pub rejected: usize,
+    /// Error estimate in units of the tolerance, at most 1; none on a grid.
+    pub error: Option<f64>,
 }
 
 /// The recorded states of a solve and what they cost.
@@ -292,6 +299,9 @@ pub enum SolveError {
         /// What the solver found.
         cause: StepError,
     },
+    /// A solve with steps of its own choice could not start or go on.
+    #[error(transparent)]
+    Adaptive(#[from] AdaptiveError),
 }
 
 /// Where a recorded time lies.

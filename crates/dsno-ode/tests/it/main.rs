@@ -1,5 +1,6 @@
 //! What needs data from outside the crate: golden values and the observed order of the solvers.
 
+mod adaptive;
 mod diffusers;
 mod golden;
 mod order;

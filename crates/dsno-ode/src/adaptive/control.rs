@@ -1,0 +1,200 @@
+//! The length of the next step, from the error of the last ones.
+
+use super::AdaptiveError;
+
+/// How the length of a step follows from error estimates.
+///
+/// A proportional–integral controller: the last accepted error damps what the present one asks for,
+/// so that step lengths do not swing where stability rather than accuracy limits them.
+///
+/// ```text
+/// h_next = h · safety · err⁻ᵃ · err_prevᵝ      a = 1/5 − 3β/4,   held to [shrink, growth] · h
+/// ```
+///
+/// `err` is the error in units of the tolerance; a step with `err ≤ 1` is accepted. After a rejected
+/// attempt the next step does not grow, and the controller's memory is left out. Hairer, Nørsett
+/// and Wanner 1993, *Solving Ordinary Differential Equations I*, section II.4, and Hairer and Wanner
+/// 1996, volume II, section IV.2; the defaults are those of their program DOPRI5.
+///
+/// # Examples
+///
+/// ```
+/// use dsno_ode::{Dopri5, StepControl};
+///
+/// // The elementary controller, which forgets the last error.
+/// let elementary = StepControl { beta: 0.0, ..StepControl::default() };
+/// let method = Dopri5 { control: elementary, ..Dopri5::default() };
+/// assert_eq!(method.control.safety, 0.9);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepControl {
+    /// Part of the step that the error would allow, in `(0, 1)`.
+    pub safety: f64,
+    /// Smallest ratio of a step to the one before it, in `(0, 1)`.
+    pub shrink: f64,
+    /// Largest ratio of a step to the one before it, above 1.
+    pub growth: f64,
+    /// Weight `β` of the last accepted error, in `[0, 0.2]`; 0 is the elementary controller.
+    pub beta: f64,
+}
+
+impl Default for StepControl {
+    fn default() -> Self {
+        Self {
+            safety: 0.9,
+            shrink: 0.2,
+            growth: 10.0,
+            beta: 0.04,
+        }
+    }
+}
+
+impl StepControl {
+    pub(super) fn check(&self) -> Result<(), AdaptiveError> {
+        let part = |value: f64| value > 0.0 && value < 1.0;
+        let fault = |option, value, expected| AdaptiveError::Option {
+            option,
+            value,
+            expected,
+        };
+        if !part(self.safety) {
+            return Err(fault("safety", self.safety, "more than 0 and less than 1"));
+        }
+        if !part(self.shrink) {
+            return Err(fault("shrink", self.shrink, "more than 0 and less than 1"));
+        }
+        if !(self.growth > 1.0 && self.growth.is_finite()) {
+            return Err(fault("growth", self.growth, "a finite number above 1"));
+        }
+        if !(0.0..=0.2).contains(&self.beta) {
+            return Err(fault("beta", self.beta, "0 to 0.2"));
+        }
+        Ok(())
+    }
+}
+
+/// The controller between two steps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Controller {
+    control: StepControl,
+    /// Error of the last accepted step, not below [`SMALLEST_REMEMBERED`].
+    previous: f64,
+    /// Whether the last attempt was rejected.
+    rejected: bool,
+}
+
+/// An error far below the tolerance must not hold back the step after next.
+const SMALLEST_REMEMBERED: f64 = 1e-4;
+
+/// What becomes of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Verdict {
+    pub(super) accepted: bool,
+    /// Length of the next attempt.
+    pub(super) size: f64,
+}
+
+impl Controller {
+    pub(super) const fn new(control: StepControl) -> Self {
+        Self {
+            control,
+            previous: SMALLEST_REMEMBERED,
+            rejected: false,
+        }
+    }
+
+    /// Judges an attempt of length `size` with the given error in units of the tolerance.
+    pub(super) fn judge(&mut self, size: f64, error: f64) -> Verdict {
+        let StepControl {
+            safety,
+            shrink,
+            growth,
+            beta,
+        } = self.control;
+        let wanted = safety * error.powf(0.75 * beta - 0.2);
+        if error > 1.0 {
+            self.rejected = true;
+            return Verdict {
+                accepted: false,
+                size: size * wanted.max(shrink),
+            };
+        }
+        let largest = if self.rejected { 1.0 } else { growth };
+        let ratio = (wanted * self.previous.powf(beta)).clamp(shrink, largest);
+        self.previous = error.max(SMALLEST_REMEMBERED);
+        self.rejected = false;
+        Verdict {
+            accepted: true,
+            size: size * ratio,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_at_its_tolerance_is_repeated_a_little_shorter() {
+        let mut controller = Controller::new(StepControl::default());
+        controller.judge(0.1, 1.0);
+        let verdict = controller.judge(0.1, 1.0);
+        assert!(verdict.accepted);
+        assert!((verdict.size - 0.09).abs() < 1e-15);
+    }
+
+    #[test]
+    fn ratios_stay_within_their_limits() {
+        let mut controller = Controller::new(StepControl::default());
+        let verdict = controller.judge(0.01, 0.0);
+        assert!(verdict.accepted && (verdict.size - 0.1).abs() < 1e-15);
+        let verdict = controller.judge(0.1, 1e30);
+        assert!(!verdict.accepted && (verdict.size - 0.02).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_step_does_not_grow_after_a_rejected_one() {
+        let mut controller = Controller::new(StepControl::default());
+        controller.judge(0.1, 2.0);
+        assert_eq!(controller.judge(0.08, 1e-6).size, 0.08);
+        assert!(controller.judge(0.08, 1e-6).size > 0.08);
+    }
+
+    #[test]
+    fn options_without_a_meaning_are_named() {
+        let good = StepControl::default();
+        assert_eq!(good.check(), Ok(()));
+        let named = |control: StepControl| match control.check() {
+            Err(AdaptiveError::Option { option, .. }) => option,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            named(StepControl {
+                safety: 1.0,
+                ..good
+            }),
+            "safety"
+        );
+        assert_eq!(
+            named(StepControl {
+                shrink: 0.0,
+                ..good
+            }),
+            "shrink"
+        );
+        assert_eq!(
+            named(StepControl {
+                growth: 1.0,
+                ..good
+            }),
+            "growth"
+        );
+        assert_eq!(
+            named(StepControl {
+                beta: f64::NAN,
+                ..good
+            }),
+            "beta"
+        );
+    }
+}

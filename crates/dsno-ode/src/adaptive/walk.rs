@@ -1,0 +1,303 @@
+//! The loop: attempts a step, judges it, records what lies in it.
+
+use burn::tensor::Tensor;
+
+use super::control::Controller;
+use super::flow::{Flow, Place, circle};
+use super::record::Record;
+use super::tableau::{ERROR, NODES, STAGES, WEIGHTS, dense_weights, weighted_sum};
+use super::{AdaptiveError, Dopri5};
+use crate::solve::{Recorded, SolveError, StepReport, is_finite};
+use crate::{Denoiser, Prediction, Schedule, StepError, diffuse};
+
+/// Goes from the first time of `span` to the last.
+pub(super) fn walk(
+    model: &dyn Denoiser,
+    method: &Dopri5,
+    schedule: &dyn Schedule,
+    span: (f64, f64),
+    z_1: Tensor<4>,
+    record: &[f64],
+    keep: &mut dyn FnMut(Recorded),
+) -> Result<Vec<StepReport>, SolveError> {
+    let flow = Flow::new(model, schedule);
+    let (start, end) = ends(&flow, span)?;
+    let mut record = Record::new(&flow, (start, end), record, keep)?;
+    if !is_finite(&z_1) {
+        return Err(SolveError::NonFiniteStart { t: start.t });
+    }
+    record.pass(start, |_| z_1.clone());
+
+    // Where the velocity can no longer be computed, or the end if it comes first.
+    let last_angle = method.sigma_min.asin();
+    let stop = if end.angle >= last_angle {
+        end
+    } else {
+        flow.at_angle(last_angle)
+    };
+    let mut here = start;
+    let mut state = flow.enter_circle(z_1, start);
+    let mut velocity = flow
+        .velocity(start, &state)
+        .map_err(|cause| failed(1, start, cause))?;
+    let mut size = match method.first_step {
+        Some(size) => size,
+        None => first_step(&flow, method, (start, stop), &state, &velocity)?,
+    };
+    let mut controller = Controller::new(method.control);
+    let mut reports = Vec::new();
+    let (mut attempts, mut rejected) = (0, 0);
+
+    while here.angle > stop.angle {
+        let step = reports.len() + 1;
+        if attempts == method.max_steps {
+            return Err(too_many(method.max_steps, here));
+        }
+        if size < SMALLEST_STEP * here.angle {
+            return Err(too_small(step, here, size));
+        }
+        // A rest that is hardly longer than the step is taken with it.
+        let to = if STRETCH * size >= here.angle - stop.angle {
+            stop
+        } else {
+            flow.at_angle(here.angle - size)
+        };
+        attempts += 1;
+        let attempt = Attempt::new(&flow, method, (here, to), &state, &velocity)
+            .map_err(|cause| failed(step, here, cause))?;
+        let error = attempt.error.ok_or(non_finite(step, to))?;
+        let verdict = controller.judge(here.angle - to.angle, error);
+        size = verdict.size;
+        if !verdict.accepted {
+            rejected += 1;
+            continue;
+        }
+        record.pass(to, |place| {
+            let u = if place.angle > to.angle {
+                attempt.inside(&state, (here, to), place)
+            } else {
+                attempt.state.clone()
+            };
+            flow.leave_circle(u, place)
+        });
+        reports.push(StepReport {
+            rejected: std::mem::take(&mut rejected),
+            error: Some(error),
+            ..report(&flow, here, to)
+        });
+        (state, velocity) = attempt.end();
+        here = to;
+    }
+
+    if here.angle > end.angle {
+        let at = circle(here);
+        let x_hat = Prediction::V.to_x(velocity.clone(), state.clone(), at);
+        let eps_hat = Prediction::V.to_epsilon(velocity, state, at);
+        let at_end = diffuse(x_hat.clone(), eps_hat.clone(), circle(end));
+        if !is_finite(&at_end) {
+            return Err(non_finite(reports.len() + 1, end));
+        }
+        record.pass(end, |place| {
+            let u = diffuse(x_hat.clone(), eps_hat.clone(), circle(place));
+            flow.leave_circle(u, place)
+        });
+        reports.push(report(&flow, here, end));
+    }
+    Ok(reports)
+}
+
+/// How much longer than asked the last step may be.
+const STRETCH: f64 = 1.01;
+/// A step below this part of the angle is lost in the rounding of the angle.
+const SMALLEST_STEP: f64 = 16.0 * f64::EPSILON;
+
+/// Checks the times and the levels at both ends.
+fn ends(flow: &Flow<'_>, (start, end): (f64, f64)) -> Result<(Place, Place), SolveError> {
+    let falls = start <= 1.0 && start > end && end >= 0.0;
+    if !falls {
+        return Err(AdaptiveError::Span { start, end }.into());
+    }
+    let (start, end) = (flow.at_time(start), flow.at_time(end));
+    let grows = end.log_snr > start.log_snr;
+    if grows {
+        return Ok((start, end));
+    }
+    Err(SolveError::LevelNotIncreasing {
+        t: end.t,
+        log_snr: end.log_snr,
+        previous: start.log_snr,
+    })
+}
+
+/// A step as it was tried.
+struct Attempt {
+    /// The fifth-order state at its end.
+    state: Tensor<4>,
+    velocities: Vec<Tensor<4>>,
+    /// Error in units of the tolerance; none if it or the state is not finite.
+    error: Option<f64>,
+}
+
+impl Attempt {
+    fn new(
+        flow: &Flow<'_>,
+        method: &Dopri5,
+        (from, to): (Place, Place),
+        start: &Tensor<4>,
+        velocity: &Tensor<4>,
+    ) -> Result<Self, StepError> {
+        let size = to.angle - from.angle;
+        let mut velocities = vec![velocity.clone()];
+        let mut state = start.clone();
+        for stage in 1..STAGES {
+            state = moved(
+                start,
+                &velocities,
+                WEIGHTS[stage].map(|weight| size * weight),
+            );
+            let place = if NODES[stage] < 1.0 {
+                flow.at_angle(from.angle + size * NODES[stage])
+            } else {
+                to
+            };
+            velocities.push(flow.velocity(place, &state)?);
+        }
+        let largest = start.clone().abs().max_pair(state.clone().abs());
+        let unit = largest * method.rtol + method.atol;
+        let estimate = weighted_sum(&velocities, ERROR.map(|weight| size * weight));
+        let estimate = estimate.unwrap_or_else(|| state.zeros_like());
+        Ok(Self {
+            error: worst(estimate / unit, &state),
+            state,
+            velocities,
+        })
+    }
+
+    /// Interpolates the state at a place inside the step.
+    fn inside(&self, start: &Tensor<4>, (from, to): (Place, Place), at: Place) -> Tensor<4> {
+        let size = to.angle - from.angle;
+        let fraction = (at.angle - from.angle) / size;
+        moved(
+            start,
+            &self.velocities,
+            dense_weights(fraction).map(|weight| size * weight),
+        )
+    }
+
+    /// Returns state and velocity at the end of the step.
+    fn end(mut self) -> (Tensor<4>, Tensor<4>) {
+        let velocity = self.velocities.pop();
+        (
+            self.state,
+            velocity.expect("invariant: a step has seven stages"),
+        )
+    }
+}
+
+/// Returns `start + Σ_i weights_i velocities_i`.
+fn moved(
+    start: &Tensor<4>,
+    velocities: &[Tensor<4>],
+    weights: impl IntoIterator<Item = f64>,
+) -> Tensor<4> {
+    match weighted_sum(velocities, weights) {
+        Some(way) => start.clone() + way,
+        None => start.clone(),
+    }
+}
+
+/// Returns the largest root mean square of a sample, unless it or `state` is not finite.
+///
+/// Everything is reduced on the device; the host reads one number.
+fn worst(ratio: Tensor<4>, state: &Tensor<4>) -> Option<f64> {
+    let mean_squares = ratio.square().flatten::<2>(1, 3).mean_dim(1);
+    let finite = mean_squares.clone().is_finite().all();
+    let finite = finite.bool_and(state.clone().is_finite().all());
+    let root = mean_squares.max().sqrt();
+    let root = root.mask_fill(finite.bool_not(), -1.0).into_scalar::<f64>();
+    (root >= 0.0).then_some(root)
+}
+
+/// Finds a first step from the size of the state, its velocity and the change of the velocity.
+///
+/// Hairer, Nørsett and Wanner 1993, section II.4, "Starting step size"; one model call.
+fn first_step(
+    flow: &Flow<'_>,
+    method: &Dopri5,
+    (start, stop): (Place, Place),
+    state: &Tensor<4>,
+    velocity: &Tensor<4>,
+) -> Result<f64, SolveError> {
+    let way = start.angle - stop.angle;
+    if way <= 0.0 {
+        return Ok(1.0);
+    }
+    let unit = state.clone().abs() * method.rtol + method.atol;
+    let size_of =
+        |value: Tensor<4>, at: Place| worst(value / unit.clone(), state).ok_or(non_finite(1, at));
+    let state_size = size_of(state.clone(), start)?;
+    let speed = size_of(velocity.clone(), start)?;
+    let trial = if state_size < 1e-5 || speed < 1e-5 {
+        1e-6
+    } else {
+        0.01 * state_size / speed
+    };
+    let trial = trial.min(way);
+    let to = flow.at_angle(start.angle - trial);
+    let next = flow.velocity(to, &moved(state, std::slice::from_ref(velocity), [-trial]));
+    let next = next.map_err(|cause| failed(1, start, cause))?;
+    let bend = size_of(next - velocity.clone(), to)? / trial;
+    let largest = speed.max(bend);
+    let size = if largest <= 1e-15 {
+        (trial * 1e-3).max(1e-6)
+    } else {
+        (0.01 / largest).powf(0.2)
+    };
+    Ok(size.min(100.0 * trial).min(way))
+}
+
+fn report(flow: &Flow<'_>, from: Place, to: Place) -> StepReport {
+    StepReport {
+        t: from.t,
+        s: to.t,
+        from_log_snr: from.log_snr,
+        to_log_snr: to.log_snr,
+        model_calls: flow.model.take(),
+        rejected: 0,
+        error: None,
+    }
+}
+
+const fn failed(step: usize, from: Place, cause: StepError) -> SolveError {
+    SolveError::Step {
+        step,
+        t: from.t,
+        log_snr: from.log_snr,
+        cause,
+    }
+}
+
+const fn non_finite(step: usize, at: Place) -> SolveError {
+    SolveError::NonFinite {
+        step,
+        t: at.t,
+        log_snr: at.log_snr,
+    }
+}
+
+const fn too_many(limit: usize, at: Place) -> SolveError {
+    SolveError::Adaptive(AdaptiveError::TooManySteps {
+        limit,
+        t: at.t,
+        log_snr: at.log_snr,
+    })
+}
+
+const fn too_small(step: usize, at: Place, size: f64) -> SolveError {
+    SolveError::Adaptive(AdaptiveError::StepTooSmall {
+        step,
+        t: at.t,
+        log_snr: at.log_snr,
+        size,
+    })
+}
