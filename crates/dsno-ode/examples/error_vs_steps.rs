@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for steps in [4, 8, 16, 32, 64, 128, 256, 512] {
         let mut row = Vec::new();
         for kind in [GridKind::Uniform, GridKind::Quadratic] {
-            let (sample, calls) = end(&TimeGrid::new(kind, steps)?)?;
+            let (sample, calls) = end(&TimeGrid::new(kind, steps, &schedule)?)?;
             let error = (sample - reference.clone())
                 .abs()
                 .max()

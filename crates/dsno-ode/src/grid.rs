@@ -1,11 +1,21 @@
 //! The times that a solver visits.
+//!
+//! Here are [`TimeGrid`] and its grids in time; `level` holds those that space noise levels, `table`
+//! those on the entries of a table.
 
-use serde::{Deserialize, Serialize};
+mod kind;
+mod level;
+mod table;
+
+pub use kind::GridKind;
+pub use table::TableSpacing;
+
+use crate::Schedule;
 
 /// A strictly decreasing list of times in `[0, 1]`, from noise towards data.
 ///
 /// A grid of `n` steps has `n + 1` times. It says nothing about noise levels (that is the
-/// [`Schedule`](crate::Schedule)) nor about which states are kept (that is the `record` argument of
+/// [`Schedule`]) nor about which states are kept (that is the `record` argument of
 /// [`solve`](crate::solve)). Times are `f64`.
 ///
 /// # Examples
@@ -30,18 +40,20 @@ impl TimeGrid {
     /// # Errors
     ///
     /// * [`GridError::TooFewTimes`] if `steps` is zero.
-    pub fn new(kind: GridKind, steps: usize) -> Result<Self, GridError> {
-        let time = |i: usize| {
-            let fraction = i as f64 / steps as f64;
-            match kind {
-                GridKind::Uniform => fraction,
-                GridKind::Quadratic => fraction * fraction,
-            }
-        };
-        if steps == 0 {
-            return Err(GridError::TooFewTimes { count: 1 });
+    /// * [`GridError::LogSnrRange`] if levels are to be spaced and the schedule has none to space.
+    pub fn new(kind: GridKind, steps: usize, schedule: &dyn Schedule) -> Result<Self, GridError> {
+        match kind {
+            GridKind::Uniform => Self::uniform(steps),
+            GridKind::Quadratic => Self::quadratic(steps),
+            GridKind::LogSnr => Self::between_ends(steps, schedule, |low, high, fraction| {
+                low + fraction * (high - low)
+            }),
+            GridKind::Karras => Self::between_ends(steps, schedule, |low, high, fraction| {
+                // The root of exp(−λ/2) is exp(−λ/(2ρ)).
+                let root = |log_snr: f64| (-0.5 * log_snr / level::RHO).exp();
+                -2.0 * level::RHO * f64::ln(root(low) + fraction * (root(high) - root(low)))
+            }),
         }
-        Self::from_times((0..=steps).rev().map(time).collect())
     }
 
     /// Makes the grid `t = i/n`, `i = n, …, 0`, with `n = steps`.
@@ -50,7 +62,7 @@ impl TimeGrid {
     ///
     /// * [`GridError::TooFewTimes`] if `steps` is zero.
     pub fn uniform(steps: usize) -> Result<Self, GridError> {
-        Self::new(GridKind::Uniform, steps)
+        Self::of_fractions(steps, |fraction| fraction)
     }
 
     /// Makes the grid `t = (i/n)²`, `i = n, …, 0`, with `n = steps`: denser towards the data.
@@ -59,7 +71,15 @@ impl TimeGrid {
     ///
     /// * [`GridError::TooFewTimes`] if `steps` is zero.
     pub fn quadratic(steps: usize) -> Result<Self, GridError> {
-        Self::new(GridKind::Quadratic, steps)
+        Self::of_fractions(steps, |fraction| fraction * fraction)
+    }
+
+    fn of_fractions(steps: usize, time: impl Fn(f64) -> f64) -> Result<Self, GridError> {
+        if steps == 0 {
+            return Err(GridError::TooFewTimes { count: 1 });
+        }
+        let fraction = |i: usize| i as f64 / steps as f64;
+        Self::from_times((0..=steps).rev().map(|i| time(fraction(i))).collect())
     }
 
     /// Makes a grid of the given times.
@@ -113,18 +133,6 @@ impl TimeGrid {
 /// Times closer than this are the same time.
 pub(crate) const SAME_TIME: f64 = 1e-12;
 
-/// How a grid of a given number of steps spreads its times.
-///
-/// In files the variants are written `"uniform"` and `"quadratic"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GridKind {
-    /// Equal steps in time: `t = i/n`.
-    Uniform,
-    /// Steps that shrink towards the data: `t = (i/n)²`.
-    Quadratic,
-}
-
 /// Why a list of times is not a grid.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -156,62 +164,54 @@ pub enum GridError {
         /// The time found there.
         time: f64,
     },
+    /// A range of levels is empty, reversed or not finite.
+    #[error(
+        "levels are to be spaced from log-SNR {low} to {high}, expected two finite numbers of which \
+         the first is smaller"
+    )]
+    LogSnrRange {
+        /// Level of the first time, in nats.
+        low: f64,
+        /// Level of the last time, in nats.
+        high: f64,
+    },
+    /// The numbers of a Karras grid are not positive, not ordered or not finite.
+    #[error(
+        "a Karras grid has rho {rho}, sigma_min {sigma_min} and sigma_max {sigma_max}, expected \
+         finite numbers with rho > 0 and 0 < sigma_min < sigma_max"
+    )]
+    Karras {
+        /// The exponent.
+        rho: f64,
+        /// `σ/α` at the last level.
+        sigma_min: f64,
+        /// `σ/α` at the first level.
+        sigma_max: f64,
+    },
+    /// The schedule does not reach a level.
+    #[error(
+        "level {index} of the grid has log-SNR {log_snr} but the schedule runs from {lowest} at \
+         time 1 to {highest} at time 0"
+    )]
+    OutsideSchedule {
+        /// Position in the grid, from 0.
+        index: usize,
+        /// The level asked for, in nats.
+        log_snr: f64,
+        /// `λ` at `t = 1`, in nats.
+        lowest: f64,
+        /// `λ` at `t = 0`, in nats.
+        highest: f64,
+    },
+    /// A table has fewer entries than the grid is to visit.
+    #[error("a grid of {steps} steps is to visit entries of a table that has only {entries}")]
+    MoreStepsThanEntries {
+        /// Number of steps asked for.
+        steps: usize,
+        /// Number of entries of the table.
+        entries: usize,
+    },
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ends_are_exactly_noise_and_data() {
-        for kind in [GridKind::Uniform, GridKind::Quadratic] {
-            for steps in [1, 2, 3, 7, 512, 1000] {
-                let grid = TimeGrid::new(kind, steps).expect("steps > 0");
-                assert_eq!(grid.steps(), steps);
-                assert_eq!((grid.times()[0], grid.times()[steps]), (1.0, 0.0));
-            }
-        }
-    }
-
-    #[test]
-    fn the_quadratic_times_of_the_paper_lie_on_its_uniform_solver_grid() {
-        let solver = TimeGrid::uniform(512).expect("steps > 0");
-        let kept = TimeGrid::quadratic(4).expect("steps > 0");
-        let positions: Vec<_> = kept.times().iter().map(|&t| solver.position(t)).collect();
-        assert_eq!(positions, [0, 224, 384, 480, 512].map(Some));
-        assert_eq!(solver.position(0.1), None);
-    }
-
-    #[test]
-    fn bad_lists_are_refused_with_the_place() {
-        let refused = |times: &[f64]| TimeGrid::from_times(times.to_vec()).expect_err("bad grid");
-        assert_eq!(refused(&[]), GridError::TooFewTimes { count: 0 });
-        assert_eq!(refused(&[1.0]), GridError::TooFewTimes { count: 1 });
-        assert_eq!(
-            refused(&[1.5, 0.0]),
-            GridError::OutOfRange {
-                index: 0,
-                time: 1.5
-            }
-        );
-        assert!(matches!(
-            refused(&[1.0, f64::NAN]),
-            GridError::OutOfRange { index: 1, .. }
-        ));
-        let repeated = GridError::NotDecreasing {
-            index: 2,
-            previous: 0.5,
-            time: 0.5,
-        };
-        assert_eq!(refused(&[1.0, 0.5, 0.5]), repeated);
-    }
-
-    #[test]
-    fn names_in_files_are_kebab_case() {
-        assert_eq!(
-            serde_json::to_string(&GridKind::Quadratic).expect("serialises"),
-            "\"quadratic\""
-        );
-        assert!(serde_json::from_str::<GridKind>("\"quad\"").is_err());
-    }
-}
+mod tests;

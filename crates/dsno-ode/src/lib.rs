@@ -85,11 +85,12 @@ pub use adaptive::{AdaptiveError, Dopri5, StepControl, solve_adaptive, solve_ada
 pub use amplitudes::Amplitudes;
 pub use denoiser::{Clamped, Denoiser, FromFn, from_fn};
 pub use diffuse::{diffuse, diffuse_with};
-pub use grid::{GridError, GridKind, TimeGrid};
+pub use grid::{GridError, GridKind, TableSpacing, TimeGrid};
 pub use method::{Method, UnknownMethod};
 pub use prediction::Prediction;
 pub use schedule::{
-    CosineSchedule, DiscreteSchedule, LinearBetaSchedule, NoiseSchedule, Schedule, ScheduleError,
+    CosineSchedule, DiscreteSchedule, EdmSchedule, LinearBetaSchedule, NoiseSchedule, Schedule,
+    ScheduleError,
 };
 pub use solve::{Recorded, Solution, SolveError, StepReport, solve, solve_each};
 pub use solver::{Ddim, Solver, StepError, ddim_step};

@@ -6,11 +6,13 @@
 
 mod cosine;
 mod discrete;
+mod edm;
 mod linear_beta;
 mod noise_schedule;
 
 pub use cosine::CosineSchedule;
 pub use discrete::DiscreteSchedule;
+pub use edm::EdmSchedule;
 pub use linear_beta::LinearBetaSchedule;
 pub use noise_schedule::NoiseSchedule;
 
@@ -74,7 +76,8 @@ pub trait Schedule: Send + Sync {
 
     /// Returns the time derivatives `(dα/dt, dσ/dt)` at time `t ∈ [0, 1]`.
     ///
-    /// They follow from `dλ/dt`, see [`Amplitudes::rates`].
+    /// They follow from `dλ/dt`, see [`Amplitudes::rates`]. That form is 0 · ∞ where `λ` is infinite,
+    /// so schedules that have such a time give their own; there `dσ/dt` may be `∞`.
     fn rates(&self, t: f64) -> (f64, f64) {
         self.at(t).rates(self.log_snr_rate(t))
     }
@@ -96,6 +99,40 @@ impl<S: Schedule + ?Sized> Schedule for &S {
     fn level(&self, log_snr: f64) -> Amplitudes {
         (**self).level(log_snr)
     }
+
+    fn at(&self, t: f64) -> Amplitudes {
+        (**self).at(t)
+    }
+
+    fn rates(&self, t: f64) -> (f64, f64) {
+        (**self).rates(t)
+    }
+}
+
+impl<S: Schedule + ?Sized> Schedule for Box<S> {
+    fn log_snr(&self, t: f64) -> f64 {
+        (**self).log_snr(t)
+    }
+
+    fn time_at(&self, log_snr: f64) -> f64 {
+        (**self).time_at(log_snr)
+    }
+
+    fn log_snr_rate(&self, t: f64) -> f64 {
+        (**self).log_snr_rate(t)
+    }
+
+    fn level(&self, log_snr: f64) -> Amplitudes {
+        (**self).level(log_snr)
+    }
+
+    fn at(&self, t: f64) -> Amplitudes {
+        (**self).at(t)
+    }
+
+    fn rates(&self, t: f64) -> (f64, f64) {
+        (**self).rates(t)
+    }
 }
 
 /// Why the numbers given for a schedule do not describe one.
@@ -113,11 +150,17 @@ pub enum ScheduleError {
         /// `λ` at `t = 0`, in nats.
         max: f64,
     },
-    /// A table has no room for a step.
-    #[error("a table of noise levels needs at least two entries, found {count}")]
-    TooFewEntries {
+    /// A table has no room for a step, or is too large to be one.
+    #[error("a table of noise levels needs 2 to 1000000 entries, found {count}")]
+    EntryCount {
         /// Number of entries given.
         count: usize,
+    },
+    /// The largest noise of a variance-exploding schedule is not positive and finite.
+    #[error("edm schedule has sigma_max {sigma_max}, expected a positive finite number")]
+    SigmaMax {
+        /// `σ` at `t = 1`, in pixel units.
+        sigma_max: f64,
     },
     /// An entry of a table of `β` is not a variance that leaves some signal.
     #[error(

@@ -45,7 +45,7 @@ pub fn collect(
 ) -> Result<Outcome, TrainError> {
     let recipe = job.recipe;
     recipe.validate()?;
-    let grid = TimeGrid::new(recipe.grid, recipe.steps)?;
+    let grid = TimeGrid::new(recipe.grid, recipe.steps, &job.teacher.schedule)?;
     let mut store = TrajectoryStore::create(job.store, &spec(job))?;
     let total_images = recipe.trajectories;
     let mut images: u64 = (0..store.shards())

@@ -100,7 +100,7 @@ pub fn distill(
         folder: job.folder,
     };
     let autodiff = device.clone().autodiff();
-    let schedule = job.teacher.schedule;
+    let schedule = &job.teacher.schedule;
     let log_snrs: Vec<f64> = times.iter().map(|&t| schedule.log_snr(t)).collect();
     let weights: Vec<f32> = times
         .iter()
@@ -149,7 +149,7 @@ pub fn distill(
     let student = Student {
         network,
         architecture,
-        schedule,
+        schedule: schedule.clone(),
         times,
         run: key,
     };

@@ -19,7 +19,7 @@ use crate::recipe::TeacherRecipe;
 use crate::training::{Loss, Training, run_key};
 
 /// All that shapes a teacher.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct TeacherJob<'a> {
     /// The network; without temporal convolutions.
     pub architecture: &'a Architecture,
@@ -70,7 +70,7 @@ pub fn train_teacher(
     let recipe = job.recipe;
     let key = run_key(&Key {
         architecture: job.architecture,
-        schedule: job.schedule,
+        schedule: job.schedule.clone(),
         recipe,
         seed: job.seed,
         images: job.images.len(),
@@ -108,7 +108,7 @@ pub fn train_teacher(
     let teacher = Teacher {
         network,
         architecture: job.architecture.clone(),
-        schedule: job.schedule,
+        schedule: job.schedule.clone(),
         prediction: recipe.prediction,
         run: key,
     };

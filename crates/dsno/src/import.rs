@@ -57,7 +57,7 @@ impl Source<'_> {
         let teacher = Teacher {
             network,
             architecture: self.architecture.clone(),
-            schedule: self.schedule,
+            schedule: self.schedule.clone(),
             prediction: self.prediction,
             run: String::new(),
         };

@@ -49,7 +49,8 @@ impl<'a> TeacherSampler<'a> {
         steps: usize,
         clamp: bool,
     ) -> Result<Self, Failure> {
-        let grid = TimeGrid::new(grid, steps).or_usage("the teacher's time grid")?;
+        let grid = TimeGrid::new(grid, steps, &teacher.schedule)
+            .or_usage("the teacher's time grid")?;
         Ok(Self {
             teacher,
             grid,

@@ -81,6 +81,14 @@ impl Schedule for LinearBetaSchedule {
         q_rate / (-q).exp_m1()
     }
 
+    fn rates(&self, t: f64) -> (f64, f64) {
+        // From α = e^(−q/2) directly: finite for α, and ∞ for σ, where there is no noise.
+        let q_rate = (self.beta_max - self.beta_min) * t + self.beta_min;
+        let level = self.at(t);
+        let (alpha, sigma) = (level.alpha(), level.sigma());
+        (-0.5 * q_rate * alpha, 0.5 * q_rate * alpha * alpha / sigma)
+    }
+
     fn time_at(&self, log_snr: f64) -> f64 {
         // ½(β_max − β_min) t² + β_min t = q, in the form that does not cancel for small q.
         let q = softplus(-log_snr);

@@ -1,166 +1,231 @@
 use serde::{Deserialize, Serialize};
 
-use super::{CosineSchedule, LinearBetaSchedule, Schedule, ScheduleError};
+use super::discrete::Origin;
+use super::{
+    CosineSchedule, DiscreteSchedule, EdmSchedule, LinearBetaSchedule, Schedule, ScheduleError,
+};
+use crate::Amplitudes;
 
 /// A schedule as it is written in experiment files and next to weights.
 ///
-/// Every key is required and an unknown one is an error. The numbers are checked when a file is
-/// read; a value built in code is checked by [`validate`](Self::validate).
+/// It holds the schedule that a file describes, checked and with its table built once. Every key of
+/// a kind is required and an unknown one is an error.
 ///
 /// ```toml
-/// kind = "cosine"            # or: kind = "linear-beta"
-/// log_snr_min = -20.0        #     beta_min = 0.1
-/// log_snr_max = 20.0         #     beta_max = 20.0
+/// kind = "cosine"                     # λ at t = 1 and at t = 0
+/// log_snr_min = -20.0
+/// log_snr_max = 20.0
+///
+/// kind = "linear-beta"                # β at t = 0 and at t = 1
+/// beta_min = 0.1
+/// beta_max = 20.0
+///
+/// kind = "discrete-linear"            # a table of β, as DDPM; first and last entry
+/// entries = 1000
+/// beta_start = 0.0001
+/// beta_end = 0.02
+///
+/// kind = "discrete-scaled-linear"     # √β in equal steps, as latent diffusion
+/// entries = 1000
+/// beta_start = 0.00085
+/// beta_end = 0.012
+///
+/// kind = "discrete-squared-cosine"
+/// entries = 1000
+///
+/// kind = "discrete-betas"             # any table
+/// betas = [0.0001, 0.0002, 0.0003]
+///
+/// kind = "edm"                        # σ at t = 1, in pixel units
+/// sigma_max = 80.0
 /// ```
 ///
 /// # Examples
 ///
 /// ```
-/// use dsno_ode::{NoiseSchedule, Schedule};
+/// use dsno_ode::{CosineSchedule, NoiseSchedule, Schedule};
 ///
 /// let file = "kind = 'cosine'\nlog_snr_min = -20.0\nlog_snr_max = 20.0";
 /// let schedule: NoiseSchedule = toml::from_str(file)?;
-/// assert_eq!(schedule, NoiseSchedule::Cosine { log_snr_min: -20.0, log_snr_max: 20.0 });
+/// assert_eq!(schedule, CosineSchedule::default().into());
 /// assert!((schedule.log_snr(0.0) - 20.0).abs() < 1e-12);
 ///
 /// let reversed = "kind = 'cosine'\nlog_snr_min = 20.0\nlog_snr_max = -20.0";
 /// assert!(toml::from_str::<NoiseSchedule>(reversed).is_err());
 /// # Ok::<(), toml::de::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Unchecked", into = "Unchecked")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Description", into = "Description")]
+#[non_exhaustive]
 pub enum NoiseSchedule {
-    /// [`CosineSchedule`] on a range of log-SNR.
-    Cosine {
-        /// `λ` at `t = 1`, in nats.
-        log_snr_min: f64,
-        /// `λ` at `t = 0`, in nats.
-        log_snr_max: f64,
-    },
-    /// [`LinearBetaSchedule`] with its two rates.
-    LinearBeta {
-        /// `β` at `t = 0`, per unit of time.
-        beta_min: f64,
-        /// `β` at `t = 1`, per unit of time.
-        beta_max: f64,
-    },
+    /// The cosine schedule on a range of log-SNR.
+    Cosine(CosineSchedule),
+    /// The continuous linear-β schedule.
+    LinearBeta(LinearBetaSchedule),
+    /// A table of noise levels.
+    Discrete(DiscreteSchedule),
+    /// The variance-exploding schedule of EDM.
+    Edm(EdmSchedule),
 }
 
 impl NoiseSchedule {
-    /// Checks that the numbers describe a schedule.
-    ///
-    /// # Errors
-    ///
-    /// * [`ScheduleError::LogSnrRange`] for an empty, reversed or non-finite cosine range.
-    /// * [`ScheduleError::BetaRange`] for rates that are not finite with `0 < beta_min <= beta_max`.
-    pub fn validate(&self) -> Result<(), ScheduleError> {
-        match *self {
-            Self::Cosine {
-                log_snr_min,
-                log_snr_max,
-            } => CosineSchedule::new(log_snr_min, log_snr_max).map(drop),
-            Self::LinearBeta { beta_min, beta_max } => {
-                LinearBetaSchedule::new(beta_min, beta_max).map(drop)
-            }
+    fn inner(&self) -> &dyn Schedule {
+        match self {
+            Self::Cosine(schedule) => schedule,
+            Self::LinearBeta(schedule) => schedule,
+            Self::Discrete(schedule) => schedule,
+            Self::Edm(schedule) => schedule,
         }
     }
 }
 
 impl Schedule for NoiseSchedule {
     fn log_snr(&self, t: f64) -> f64 {
-        match *self {
-            Self::Cosine {
-                log_snr_min,
-                log_snr_max,
-            } => CosineSchedule::from_range(log_snr_min, log_snr_max).log_snr(t),
-            Self::LinearBeta { beta_min, beta_max } => {
-                LinearBetaSchedule::from_range(beta_min, beta_max).log_snr(t)
-            }
-        }
-    }
-
-    fn log_snr_rate(&self, t: f64) -> f64 {
-        match *self {
-            Self::Cosine {
-                log_snr_min,
-                log_snr_max,
-            } => CosineSchedule::from_range(log_snr_min, log_snr_max).log_snr_rate(t),
-            Self::LinearBeta { beta_min, beta_max } => {
-                LinearBetaSchedule::from_range(beta_min, beta_max).log_snr_rate(t)
-            }
-        }
+        self.inner().log_snr(t)
     }
 
     fn time_at(&self, log_snr: f64) -> f64 {
-        match *self {
-            Self::Cosine {
-                log_snr_min,
-                log_snr_max,
-            } => CosineSchedule::from_range(log_snr_min, log_snr_max).time_at(log_snr),
-            Self::LinearBeta { beta_min, beta_max } => {
-                LinearBetaSchedule::from_range(beta_min, beta_max).time_at(log_snr)
-            }
-        }
+        self.inner().time_at(log_snr)
+    }
+
+    fn log_snr_rate(&self, t: f64) -> f64 {
+        self.inner().log_snr_rate(t)
+    }
+
+    fn level(&self, log_snr: f64) -> Amplitudes {
+        self.inner().level(log_snr)
+    }
+
+    fn rates(&self, t: f64) -> (f64, f64) {
+        self.inner().rates(t)
     }
 }
 
 impl From<CosineSchedule> for NoiseSchedule {
     fn from(schedule: CosineSchedule) -> Self {
-        Self::Cosine {
-            log_snr_min: schedule.log_snr_min(),
-            log_snr_max: schedule.log_snr_max(),
-        }
+        Self::Cosine(schedule)
     }
 }
 
 impl From<LinearBetaSchedule> for NoiseSchedule {
     fn from(schedule: LinearBetaSchedule) -> Self {
-        Self::LinearBeta {
-            beta_min: schedule.beta_min(),
-            beta_max: schedule.beta_max(),
+        Self::LinearBeta(schedule)
+    }
+}
+
+impl From<DiscreteSchedule> for NoiseSchedule {
+    fn from(schedule: DiscreteSchedule) -> Self {
+        Self::Discrete(schedule)
+    }
+}
+
+impl From<EdmSchedule> for NoiseSchedule {
+    fn from(schedule: EdmSchedule) -> Self {
+        Self::Edm(schedule)
+    }
+}
+
+/// The keys as they stand in a file, before their values were checked.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+enum Description {
+    Cosine {
+        log_snr_min: f64,
+        log_snr_max: f64,
+    },
+    LinearBeta {
+        beta_min: f64,
+        beta_max: f64,
+    },
+    DiscreteLinear {
+        entries: usize,
+        beta_start: f64,
+        beta_end: f64,
+    },
+    DiscreteScaledLinear {
+        entries: usize,
+        beta_start: f64,
+        beta_end: f64,
+    },
+    DiscreteSquaredCosine {
+        entries: usize,
+    },
+    DiscreteBetas {
+        betas: Vec<f64>,
+    },
+    Edm {
+        sigma_max: f64,
+    },
+}
+
+impl TryFrom<Description> for NoiseSchedule {
+    type Error = ScheduleError;
+
+    fn try_from(file: Description) -> Result<Self, ScheduleError> {
+        Ok(match file {
+            Description::Cosine {
+                log_snr_min,
+                log_snr_max,
+            } => CosineSchedule::new(log_snr_min, log_snr_max)?.into(),
+            Description::LinearBeta { beta_min, beta_max } => {
+                LinearBetaSchedule::new(beta_min, beta_max)?.into()
+            }
+            Description::DiscreteLinear {
+                entries,
+                beta_start,
+                beta_end,
+            } => DiscreteSchedule::linear(entries, beta_start, beta_end)?.into(),
+            Description::DiscreteScaledLinear {
+                entries,
+                beta_start,
+                beta_end,
+            } => DiscreteSchedule::scaled_linear(entries, beta_start, beta_end)?.into(),
+            Description::DiscreteSquaredCosine { entries } => {
+                DiscreteSchedule::squared_cosine(entries)?.into()
+            }
+            Description::DiscreteBetas { betas } => DiscreteSchedule::from_betas(&betas)?.into(),
+            Description::Edm { sigma_max } => EdmSchedule::new(sigma_max)?.into(),
+        })
+    }
+}
+
+impl From<NoiseSchedule> for Description {
+    fn from(schedule: NoiseSchedule) -> Self {
+        match schedule {
+            NoiseSchedule::Cosine(cosine) => Self::Cosine {
+                log_snr_min: cosine.log_snr_min(),
+                log_snr_max: cosine.log_snr_max(),
+            },
+            NoiseSchedule::LinearBeta(linear) => Self::LinearBeta {
+                beta_min: linear.beta_min(),
+                beta_max: linear.beta_max(),
+            },
+            NoiseSchedule::Discrete(table) => Self::of_table(&table),
+            NoiseSchedule::Edm(edm) => Self::Edm {
+                sigma_max: edm.sigma_max(),
+            },
         }
     }
 }
 
-/// The same fields as they stand in a file, before their values were checked.
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-enum Unchecked {
-    Cosine { log_snr_min: f64, log_snr_max: f64 },
-    LinearBeta { beta_min: f64, beta_max: f64 },
-}
-
-impl TryFrom<Unchecked> for NoiseSchedule {
-    type Error = ScheduleError;
-
-    fn try_from(file: Unchecked) -> Result<Self, ScheduleError> {
-        let schedule = match file {
-            Unchecked::Cosine {
-                log_snr_min,
-                log_snr_max,
-            } => Self::Cosine {
-                log_snr_min,
-                log_snr_max,
+impl Description {
+    fn of_table(table: &DiscreteSchedule) -> Self {
+        let entries = table.entries();
+        match *table.origin() {
+            Origin::Linear(beta_start, beta_end) => Self::DiscreteLinear {
+                entries,
+                beta_start,
+                beta_end,
             },
-            Unchecked::LinearBeta { beta_min, beta_max } => Self::LinearBeta { beta_min, beta_max },
-        };
-        schedule.validate().map(|()| schedule)
-    }
-}
-
-impl From<NoiseSchedule> for Unchecked {
-    fn from(schedule: NoiseSchedule) -> Self {
-        match schedule {
-            NoiseSchedule::Cosine {
-                log_snr_min,
-                log_snr_max,
-            } => Self::Cosine {
-                log_snr_min,
-                log_snr_max,
+            Origin::ScaledLinear(beta_start, beta_end) => Self::DiscreteScaledLinear {
+                entries,
+                beta_start,
+                beta_end,
             },
-            NoiseSchedule::LinearBeta { beta_min, beta_max } => {
-                Self::LinearBeta { beta_min, beta_max }
-            }
+            Origin::SquaredCosine => Self::DiscreteSquaredCosine { entries },
+            Origin::Betas(ref betas) => Self::DiscreteBetas {
+                betas: betas.to_vec(),
+            },
         }
     }
 }

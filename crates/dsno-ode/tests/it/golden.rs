@@ -35,7 +35,10 @@ fn linear_beta_schedule() {
 
 #[test]
 fn times_kept_from_a_trajectory() {
-    let kept = |kind| TimeGrid::new(kind, 4).expect("steps > 0").times()[1..].to_vec();
+    let kept = |kind| {
+        let grid = TimeGrid::new(kind, 4, &CosineSchedule::default()).expect("steps > 0");
+        grid.times()[1..].to_vec()
+    };
     let part = |key| numbers(&golden(&["schedule", key]));
     assert_agree(&kept(GridKind::Quadratic), &part("quadratic_times"), F32);
     assert_agree(&kept(GridKind::Uniform), &part("uniform_times"), F32);
@@ -70,8 +73,8 @@ fn every_state_of_ddim_on_the_mixture() {
         (GridKind::Uniform, "uniform_8"),
         (GridKind::Quadratic, "quadratic_8"),
     ] {
-        let grid = TimeGrid::new(kind, 8).expect("steps > 0");
         let schedule = CosineSchedule::default();
+        let grid = TimeGrid::new(kind, 8, &schedule).expect("steps > 0");
         let solution = solve(
             &mixture(),
             &Ddim,
@@ -97,8 +100,8 @@ fn error_of_ddim_against_the_exact_flow() {
         (GridKind::Quadratic, "quadratic"),
     ] {
         for steps in [8, 16, 32, 64, 128, 256, 512] {
-            let grid = TimeGrid::new(kind, steps).expect("steps > 0");
             let schedule = CosineSchedule::default();
+            let grid = TimeGrid::new(kind, steps, &schedule).expect("steps > 0");
             let solution = solve(&mixture(), &Ddim, &schedule, &grid, z_1.clone(), &[0.0]);
             let solution = solution.expect("solves");
             assert_eq!(solution.model_calls, steps);

@@ -3,5 +3,6 @@
 mod adaptive;
 mod diffusers;
 mod golden;
+mod levels;
 mod order;
 mod support;

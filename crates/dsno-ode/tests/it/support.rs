@@ -13,8 +13,14 @@ pub(crate) const F32: f64 = 6e-8;
 
 /// Returns the part of `tests/golden/ode.json` under a path of keys.
 pub(crate) fn golden(path: &[&str]) -> Value {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/ode.json");
-    let text = std::fs::read_to_string(file).expect("the golden file is readable");
+    golden_in("ode.json", path)
+}
+
+/// Returns the part of a golden file under a path of keys.
+pub(crate) fn golden_in(name: &str, path: &[&str]) -> Value {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden");
+    let text =
+        std::fs::read_to_string(format!("{folder}/{name}")).expect("the golden file is readable");
     let whole: Value = serde_json::from_str(&text).expect("the golden file is JSON");
     path.iter().fold(whole, |value, key| value[key].clone())
 }

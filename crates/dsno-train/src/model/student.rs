@@ -78,7 +78,7 @@ impl Student {
             weights_sha256,
             run: self.run.clone(),
             times: self.times.clone(),
-            schedule: self.schedule,
+            schedule: self.schedule.clone(),
             architecture: self.architecture.clone(),
         };
         save(folder, &self.network, card)

@@ -81,7 +81,7 @@ impl Teacher {
             weights_sha256,
             run: self.run.clone(),
             prediction: self.prediction,
-            schedule: self.schedule,
+            schedule: self.schedule.clone(),
             architecture: self.architecture.clone(),
         };
         save(folder, &self.network, card)

@@ -51,7 +51,8 @@ pub enum Weighting {
 impl Weighting {
     /// The factor on the squared error of the network's own output at a noise level.
     ///
-    /// An error of `v` is an error of `x` divided by `σ`, one of `ε` divided by `σ/α`.
+    /// An error of `v` is an error of `x` divided by `σ`, one of `ε` divided by `σ/α`, one of the score
+    /// divided by `σ²/α`.
     pub fn of(self, prediction: Prediction, at: Amplitudes) -> f64 {
         let snr = at.log_snr().exp();
         let (alpha, sigma) = (at.alpha(), at.sigma());
@@ -64,6 +65,7 @@ impl Weighting {
             Prediction::X => for_x,
             Prediction::V => for_x * sigma * sigma,
             Prediction::Epsilon => for_x * (sigma / alpha).powi(2),
+            Prediction::Score => for_x * (sigma * sigma / alpha).powi(2),
         }
     }
 }

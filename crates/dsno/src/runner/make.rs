@@ -95,7 +95,7 @@ impl Runner<'_> {
                 let folder = self.folder.join("teacher");
                 let job = TeacherJob {
                     architecture,
-                    schedule: *schedule,
+                    schedule: schedule.clone(),
                     recipe,
                     seed: self.resolved.experiment.seed,
                     images: &images,
@@ -116,7 +116,7 @@ impl Runner<'_> {
                     file: &self.session.home.resolve(path),
                     format,
                     architecture,
-                    schedule: *schedule,
+                    schedule: schedule.clone(),
                     prediction: *prediction,
                 };
                 source.import(&self.teacher_folder(), &self.device)?;

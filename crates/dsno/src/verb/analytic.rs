@@ -64,6 +64,11 @@ impl Analytic {
         })
     }
 
+    /// The schedule on which it is solved.
+    pub(super) const fn schedule(&self) -> &NoiseSchedule {
+        &self.schedule
+    }
+
     /// Channels, height and width of its images.
     pub(super) fn shape(&self) -> [usize; 3] {
         self.shape

@@ -91,7 +91,8 @@ fn analytic(args: &CollectArgs, session: &Session, device: &Device) -> Result<()
         ));
     }
     let analytic = Analytic::open(&args.teacher)?;
-    let grid = TimeGrid::new(grid_kind(&args.grid), args.steps).or_usage("--steps")?;
+    let grid = TimeGrid::new(grid_kind(&args.grid), args.steps, analytic.schedule())
+        .or_usage("--steps")?;
     let source = Source::of_shape(&args.noise, analytic.shape(), 0)?;
     raw(args, session, &source, &|range| {
         analytic.trajectory(source.noise(range, device), &grid, &args.record)
