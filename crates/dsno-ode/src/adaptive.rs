@@ -2,10 +2,12 @@
 //!
 //! [`Dopri5`] holds the options and [`solve_adaptive`] is the driver, the counterpart of
 //! [`solve`](crate::solve) without a grid. The coefficients are in `tableau`, the length of the next
-//! step in `control`, the ODE in `flow` and the loop in `walk`.
+//! step in `control` and `first_step`, the ODE in `flow`, one step in `attempt` and the loop in `walk`.
 
+mod attempt;
 mod control;
 mod error;
+mod first_step;
 mod flow;
 mod record;
 mod tableau;

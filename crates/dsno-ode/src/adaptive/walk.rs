@@ -2,10 +2,11 @@
 
 use burn::tensor::Tensor;
 
+use super::attempt::Attempt;
 use super::control::Controller;
+use super::first_step::first_step;
 use super::flow::{Flow, Place, circle};
 use super::record::Record;
-use super::tableau::{ERROR, NODES, STAGES, WEIGHTS, dense_weights, weighted_sum};
 use super::{AdaptiveError, Dopri5};
 use crate::solve::{Recorded, SolveError, StepReport, is_finite};
 use crate::{Denoiser, Prediction, Schedule, StepError, diffuse};
@@ -129,133 +130,6 @@ fn ends(flow: &Flow<'_>, (start, end): (f64, f64)) -> Result<(Place, Place), Sol
     })
 }
 
-/// A step as it was tried.
-struct Attempt {
-    /// The fifth-order state at its end.
-    state: Tensor<4>,
-    velocities: Vec<Tensor<4>>,
-    /// Error in units of the tolerance; none if it or the state is not finite.
-    error: Option<f64>,
-}
-
-impl Attempt {
-    fn new(
-        flow: &Flow<'_>,
-        method: &Dopri5,
-        (from, to): (Place, Place),
-        start: &Tensor<4>,
-        velocity: &Tensor<4>,
-    ) -> Result<Self, StepError> {
-        let size = to.angle - from.angle;
-        let mut velocities = vec![velocity.clone()];
-        let mut state = start.clone();
-        for stage in 1..STAGES {
-            state = moved(
-                start,
-                &velocities,
-                WEIGHTS[stage].map(|weight| size * weight),
-            );
-            let place = if NODES[stage] < 1.0 {
-                flow.at_angle(from.angle + size * NODES[stage])
-            } else {
-                to
-            };
-            velocities.push(flow.velocity(place, &state)?);
-        }
-        let largest = start.clone().abs().max_pair(state.clone().abs());
-        let unit = largest * method.rtol + method.atol;
-        let estimate = weighted_sum(&velocities, ERROR.map(|weight| size * weight));
-        let estimate = estimate.unwrap_or_else(|| state.zeros_like());
-        Ok(Self {
-            error: worst(estimate / unit, &state),
-            state,
-            velocities,
-        })
-    }
-
-    /// Interpolates the state at a place inside the step.
-    fn inside(&self, start: &Tensor<4>, (from, to): (Place, Place), at: Place) -> Tensor<4> {
-        let size = to.angle - from.angle;
-        let fraction = (at.angle - from.angle) / size;
-        moved(
-            start,
-            &self.velocities,
-            dense_weights(fraction).map(|weight| size * weight),
-        )
-    }
-
-    /// Returns state and velocity at the end of the step.
-    fn end(mut self) -> (Tensor<4>, Tensor<4>) {
-        let velocity = self.velocities.pop();
-        (
-            self.state,
-            velocity.expect("invariant: a step has seven stages"),
-        )
-    }
-}
-
-/// Returns `start + Σ_i weights_i velocities_i`.
-fn moved(
-    start: &Tensor<4>,
-    velocities: &[Tensor<4>],
-    weights: impl IntoIterator<Item = f64>,
-) -> Tensor<4> {
-    match weighted_sum(velocities, weights) {
-        Some(way) => start.clone() + way,
-        None => start.clone(),
-    }
-}
-
-/// Returns the largest root mean square of a sample, unless it or `state` is not finite.
-///
-/// Everything is reduced on the device; the host reads one number.
-fn worst(ratio: Tensor<4>, state: &Tensor<4>) -> Option<f64> {
-    let mean_squares = ratio.square().flatten::<2>(1, 3).mean_dim(1);
-    let finite = mean_squares.clone().is_finite().all();
-    let finite = finite.bool_and(state.clone().is_finite().all());
-    let root = mean_squares.max().sqrt();
-    let root = root.mask_fill(finite.bool_not(), -1.0).into_scalar::<f64>();
-    (root >= 0.0).then_some(root)
-}
-
-/// Finds a first step from the size of the state, its velocity and the change of the velocity.
-///
-/// Hairer, Nørsett and Wanner 1993, section II.4, "Starting step size"; one model call.
-fn first_step(
-    flow: &Flow<'_>,
-    method: &Dopri5,
-    (start, stop): (Place, Place),
-    state: &Tensor<4>,
-    velocity: &Tensor<4>,
-) -> Result<f64, SolveError> {
-    let way = start.angle - stop.angle;
-    if way <= 0.0 {
-        return Ok(1.0);
-    }
-    let unit = state.clone().abs() * method.rtol + method.atol;
-    let size_of =
-        |value: Tensor<4>, at: Place| worst(value / unit.clone(), state).ok_or(non_finite(1, at));
-    let state_size = size_of(state.clone(), start)?;
-    let speed = size_of(velocity.clone(), start)?;
-    let trial = if state_size < 1e-5 || speed < 1e-5 {
-        1e-6
-    } else {
-        0.01 * state_size / speed
-    };
-    let trial = trial.min(way);
-    let to = flow.at_angle(start.angle - trial);
-    let next = flow.velocity(to, &moved(state, std::slice::from_ref(velocity), [-trial]));
-    let next = next.map_err(|cause| failed(1, start, cause))?;
-    let bend = size_of(next - velocity.clone(), to)? / trial;
-    let largest = speed.max(bend);
-    let size = if largest <= 1e-15 {
-        (trial * 1e-3).max(1e-6)
-    } else {
-        (0.01 / largest).powf(0.2)
-    };
-    Ok(size.min(100.0 * trial).min(way))
-}
-
 fn report(flow: &Flow<'_>, from: Place, to: Place) -> StepReport {
     StepReport {
         t: from.t,
@@ -268,7 +142,7 @@ fn report(flow: &Flow<'_>, from: Place, to: Place) -> StepReport {
     }
 }
 
-const fn failed(step: usize, from: Place, cause: StepError) -> SolveError {
+pub(super) const fn failed(step: usize, from: Place, cause: StepError) -> SolveError {
     SolveError::Step {
         step,
         t: from.t,
@@ -277,7 +151,7 @@ const fn failed(step: usize, from: Place, cause: StepError) -> SolveError {
     }
 }
 
-const fn non_finite(step: usize, at: Place) -> SolveError {
+pub(super) const fn non_finite(step: usize, at: Place) -> SolveError {
     SolveError::NonFinite {
         step,
         t: at.t,
