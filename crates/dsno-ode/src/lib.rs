@@ -92,6 +92,6 @@ pub use schedule::{
     CosineSchedule, DiscreteSchedule, EdmSchedule, LinearBetaSchedule, NoiseSchedule, Schedule,
     ScheduleError,
 };
-pub use solve::{Recorded, Solution, SolveError, StepReport, solve, solve_each};
+pub use solve::{Recorded, Solution, SolveError, StepReport, planned_calls, solve, solve_each};
 pub use solver::{Ddim, Solver, StepError, ddim_step};
 pub use step::Step;

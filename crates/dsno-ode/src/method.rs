@@ -6,7 +6,9 @@ use std::str::FromStr;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::{Ddim, Denoiser, Schedule, Solution, SolveError, Solver, Step, TimeGrid, solve};
+use crate::{
+    Ddim, Denoiser, Schedule, Solution, SolveError, Solver, TimeGrid, planned_calls, solve,
+};
 
 /// Declares the names once and dispatches on them.
 macro_rules! methods {
@@ -23,7 +25,8 @@ macro_rules! methods {
         ///
         /// let method: Method = "ddim".parse()?;
         /// assert_eq!(method, Method::Ddim);
-        /// assert_eq!(method.calls(&CosineSchedule::default(), &TimeGrid::uniform(16)?), 16);
+        /// let (schedule, grid) = (CosineSchedule::default(), TimeGrid::uniform(16)?);
+        /// assert_eq!(method.calls(&schedule, &grid, &[1.0, 0.5, 0.0])?, 16);
         /// let error = "ddmi".parse::<Method>().expect_err("no such solver");
         /// assert!(error.to_string().contains("ddim"));
         /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -52,11 +55,20 @@ macro_rules! methods {
                 }
             }
 
-            /// Returns the number of model calls of a solve over `grid`, without recorded times
-            /// between grid times.
-            pub fn calls(self, schedule: &dyn Schedule, grid: &TimeGrid) -> usize {
+            /// Returns the exact number of model calls of a solve over `grid`; see
+            /// [`planned_calls`].
+            ///
+            /// # Errors
+            ///
+            /// [`SolveError::RecordOutsideGrid`] for a recorded time that `grid` does not reach.
+            pub fn calls(
+                self,
+                schedule: &dyn Schedule,
+                grid: &TimeGrid,
+                record: &[f64],
+            ) -> Result<usize, SolveError> {
                 match self {
-                    $(Self::$variant => calls(&$solver, schedule, grid),)+
+                    $(Self::$variant => planned_calls(&$solver, schedule, grid, record),)+
                 }
             }
 
@@ -128,11 +140,4 @@ impl fmt::Display for Method {
 fn names() -> String {
     let names: Vec<&str> = Method::ALL.iter().map(|method| method.name()).collect();
     names.join(", ")
-}
-
-fn calls<S: Solver>(solver: &S, schedule: &dyn Schedule, grid: &TimeGrid) -> usize {
-    let steps = grid.times().windows(2).enumerate();
-    let step =
-        |(index, pair): (usize, &[f64])| Step::new(schedule, pair[0], pair[1], index, grid.steps());
-    steps.map(|pair| solver.calls(&step(pair))).sum()
 }

@@ -148,6 +148,39 @@ pub fn solve_each<S: Solver>(
     Ok(reports)
 }
 
+/// Returns the exact number of model calls of a solve, without calling the model.
+///
+/// Recorded times between grid times cost a step of their own, each of them once.
+///
+/// # Errors
+///
+/// [`SolveError::RecordOutsideGrid`] as in [`solve`].
+///
+/// # Examples
+///
+/// ```
+/// use dsno_ode::{CosineSchedule, Ddim, TimeGrid, planned_calls};
+///
+/// let (schedule, grid) = (CosineSchedule::default(), TimeGrid::uniform(8)?);
+/// assert_eq!(planned_calls(&Ddim, &schedule, &grid, &[1.0, 0.5, 0.3, 0.0])?, 8 + 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn planned_calls<S: Solver>(
+    solver: &S,
+    schedule: &dyn Schedule,
+    grid: &TimeGrid,
+    record: &[f64],
+) -> Result<usize, SolveError> {
+    let places = places(grid, record)?;
+    let calls = |(index, pair): (usize, &[f64])| {
+        let step = Step::new(schedule, pair[0], pair[1], index, grid.steps());
+        let inside = times_inside(&places, index).into_iter();
+        let extra: usize = inside.map(|time| solver.calls(&step.until(time))).sum();
+        solver.calls(&step) + extra
+    };
+    Ok(grid.times().windows(2).enumerate().map(calls).sum())
+}
+
 /// Takes one step and checks where it led.
 fn take<S: Solver>(
     solver: &S,

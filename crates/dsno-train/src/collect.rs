@@ -6,14 +6,14 @@ use std::path::Path;
 use burn::tensor::Device;
 use dsno_data::noise;
 use dsno_data::store::{Dtype, Provenance, StoreSpec, TrajectoryStore};
-use dsno_ode::{Ddim, Schedule, SolveError, Solver, TimeGrid, solve};
+use dsno_ode::{Schedule, SolveError, TimeGrid};
 use serde_json::{Map, json};
 
 use crate::error::TrainError;
 use crate::lane::together;
 use crate::model::Teacher;
 use crate::observer::{Observer, Outcome, Progress};
-use crate::recipe::{CollectRecipe, Method, Precision};
+use crate::recipe::{CollectRecipe, Precision};
 
 /// All that shapes a set of trajectories.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +46,10 @@ pub fn collect(
     let recipe = job.recipe;
     recipe.validate()?;
     let grid = TimeGrid::new(recipe.grid, recipe.steps, &job.teacher.schedule)?;
-    let mut store = TrajectoryStore::create(job.store, &spec(job))?;
+    let calls = recipe
+        .solver
+        .calls(&job.teacher.schedule, &grid, &recipe.record)?;
+    let mut store = TrajectoryStore::create(job.store, &spec(job, calls))?;
     let total_images = recipe.trajectories;
     let mut images: u64 = (0..store.shards())
         .filter(|&shard| store.is_done(shard))
@@ -116,9 +119,8 @@ fn solve_batch(
     let count = batch.end - batch.start;
     let z_1 = noise::batch(seed, batch, shape(teacher), device);
     let model = teacher.denoiser(labels.clone(), recipe.clamp);
-    let solution = match recipe.solver {
-        Method::Ddim => solve(&model, &Ddim, &teacher.schedule, grid, z_1, &recipe.record)?,
-    };
+    let (solver, schedule) = (recipe.solver, &teacher.schedule);
+    let solution = solver.solve(&model, schedule, grid, z_1, &recipe.record)?;
     let states = solution
         .into_trajectory()
         .into_data()
@@ -143,16 +145,13 @@ fn shape(teacher: &Teacher) -> [usize; 3] {
     [arch.image_channels, arch.image_size, arch.image_size]
 }
 
-fn spec(job: &CollectJob<'_>) -> StoreSpec {
+fn spec(job: &CollectJob<'_>, calls: usize) -> StoreSpec {
     let CollectJob {
         teacher,
         recipe,
         seed,
         ..
     } = *job;
-    let solver = match recipe.solver {
-        Method::Ddim => Ddim.name(),
-    };
     let other = Map::from_iter([
         ("grid".to_owned(), json!(recipe.grid)),
         ("clamp".to_owned(), json!(recipe.clamp)),
@@ -175,10 +174,11 @@ fn spec(job: &CollectJob<'_>) -> StoreSpec {
         zstd: false,
         classes: teacher.architecture.classes as u32,
         provenance: Provenance {
+            model_calls: calls,
             schedule: json!(teacher.schedule),
             teacher_sha256: teacher.weights_sha256(),
             other,
-            ..Provenance::new(seed, solver, recipe.steps)
+            ..Provenance::new(seed, recipe.solver.name(), recipe.steps)
         },
     }
 }

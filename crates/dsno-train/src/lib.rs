@@ -22,7 +22,7 @@
 //! # Extending
 //!
 //! Watch and stop a run through [`Observer`]. A new loss is a variant of [`Distance`], a new weight
-//! one of [`TimeWeight`] or [`Weighting`], a new solver one of [`Method`]. The crate prints nothing
+//! one of [`TimeWeight`] or [`Weighting`]; solvers are those of `dsno_ode::Method`. The crate prints nothing
 //! and chooses no device; autodiff is switched on in the loop alone.
 //!
 //! # Example
@@ -52,7 +52,7 @@ pub use learning_rate::{Decay, LearningRate};
 pub use model::{ModelError, Student, Teacher};
 pub use observer::{Observer, Outcome, Progress, Silent};
 pub use recipe::{
-    Adam, CollectRecipe, Distance, DistillRecipe, Method, Precision, RecipeError, TeacherRecipe,
+    Adam, CollectRecipe, Distance, DistillRecipe, Precision, RecipeError, TeacherRecipe,
     TimeWeight, Weighting,
 };
 pub use teacher::{TeacherJob, train_teacher};

@@ -13,13 +13,13 @@ use dsno_data::ImageSet;
 use dsno_data::digest::sha256_bytes;
 use dsno_data::picture::Pictures;
 use dsno_data::store::TrajectoryStore;
-use dsno_ode::{CosineSchedule, GridKind, Prediction};
+use dsno_ode::{CosineSchedule, GridKind, Method, Prediction};
 use dsno_operator::{Architecture, Heads, Output, Temporal};
 use dsno_train::checkpoint::{NEWEST, PREVIOUS};
 use dsno_train::{
     Adam, CollectJob, CollectRecipe, Decay, Distance, DistillJob, DistillRecipe, LearningRate,
-    Method, Observer, Outcome, Precision, Progress, Silent, Student, Teacher, TeacherJob,
-    TeacherRecipe, TimeWeight, TrainError, Weighting, collect, distill, train_teacher,
+    Observer, Outcome, Precision, Progress, Silent, Student, Teacher, TeacherJob, TeacherRecipe,
+    TimeWeight, TrainError, Weighting, collect, distill, train_teacher,
 };
 
 type Checked = Result<(), Box<dyn Error>>;
@@ -64,6 +64,7 @@ fn architecture(dropout: f64) -> Architecture {
         attention_resolutions: vec![],
         heads: Heads::Count(1),
         attention_groups: 4,
+        residual_groups: None,
         classes: 0,
         dropout,
         temporal: None,

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use dsno_ode::{GridKind, Method};
 
 use crate::device::DeviceName;
 use crate::experiment::Override;
@@ -107,15 +109,15 @@ pub(crate) struct CollectArgs {
     #[command(flatten)]
     pub(crate) noise: NoiseArgs,
     /// Solver
-    #[arg(long, default_value = "ddim", value_parser = ["ddim"])]
-    pub(crate) solver: String,
+    #[arg(long, default_value = "ddim", value_parser = methods())]
+    pub(crate) solver: Method,
     /// Steps of the solver
     #[arg(long)]
     pub(crate) steps: usize,
     /// Spacing of the steps in time
-    #[arg(long, value_parser = ["uniform", "quadratic"])]
-    pub(crate) grid: String,
-    /// Times to record, from 1 (noise) to 0 (image), each on the grid
+    #[arg(long, value_parser = grids())]
+    pub(crate) grid: GridKind,
+    /// Times to record, from 1 (noise) to 0 (image); one between grid times costs a step of its own
     #[arg(long, value_name = "T0,T1,…", value_delimiter = ',', required = true)]
     pub(crate) record: Vec<f64>,
     /// Leave images that a network predicts as they are, instead of clamping them to [-1, 1]
@@ -143,12 +145,15 @@ pub(crate) struct SampleArgs {
     /// Times to give states at, instead of the model's own
     #[arg(long, value_name = "T0,T1,…", value_delimiter = ',')]
     pub(crate) times: Option<Vec<f64>>,
+    /// Solver of a teacher's ODE; ddim if left out
+    #[arg(long, value_parser = methods())]
+    pub(crate) solver: Option<Method>,
     /// Steps of a teacher's solver; 64 if left out
     #[arg(long)]
     pub(crate) steps: Option<usize>,
     /// Spacing of a teacher's steps; uniform if left out
-    #[arg(long, value_parser = ["uniform", "quadratic"])]
-    pub(crate) grid: Option<String>,
+    #[arg(long, value_parser = grids())]
+    pub(crate) grid: Option<GridKind>,
     /// Leave a teacher's predicted images as they are, instead of clamping them to [-1, 1]
     #[arg(long)]
     pub(crate) unclamped: bool,
@@ -212,4 +217,26 @@ pub(crate) struct ListArgs {
     /// Print the list as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Reads the name of a solver; the help lists them all.
+fn methods() -> impl TypedValueParser<Value = Method> {
+    named(Method::ALL, Method::name)
+}
+
+/// Reads the name of a grid; the help lists them all.
+fn grids() -> impl TypedValueParser<Value = GridKind> {
+    named(GridKind::ALL, GridKind::name)
+}
+
+/// Reads one of `all` by its name.
+fn named<T: Copy + Send + Sync + 'static>(
+    all: &'static [T],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    let names = PossibleValuesParser::new(all.iter().map(|&value| name(value)));
+    names.try_map(move |found| {
+        let named = all.iter().copied().find(|&value| name(value) == found);
+        named.ok_or("no such name")
+    })
 }

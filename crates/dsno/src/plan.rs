@@ -83,7 +83,10 @@ impl Plan {
             .collect();
         let names: Vec<&str> = resolved.students.iter().map(|s| s.name.as_str()).collect();
         let sample = experiment.sample.as_ref().map(|settings| {
-            let teacher_steps = experiment.evaluate.as_ref().map(|e| &e.teacher);
+            let teacher_steps = experiment
+                .evaluate
+                .as_ref()
+                .map(|e| (&e.teacher, &e.endpoint));
             Key::of("sample", &(settings, seed, teacher_steps, &names), &models)
         });
         let features = experiment

@@ -1,9 +1,10 @@
 //! One interface to everything that turns noise into images.
 
 use burn::tensor::Tensor;
-use dsno_ode::{Ddim, GridKind, TimeGrid, solve};
+use dsno_ode::{GridKind, Method, TimeGrid};
 use dsno_operator::{Architecture, ArchitectureError};
-use dsno_train::{Student, Teacher};
+use dsno_train::{CollectRecipe, Student, Teacher};
+use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, While};
 
@@ -33,28 +34,75 @@ pub(crate) trait Sampler: Sync {
     fn images(&self, noise: Tensor<4>, labels: Option<&[u32]>) -> Result<Tensor<4>, Failure>;
 }
 
-/// A teacher, solved by DDIM on a grid.
+/// How a teacher's ODE is solved.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Solve {
+    /// The solver.
+    pub(crate) solver: Method,
+    /// How its steps are spaced in time.
+    pub(crate) grid: GridKind,
+    /// Its steps.
+    pub(crate) steps: usize,
+    /// Whether predicted images are clamped to `[-1, 1]`.
+    pub(crate) clamp: bool,
+}
+
+impl From<&CollectRecipe> for Solve {
+    fn from(recipe: &CollectRecipe) -> Self {
+        Self {
+            solver: recipe.solver,
+            grid: recipe.grid,
+            steps: recipe.steps,
+            clamp: recipe.clamp,
+        }
+    }
+}
+
+impl Solve {
+    /// Name of the sampler in reports: solver and steps, and the grid unless it is uniform.
+    pub(crate) fn name(&self) -> String {
+        let Self {
+            solver,
+            grid,
+            steps,
+            clamp,
+        } = self;
+        let grid = match grid {
+            GridKind::Uniform => String::new(),
+            other => format!("-{other}"),
+        };
+        let unclamped = if *clamp { "" } else { "-unclamped" };
+        format!("teacher-{solver}-{steps}{grid}{unclamped}")
+    }
+}
+
+/// A teacher with a solver.
 #[derive(Debug)]
 pub(crate) struct TeacherSampler<'a> {
     teacher: &'a Teacher,
+    solve: Solve,
     grid: TimeGrid,
-    clamp: bool,
+    calls: usize,
 }
 
 impl<'a> TeacherSampler<'a> {
-    /// A sampler of `steps` model calls.
-    pub(crate) fn new(
-        teacher: &'a Teacher,
-        grid: GridKind,
-        steps: usize,
-        clamp: bool,
-    ) -> Result<Self, Failure> {
-        let grid = TimeGrid::new(grid, steps, &teacher.schedule)
-            .or_usage("the teacher's time grid")?;
+    /// A sampler that solves the teacher's ODE.
+    ///
+    /// # Errors
+    ///
+    /// A usage failure if there is no such grid.
+    pub(crate) fn new(teacher: &'a Teacher, solve: Solve) -> Result<Self, Failure> {
+        let schedule = &teacher.schedule;
+        let grid = TimeGrid::new(solve.grid, solve.steps, schedule);
+        let grid = grid.or_usage("the teacher's time grid")?;
+        let calls = solve.solver.calls(schedule, &grid, &[]);
+        let calls = calls.while_doing("planning the solve")?;
         Ok(Self {
             teacher,
+            solve,
             grid,
-            clamp,
+            calls,
         })
     }
 
@@ -70,15 +118,15 @@ impl<'a> TeacherSampler<'a> {
 
 impl Sampler for TeacherSampler<'_> {
     fn name(&self) -> String {
-        format!("teacher-ddim-{}", self.grid.steps())
+        self.solve.name()
     }
 
     fn nfe(&self) -> usize {
-        self.grid.steps()
+        self.calls
     }
 
     fn unet_passes(&self) -> f64 {
-        self.grid.steps() as f64
+        self.calls as f64
     }
 
     fn times(&self) -> Vec<f64> {
@@ -91,19 +139,14 @@ impl Sampler for TeacherSampler<'_> {
         labels: Option<&[u32]>,
         times: &[f64],
     ) -> Result<Tensor<5>, Failure> {
-        let denoiser = self
-            .teacher
-            .denoiser(labels.map(<[u32]>::to_vec), self.clamp);
-        let solution = solve(
-            &denoiser,
-            &Ddim,
-            &self.teacher.schedule,
-            &self.grid,
-            noise,
-            times,
-        )
-        .while_doing("solving the teacher's ODE")?;
-        Ok(solution.into_trajectory())
+        let labels = labels.map(<[u32]>::to_vec);
+        let denoiser = self.teacher.denoiser(labels, self.solve.clamp);
+        let schedule = &self.teacher.schedule;
+        let solver = self.solve.solver;
+        let solution = solver.solve(&denoiser, schedule, &self.grid, noise, times);
+        Ok(solution
+            .while_doing("solving the teacher's ODE")?
+            .into_trajectory())
     }
 
     fn images(&self, noise: Tensor<4>, labels: Option<&[u32]>) -> Result<Tensor<4>, Failure> {

@@ -67,8 +67,8 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// Describes a solver with one model call a step; the remaining facts are empty, to be filled
-    /// in, except for the version, which is this crate's.
+    /// Describes a solver with one model call a step, unless that is set to another number; the
+    /// remaining facts are empty, to be filled in, except for the version, which is this crate's.
     pub fn new(seed: u64, solver: impl Into<String>, steps: usize) -> Self {
         Self {
             seed,

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// How a grid of a given number of steps spreads its times.
@@ -48,4 +50,25 @@ pub enum GridKind {
     LogSnr,
     /// Equal steps in the seventh root of `σ/α`.
     Karras,
+}
+
+impl GridKind {
+    /// Every kind.
+    pub const ALL: &[Self] = &[Self::Uniform, Self::Quadratic, Self::LogSnr, Self::Karras];
+
+    /// Returns the name by which files and flags call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Uniform => "uniform",
+            Self::Quadratic => "quadratic",
+            Self::LogSnr => "log-snr",
+            Self::Karras => "karras",
+        }
+    }
+}
+
+impl fmt::Display for GridKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }

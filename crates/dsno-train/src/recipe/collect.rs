@@ -1,6 +1,6 @@
 //! How a teacher's trajectories are made.
 
-use dsno_ode::GridKind;
+use dsno_ode::{GridKind, Method};
 use serde::{Deserialize, Serialize};
 
 use super::{RecipeError, range};
@@ -11,13 +11,14 @@ use super::{RecipeError, range};
 pub struct CollectRecipe {
     /// Number of trajectories.
     pub trajectories: u64,
-    /// The method.
+    /// The solver.
     pub solver: Method,
-    /// Steps of the solver; the teacher is called once per step.
+    /// Steps of the solver; how many calls of the teacher one costs depends on the solver.
     pub steps: usize,
     /// Where the steps lie in time.
     pub grid: GridKind,
-    /// Times to keep, falling from 1 (the noise) to 0 (the image); each must be on the grid.
+    /// Times to keep, falling from 1 (the noise) to 0 (the image); one that is not on the grid costs
+    /// a step of its own.
     pub record: Vec<f64>,
     /// Clamp the predicted clean image to `[-1, 1]` in every step.
     pub clamp: bool,
@@ -27,14 +28,6 @@ pub struct CollectRecipe {
     pub shard_trajectories: u64,
     /// How states are stored.
     pub precision: Precision,
-}
-
-/// ODE solvers by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// Deterministic DDIM (Song et al. 2021, arXiv:2010.02502).
-    Ddim,
 }
 
 /// Number formats of stored states.

@@ -1,7 +1,9 @@
 //! The `[evaluate]` section.
 
-use dsno_ode::GridKind;
+use dsno_ode::{GridKind, Method};
 use serde::{Deserialize, Serialize};
+
+use crate::sampler::Solve;
 
 /// What is measured, and on how many samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,21 +20,49 @@ pub(crate) struct EvaluateSettings {
     /// Calls at batch 1 whose median is the latency.
     pub(crate) latency_repeats: usize,
     /// The teacher's own samplers.
-    pub(crate) teacher: TeacherSampling,
+    pub(crate) teacher: Vec<TeacherSampling>,
+    /// What paired errors are measured against, if not the solver that trajectories are collected
+    /// with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) endpoint: Option<Solve>,
     /// The space in which distances are measured.
     pub(crate) features: Features,
 }
 
-/// The teacher as a sampler: DDIM on a grid.
+/// The teacher as a sampler, with one solver and several numbers of steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TeacherSampling {
+    /// The solver.
+    pub(crate) solver: Method,
     /// How the steps are spaced in time.
     pub(crate) grid: GridKind,
     /// Whether predicted images are clamped to `[-1, 1]`.
     pub(crate) clamp: bool,
-    /// Numbers of steps; each becomes a sampler `teacher-ddim-N`.
+    /// Numbers of steps; each becomes a sampler, `teacher-ddim-N` for example.
     pub(crate) steps: Vec<usize>,
+}
+
+impl EvaluateSettings {
+    /// Every solve of the teacher that is measured.
+    pub(crate) fn solves(&self) -> Vec<Solve> {
+        let each = |sampling: &TeacherSampling| {
+            let TeacherSampling {
+                solver,
+                grid,
+                clamp,
+                ..
+            } = *sampling;
+            let solve = move |&steps: &usize| Solve {
+                solver,
+                grid,
+                steps,
+                clamp,
+            };
+            sampling.steps.iter().map(solve).collect::<Vec<_>>()
+        };
+        self.teacher.iter().flat_map(each).collect()
+    }
 }
 
 /// Where features for the Fréchet distance come from.

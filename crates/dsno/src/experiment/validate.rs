@@ -10,6 +10,7 @@ use super::{
     Train,
 };
 use crate::failure::sentence;
+use crate::sampler::Solve;
 
 impl Experiment {
     /// Checks that the sections make sense together.
@@ -135,10 +136,12 @@ impl EvaluateSettings {
             "evaluate.samples",
         )?;
         unique("evaluate.seeds", &self.seeds)?;
-        unique("evaluate.teacher.steps", &self.teacher.steps)?;
-        for steps in &self.teacher.steps {
-            at_least("evaluate.teacher.steps", *steps, 1)?;
+        let solves = self.solves();
+        for steps in solves.iter().chain(&self.endpoint).map(|s| s.steps) {
+            at_least("evaluate.teacher.steps", steps, 1)?;
         }
+        let names: Vec<String> = solves.iter().map(Solve::name).collect();
+        unique("evaluate.teacher (its samplers)", &names)?;
         match &self.features {
             Features::Pixels { size } => at_least("evaluate.features.size", *size, 1),
             Features::Classifier { .. } | Features::Inception { .. } => Ok(()),

@@ -12,29 +12,26 @@ use crate::gallery::Gallery;
 use crate::model;
 use crate::progress::Meter;
 use crate::report;
-use crate::sampler::{StudentSampler, TeacherSampler};
+use crate::sampler::{Solve, StudentSampler, TeacherSampler};
 use crate::stage::Key;
 
 impl Runner<'_> {
-    /// The teacher as trajectories were collected from it, or else with the most steps evaluated.
-    fn endpoint<'a>(&self, teacher: &'a Teacher) -> Result<TeacherSampler<'a>, Failure> {
+    /// What students are compared with: the solve named by `evaluate.endpoint`, or the one that
+    /// trajectories are collected with, or else the one with the most steps evaluated.
+    fn endpoint(&self) -> Result<Solve, Failure> {
         let experiment = &self.resolved.experiment;
-        if let Some(recipe) = &experiment.collect {
-            return TeacherSampler::new(teacher, recipe.grid, recipe.steps, recipe.clamp);
-        }
-        let sampling = experiment
-            .evaluate
-            .as_ref()
-            .map(|settings| &settings.teacher);
-        let steps = sampling.and_then(|s| s.steps.iter().max().copied());
-        match (sampling, steps) {
-            (Some(sampling), Some(steps)) => {
-                TeacherSampler::new(teacher, sampling.grid, steps, sampling.clamp)
-            }
-            _ => Err(Failure::usage(
-                "`sample` without `collect` needs evaluate.teacher.steps",
-            )),
-        }
+        let settings = experiment.evaluate.as_ref();
+        let named = settings.and_then(|settings| settings.endpoint);
+        let collected = || experiment.collect.as_ref().map(Solve::from);
+        let longest = || {
+            settings?
+                .solves()
+                .into_iter()
+                .max_by_key(|solve| solve.steps)
+        };
+        named.or_else(collected).or_else(longest).ok_or_else(|| {
+            Failure::usage("`sample` without `collect` needs evaluate.endpoint or evaluate.teacher")
+        })
     }
 
     fn students(&self) -> Result<Vec<Student>, Failure> {
@@ -68,7 +65,7 @@ impl Runner<'_> {
         let gallery = Gallery {
             settings,
             seed: experiment.seed,
-            teacher: &self.endpoint(&teacher)?,
+            teacher: &TeacherSampler::new(&teacher, self.endpoint()?)?,
             students: &samplers,
             shape: [teacher.architecture.image_channels, size, size],
             classes: teacher.architecture.classes,
@@ -91,19 +88,13 @@ impl Runner<'_> {
         let extractor = Extractor::open(&settings.features, &self.session.home, &self.device)?;
         extractor.check(&images)?;
         let mut candidates = Vec::new();
-        for &steps in &settings.teacher.steps {
-            let sampling = &settings.teacher;
-            let sampler = TeacherSampler::new(&teacher, sampling.grid, steps, sampling.clamp)?;
-            candidates.push(self.candidate(sampler, &(sampling.grid, steps, sampling.clamp)));
+        for solve in settings.solves() {
+            candidates.push(self.candidate(&teacher, solve)?);
         }
         candidates.sort_by_key(|candidate| candidate.sampler.nfe());
-        let endpoint = match &experiment.collect {
-            None => None,
-            Some(recipe) => {
-                let settings = (recipe.grid, recipe.steps, recipe.clamp);
-                Some(self.candidate(self.endpoint(&teacher)?, &settings))
-            }
-        };
+        let is_paired = settings.endpoint.is_some() || experiment.collect.is_some();
+        let endpoint = is_paired.then(|| self.candidate(&teacher, self.endpoint()?));
+        let endpoint = endpoint.transpose()?;
         let trained = self
             .resolved
             .students
@@ -149,16 +140,12 @@ impl Runner<'_> {
         )
     }
 
-    fn candidate<'a>(
-        &self,
-        sampler: TeacherSampler<'a>,
-        settings: &impl serde::Serialize,
-    ) -> Candidate<'a> {
-        let key = Key::of("teacher-sampler", settings, &[&self.plan.teacher]);
-        Candidate {
-            sampler: Box::new(sampler),
+    fn candidate<'a>(&self, teacher: &'a Teacher, solve: Solve) -> Result<Candidate<'a>, Failure> {
+        let key = Key::of("teacher-sampler", &solve, &[&self.plan.teacher]);
+        Ok(Candidate {
+            sampler: Box::new(TeacherSampler::new(teacher, solve)?),
             key,
-        }
+        })
     }
 
     pub(super) fn report(&self, _meter: &mut Meter) -> Result<Outcome, Failure> {

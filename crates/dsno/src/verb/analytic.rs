@@ -17,7 +17,7 @@ use std::path::Path;
 
 use burn::tensor::Tensor;
 use dsno_ode::analytic::AnalyticTeacher;
-use dsno_ode::{CosineSchedule, Ddim, NoiseSchedule, TimeGrid, solve};
+use dsno_ode::{CosineSchedule, GridKind, Method, NoiseSchedule, TimeGrid};
 use toml::{Table, Value};
 
 use crate::failure::{Failure, While};
@@ -64,25 +64,31 @@ impl Analytic {
         })
     }
 
-    /// The schedule on which it is solved.
-    pub(super) const fn schedule(&self) -> &NoiseSchedule {
-        &self.schedule
-    }
-
     /// Channels, height and width of its images.
     pub(super) fn shape(&self) -> [usize; 3] {
         self.shape
+    }
+
+    /// The grid of its schedule.
+    ///
+    /// # Errors
+    ///
+    /// A usage failure if there is no such grid.
+    pub(super) fn grid(&self, kind: GridKind, steps: usize) -> Result<TimeGrid, Failure> {
+        TimeGrid::new(kind, steps, &self.schedule).or_usage("--steps")
     }
 
     /// States `[B, T, C, H, W]` at the recorded times.
     pub(super) fn trajectory(
         &self,
         noise: Tensor<4>,
+        solver: Method,
         grid: &TimeGrid,
         record: &[f64],
     ) -> Result<Tensor<5>, Failure> {
-        let solution = solve(&self.teacher, &Ddim, &self.schedule, grid, noise, record)
-            .while_doing("solving the teacher's ODE")?;
-        Ok(solution.into_trajectory())
+        let solution = solver.solve(&self.teacher, &self.schedule, grid, noise, record);
+        Ok(solution
+            .while_doing("solving the teacher's ODE")?
+            .into_trajectory())
     }
 }

@@ -5,19 +5,17 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use dsno_data::npy;
-use dsno_ode::TimeGrid;
-use dsno_train::{CollectJob, CollectRecipe, Method, Outcome, Precision, Teacher, collect};
+use dsno_train::{CollectJob, CollectRecipe, Outcome, Precision, Teacher, collect};
 
 use super::analytic::Analytic;
 use super::noise::{Source, check_times};
-use super::sample::grid_kind;
 use crate::args::CollectArgs;
 use crate::evaluation::host;
 use crate::failure::{Failure, While};
 use crate::lane::together;
 use crate::model;
 use crate::runner::Watch;
-use crate::sampler::{Sampler, TeacherSampler};
+use crate::sampler::{Sampler, Solve, TeacherSampler};
 use crate::session::{Session, stopped};
 
 /// Carries out the verb.
@@ -77,7 +75,7 @@ fn network(
     device: &Device,
 ) -> Result<(), Failure> {
     let source = Source::open(&args.noise, &teacher.architecture)?;
-    let sampler = TeacherSampler::new(teacher, grid_kind(&args.grid), args.steps, !args.unclamped)?;
+    let sampler = TeacherSampler::new(teacher, Solve::from(&recipe(args)))?;
     raw(args, session, &source, &|range| {
         let noise = source.noise(range, device);
         sampler.trajectory(noise, source.labels(range), &args.record)
@@ -91,11 +89,15 @@ fn analytic(args: &CollectArgs, session: &Session, device: &Device) -> Result<()
         ));
     }
     let analytic = Analytic::open(&args.teacher)?;
-    let grid = TimeGrid::new(grid_kind(&args.grid), args.steps, analytic.schedule())
-        .or_usage("--steps")?;
+    let grid = analytic.grid(args.grid, args.steps)?;
     let source = Source::of_shape(&args.noise, analytic.shape(), 0)?;
     raw(args, session, &source, &|range| {
-        analytic.trajectory(source.noise(range, device), &grid, &args.record)
+        analytic.trajectory(
+            source.noise(range, device),
+            args.solver,
+            &grid,
+            &args.record,
+        )
     })
 }
 
@@ -104,9 +106,9 @@ fn recipe(args: &CollectArgs) -> CollectRecipe {
     let batch_size = args.noise.batch.max(1);
     CollectRecipe {
         trajectories: args.noise.count.unwrap_or_default() as u64,
-        solver: Method::Ddim,
+        solver: args.solver,
         steps: args.steps,
-        grid: grid_kind(&args.grid),
+        grid: args.grid,
         record: args.record.clone(),
         clamp: !args.unclamped,
         batch_size,

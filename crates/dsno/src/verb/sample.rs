@@ -5,7 +5,7 @@ use std::fs;
 use burn::tensor::Device;
 use dsno_data::npy;
 use dsno_data::picture::Pictures;
-use dsno_ode::GridKind;
+use dsno_ode::{GridKind, Method};
 
 use super::noise::{Source, check_times};
 use crate::args::SampleArgs;
@@ -13,7 +13,7 @@ use crate::evaluation::host;
 use crate::failure::{Failure, While};
 use crate::lane::together;
 use crate::model::Model;
-use crate::sampler::{Sampler, StudentSampler, TeacherSampler};
+use crate::sampler::{Sampler, Solve, StudentSampler, TeacherSampler};
 use crate::session::Session;
 
 /// Steps of a teacher's solver, unless asked otherwise.
@@ -32,16 +32,25 @@ pub(super) fn run(args: &SampleArgs) -> Result<(), Failure> {
     let model = Model::load(&args.model, &device)?;
     let source = Source::open(&args.noise, model.architecture())?;
     let sampler: Box<dyn Sampler + '_> = match &model {
-        Model::Student(_) if args.steps.is_some() || args.grid.is_some() || args.unclamped => {
+        Model::Student(_)
+            if args.solver.is_some()
+                || args.steps.is_some()
+                || args.grid.is_some()
+                || args.unclamped =>
+        {
             return Err(Failure::usage(
-                "--steps, --grid and --unclamped are for teachers; a student takes one call",
+                "--solver, --steps, --grid and --unclamped are for teachers; a student takes one call",
             ));
         }
         Model::Student(student) => Box::new(StudentSampler::new("student", student)),
         Model::Teacher(teacher) => {
-            let kind = grid_kind(args.grid.as_deref().unwrap_or("uniform"));
-            let steps = args.steps.unwrap_or(TEACHER_STEPS);
-            Box::new(TeacherSampler::new(teacher, kind, steps, !args.unclamped)?)
+            let solve = Solve {
+                solver: args.solver.unwrap_or(Method::Ddim),
+                grid: args.grid.unwrap_or(GridKind::Uniform),
+                steps: args.steps.unwrap_or(TEACHER_STEPS),
+                clamp: !args.unclamped,
+            };
+            Box::new(TeacherSampler::new(teacher, solve)?)
         }
     };
     let times = args.times.clone().unwrap_or_else(|| sampler.times());
@@ -125,13 +134,4 @@ fn write(args: &SampleArgs, source: &Source, times: usize, values: &[f32]) -> Re
         println!("{}", path.display());
     }
     Ok(())
-}
-
-/// The kind of grid that a flag names; the command line admits no other.
-pub(super) fn grid_kind(name: &str) -> GridKind {
-    if name == "quadratic" {
-        GridKind::Quadratic
-    } else {
-        GridKind::Uniform
-    }
 }

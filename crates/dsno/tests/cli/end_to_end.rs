@@ -90,7 +90,10 @@ fn a_run_ends_in_a_report() {
         .iter()
         .map(|s| s["name"].as_str().unwrap())
         .collect();
-    assert_eq!(names, ["teacher-ddim-4", "dsno", "no-temporal", "data"]);
+    assert_eq!(
+        names,
+        ["teacher-ddim-4-quadratic", "dsno", "no-temporal", "data"]
+    );
     for sampler in json["samplers"].as_array().unwrap() {
         let name = sampler["name"].as_str().unwrap();
         assert!(
