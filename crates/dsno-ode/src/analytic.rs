@@ -1,15 +1,18 @@
 //! Teachers without a network, whose denoiser is known in closed form.
 //!
-//! [`GaussianMixture`] has an exact score and a smooth flow: solvers are tested on it.
+//! [`Gaussian`] has a flow in closed form. [`GaussianMixture`] has an exact score and a smooth flow,
+//! which [`exact_flow`] follows: solvers are tested on it.
 //! [`IdealDenoiser`] is the best possible teacher of a finite data set. [`AnalyticTeacher`] is the
 //! form in which such a teacher is written in a file. All work on every device and in every float
 //! type of their input; none has trainable parameters.
 
 mod exact_flow;
+mod gaussian;
 mod gaussian_mixture;
 mod ideal_denoiser;
 
 pub use exact_flow::exact_flow;
+pub use gaussian::Gaussian;
 pub use gaussian_mixture::GaussianMixture;
 pub use ideal_denoiser::IdealDenoiser;
 
@@ -27,6 +30,10 @@ use crate::{Amplitudes, Denoiser};
 /// weights = [0.5, 0.5]
 /// means = [[1.0, 0.5], [-1.2, 0.8]]      # one row of C·H·W pixel values per component
 /// stds = [0.25, 0.4]
+///
+/// kind = "gaussian"
+/// mean = [0.3, -0.2]                     # one per pixel value
+/// std = [0.5]                            # one per pixel value, or one for all
 /// ```
 ///
 /// # Examples
@@ -45,6 +52,8 @@ use crate::{Amplitudes, Denoiser};
 pub enum AnalyticTeacher {
     /// A mixture of isotropic normal distributions.
     GaussianMixture(GaussianMixture),
+    /// Independent normal values.
+    Gaussian(Gaussian),
 }
 
 impl AnalyticTeacher {
@@ -52,6 +61,7 @@ impl AnalyticTeacher {
     pub fn dimensions(&self) -> usize {
         match self {
             Self::GaussianMixture(mixture) => mixture.dimensions(),
+            Self::Gaussian(gaussian) => gaussian.dimensions(),
         }
     }
 }
@@ -60,6 +70,7 @@ impl Denoiser for AnalyticTeacher {
     fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
         match self {
             Self::GaussianMixture(mixture) => mixture.denoise(z_t, at),
+            Self::Gaussian(gaussian) => gaussian.denoise(z_t, at),
         }
     }
 }
@@ -112,6 +123,33 @@ pub enum AnalyticError {
     Std {
         /// Position of the component, from 0.
         component: usize,
+        /// The standard deviation found.
+        value: f64,
+    },
+    /// A normal distribution has no value, or its lists differ in length.
+    #[error(
+        "a normal distribution needs at least one mean, and one std per mean or one for all, found \
+         {mean} means and {std} stds"
+    )]
+    GaussianLength {
+        /// Number of means given.
+        mean: usize,
+        /// Number of standard deviations given.
+        std: usize,
+    },
+    /// A mean of a normal distribution is not finite.
+    #[error("mean of value {index} is {value}, expected a finite number")]
+    GaussianMean {
+        /// Position of the value, from 0.
+        index: usize,
+        /// The mean found.
+        value: f64,
+    },
+    /// A standard deviation of a normal distribution is not positive and finite.
+    #[error("std of value {index} is {value}, expected a positive finite number")]
+    GaussianStd {
+        /// Position of the value, from 0.
+        index: usize,
         /// The standard deviation found.
         value: f64,
     },

@@ -1,8 +1,18 @@
 //! The model as solvers see it, and wrappers around it.
+//!
+//! Here is the [`Denoiser`] trait; each wrapper has a file of its own. They nest in any order.
 
 mod clamped;
+mod classifier_free;
+mod conditioned;
+mod conditioning;
+mod dynamic_threshold;
 
 pub use clamped::Clamped;
+pub use classifier_free::ClassifierFree;
+pub use conditioned::Conditioned;
+pub use conditioning::Conditioning;
+pub use dynamic_threshold::DynamicThreshold;
 
 use std::fmt;
 
@@ -12,8 +22,8 @@ use crate::Amplitudes;
 
 /// Predicts the clean image in a noisy state.
 ///
-/// This is all that a solver knows of a model. A network that predicts `ε` or `v` becomes a denoiser
-/// through [`Prediction::to_x`](crate::Prediction::to_x); labels and guidance belong to the
+/// This is all that a solver knows of a model. A network that predicts `ε`, `v` or the score, and is
+/// told the level in its own terms, becomes a denoiser in [`Conditioned`]; labels belong to the
 /// implementing type. Plain functions become denoisers through [`from_fn`].
 ///
 /// The optimal denoiser is the posterior mean `x̂ = E[x | z_t]`.
@@ -107,3 +117,40 @@ impl<F> fmt::Debug for FromFn<F> {
         f.debug_struct("FromFn").finish_non_exhaustive()
     }
 }
+
+/// Why a wrapper around a model cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DenoiserError {
+    /// The scale of guidance is not a number to multiply with.
+    #[error("the guidance scale is {scale}, expected a finite number")]
+    GuidanceScale {
+        /// The scale given.
+        scale: f64,
+    },
+    /// The interval of guidance is reversed.
+    #[error("guidance acts from log-SNR {low} to {high}, expected two numbers in rising order")]
+    GuidanceInterval {
+        /// The noisiest level given, in nats.
+        low: f64,
+        /// The cleanest level given, in nats.
+        high: f64,
+    },
+    /// The percentile of a threshold is not one.
+    #[error(
+        "the percentile of a dynamic threshold is {percentile}, expected above 0 and at most 1"
+    )]
+    Percentile {
+        /// The percentile given.
+        percentile: f64,
+    },
+    /// The largest threshold is below the image range.
+    #[error("the largest dynamic threshold is {largest}, expected at least 1")]
+    LargestThreshold {
+        /// The bound given.
+        largest: f64,
+    },
+}
+
+#[cfg(test)]
+mod tests;

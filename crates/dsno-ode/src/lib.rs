@@ -83,7 +83,10 @@ mod test_support;
 
 pub use adaptive::{AdaptiveError, Dopri5, StepControl, solve_adaptive, solve_adaptive_each};
 pub use amplitudes::Amplitudes;
-pub use denoiser::{Clamped, Denoiser, FromFn, from_fn};
+pub use denoiser::{
+    Clamped, ClassifierFree, Conditioned, Conditioning, Denoiser, DenoiserError, DynamicThreshold,
+    FromFn, from_fn,
+};
 pub use diffuse::{diffuse, diffuse_with};
 pub use grid::{GridError, GridKind, TableSpacing, TimeGrid};
 pub use method::{Method, UnknownMethod};

@@ -6,3 +6,4 @@ mod golden;
 mod levels;
 mod order;
 mod support;
+mod threshold;
