@@ -16,7 +16,17 @@
 //! | how is one step taken?            | [`Solver`]: [`Ddim`]                                    |
 //! | what is kept?                     | the `record` argument of [`solve`], giving [`Solution`] |
 //!
+//! Steps of a fixed grid fix the cost. [`solve_adaptive`] fixes the error instead: [`Dopri5`] chooses
+//! its steps to meet a tolerance and needs no grid.
+//!
 //! # A first solve
+//!
+//! A program needs this crate and burn with a backend, nothing else:
+//!
+//! ```sh
+//! cargo add dsno-ode --path …/crates/dsno-ode
+//! cargo add burn@=0.22.1 --no-default-features --features std,flex    # or wgpu, cuda, …
+//! ```
 //!
 //! The model is a closure; a network is called inside one in the same way. Here it is the exact
 //! denoiser of images that are normal with standard deviation `s`, whose flow only scales the state:

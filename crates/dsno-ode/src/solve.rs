@@ -258,6 +258,13 @@ impl Solution {
         }
     }
 
+    /// Returns the number of attempts that an adaptive solve rejected; 0 on a grid.
+    ///
+    /// The accepted ones are the [`steps`](Self::steps).
+    pub fn rejected(&self) -> usize {
+        self.steps.iter().map(|step| step.rejected).sum()
+    }
+
     /// Stacks the states along a time axis.
     ///
     /// # Shapes

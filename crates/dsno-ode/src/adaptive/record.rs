@@ -46,6 +46,14 @@ impl<'a> Record<'a> {
                 first: start.t,
                 last: end.t,
             })?;
+            // A schedule that is not monotone, or NaN there.
+            if !(end.angle..=start.angle).contains(&place.angle) {
+                return Err(SolveError::LevelNotIncreasing {
+                    t: time,
+                    log_snr: place.log_snr,
+                    previous: start.log_snr,
+                });
+            }
             Ok(Wanted { index, time, place })
         };
         let wanted: Result<Vec<Wanted>, SolveError> = record.iter().enumerate().map(want).collect();

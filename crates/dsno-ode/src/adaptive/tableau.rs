@@ -117,8 +117,8 @@ mod tests {
 
     #[test]
     fn each_row_sums_to_its_node() {
-        for i in 0..STAGES {
-            assert_equal(inner(i, |_| 1.0), NODES[i]);
+        for (i, node) in NODES.into_iter().enumerate() {
+            assert_equal(inner(i, |_| 1.0), node);
         }
     }
 
@@ -138,9 +138,11 @@ mod tests {
         inner(i, ac)
     }
 
+    /// Number of nodes of a tree, its elementary weight at a stage, its density.
+    type Tree = (usize, fn(usize) -> f64, f64);
+
     /// Returns the elementary weights of all trees up to an order, with the density of each tree.
     fn trees(weights: [f64; STAGES], order: usize) -> Vec<(f64, f64)> {
-        type Tree = (usize, fn(usize) -> f64, f64);
         let all: [Tree; 17] = [
             (1, |_| 1.0, 1.0),
             (2, c, 2.0),

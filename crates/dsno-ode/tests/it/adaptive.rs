@@ -36,8 +36,8 @@ fn flows() -> [Flow; 2] {
         states: read(key).chunks(16).map(<[f64]>::to_vec).collect(),
     };
     [
-        flow(Box::new(CosineSchedule::default()), "cosine"),
-        flow(Box::new(LinearBetaSchedule::default()), "linear_beta"),
+        flow(Box::<CosineSchedule>::default(), "cosine"),
+        flow(Box::<LinearBetaSchedule>::default(), "linear_beta"),
     ]
 }
 
