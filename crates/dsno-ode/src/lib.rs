@@ -6,13 +6,15 @@
 //!
 //! # The parts
 //!
-//! Five small parts are chosen independently, and one driver joins them.
+//! Small parts are chosen independently, and one driver joins them.
 //!
 //! | question                          | part                                                    |
 //! |-----------------------------------|---------------------------------------------------------|
-//! | how much noise is there at `t`?   | [`Schedule`]: [`CosineSchedule`], [`LinearBetaSchedule`]|
-//! | what does the model predict?      | [`Denoiser`], with [`Prediction`] for `x`, `ε` and `v`  |
-//! | which times are visited?          | [`TimeGrid`]                                            |
+//! | how much noise is there at `t`?   | [`Schedule`]: [`CosineSchedule`], [`LinearBetaSchedule`], [`DiscreteSchedule`], [`EdmSchedule`] |
+//! | what does the model predict?      | [`Denoiser`], with [`Prediction`] for `x`, `ε`, `v` and the score |
+//! | what is the network told?         | [`Conditioned`]: `λ`, `t`, `σ` or a table's index       |
+//! | how is it steered?                | [`ClassifierFree`], [`Clamped`], [`DynamicThreshold`]   |
+//! | which times are visited?          | [`TimeGrid`]: uniform in `t` or `λ`, Karras, a table's entries, any list |
 //! | how is one step taken?            | [`Solver`]: [`Ddim`]                                    |
 //! | what is kept?                     | the `record` argument of [`solve`], giving [`Solution`] |
 //!

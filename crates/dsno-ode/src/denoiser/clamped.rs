@@ -13,6 +13,8 @@ use crate::Amplitudes;
 /// x̂ = min(max(x̂_model, −1), 1)          per pixel
 /// ```
 ///
+/// NaN and infinity are not held but become NaN, so that a solve stops on a broken model.
+///
 /// # Examples
 ///
 /// ```
@@ -37,6 +39,9 @@ impl<M: Denoiser> Clamped<M> {
 
 impl<M: Denoiser> Denoiser for Clamped<M> {
     fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
-        self.model.denoise(z_t, at).clamp(-1.0, 1.0)
+        let x_hat = self.model.denoise(z_t, at);
+        // 0, or NaN where the prediction is not finite.
+        let poison = x_hat.clone() * 0.0;
+        x_hat.clamp(-1.0, 1.0) + poison
     }
 }

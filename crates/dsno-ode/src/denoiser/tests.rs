@@ -1,5 +1,7 @@
 use std::cell::Cell;
 
+use burn::tensor::DType;
+
 use super::*;
 use crate::analytic::GaussianMixture;
 use crate::test_support::{assert_close, f64_tensor, values};
@@ -96,6 +98,18 @@ fn impossible_options_are_refused_with_their_numbers() {
 }
 
 #[test]
+fn clamping_holds_values_and_hides_no_broken_ones() {
+    let model = Clamped::new(from_fn(|z, _| z));
+    let bad = f64_tensor(
+        &[f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.5, -3.0, 2.0],
+        [1, 6, 1, 1],
+    );
+    let x_hat = values(&model.denoise(bad, level(0.0)));
+    assert!(x_hat[..3].iter().all(|value| value.is_nan()), "{x_hat:?}");
+    assert_eq!(x_hat[3..], [0.5, -1.0, 1.0]);
+}
+
+#[test]
 fn a_threshold_of_every_value_is_the_largest_of_the_sample() {
     let model = DynamicThreshold::new(from_fn(|z, _| z), 1.0).expect("inside");
     let x_hat = values(&model.denoise(states(), level(0.0)));
@@ -103,8 +117,44 @@ fn a_threshold_of_every_value_is_the_largest_of_the_sample() {
     for (found, expected) in x_hat.iter().zip(expected) {
         assert!((found - expected).abs() < 1e-15);
     }
+    for bad in [f64::NAN, f64::INFINITY] {
+        let poisoned = f64_tensor(&[bad, 3.0, 0.5, 0.1], [2, 2, 1, 1]);
+        let x_hat = values(&model.denoise(poisoned, level(0.0)));
+        assert!(x_hat[0].is_nan(), "{bad} is hidden");
+        assert_eq!(x_hat[2..], [0.5, 0.1]);
+    }
     let empty = f64_tensor(&[], [0, 2, 1, 1]);
     assert_eq!(model.denoise(empty, level(0.0)).dims(), [0, 2, 1, 1]);
+}
+
+#[test]
+fn a_threshold_is_that_of_the_sorted_values_in_every_float_type() {
+    // Many repeated values, and repeated ones at the quantile itself.
+    let pixels: Vec<f64> = (0..6 * 40)
+        .map(|i| (f64::from(i * i % 17) - 8.0) * f64::from(1 + i / 40))
+        .collect();
+    let z_t = f64_tensor(&pixels, [6, 1, 4, 10]);
+    for percentile in [0.01, 0.3, 0.77, 0.9, 0.995] {
+        let model = DynamicThreshold::new(from_fn(|z, _| z), percentile).expect("inside");
+        let expected = pixels.chunks(40).flat_map(|row| {
+            let mut sorted: Vec<f64> = row.iter().map(|v| v.abs()).collect();
+            sorted.sort_by(f64::total_cmp);
+            let place = percentile * 39.0;
+            let (k, part) = (place.floor() as usize, place.fract());
+            let s = (sorted[k] * (1.0 - part) + sorted[k + 1] * part).max(1.0);
+            row.iter()
+                .map(move |v| v.clamp(-s, s) / s)
+                .collect::<Vec<_>>()
+        });
+        let expected = f64_tensor(&expected.collect::<Vec<_>>(), [6, 1, 4, 10]);
+        assert_close(&model.denoise(z_t.clone(), level(0.0)), &expected, 1e-14);
+        // The values are small integers, exact in every type; the division is rounded.
+        for (dtype, tolerance) in [(DType::F32, 1e-6), (DType::F16, 1e-3), (DType::BF16, 1e-2)] {
+            let found = model.denoise(z_t.clone().cast(dtype), level(0.0));
+            assert_eq!(found.dtype(), dtype);
+            assert_close(&found.cast(DType::F64), &expected, tolerance);
+        }
+    }
 }
 
 /// A network that knows the mixture, sees the state in the units of `seen` and answers `prediction`.
@@ -114,11 +164,13 @@ fn network(prediction: Prediction, z: Tensor<4>, seen: Amplitudes) -> Tensor<4> 
     prediction.target(x_hat, eps_hat, seen)
 }
 
+/// The level that a network concludes from what it is told.
+type Reader = Box<dyn Fn(f64) -> Amplitudes>;
+
 #[test]
 fn every_conditioning_and_prediction_drives_the_same_denoiser() {
     let table = DiscreteSchedule::linear(1000, 1e-4, 0.02).expect("a valid table");
     let (cosine, edm) = (CosineSchedule::default(), EdmSchedule::default());
-    // Each: what is told, and the level that the network concludes from it.
     let at_time = |schedule: &'static str| {
         move |t: f64| match schedule {
             "cosine" => CosineSchedule::default().at(t),
@@ -128,7 +180,6 @@ fn every_conditioning_and_prediction_drives_the_same_denoiser() {
     };
     let entries = table.clone();
     let at_index = move |index: f64| entries.at(entries.time_of(index));
-    type Reader = Box<dyn Fn(f64) -> Amplitudes>;
     let cases: Vec<(Conditioning, Reader)> = vec![
         (Conditioning::log_snr(), Box::new(level)),
         (Conditioning::log_snr().exploding(), Box::new(exploding)),
