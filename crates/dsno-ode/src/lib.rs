@@ -108,5 +108,9 @@ pub use schedule::{
     ScheduleError,
 };
 pub use solve::{Recorded, Solution, SolveError, StepReport, planned_calls, solve, solve_each};
-pub use solver::{Ddim, Solver, StepError, ddim_step};
+pub use solver::{Ddim, Form, SecondOrder, Solver, SolverOrder, StepError, ddim_step};
+pub use solver::{
+    Deis, DeisVariable, DpmMultistep, FinalOrder, History, Middle, Plms, Pndm, SHORT_GRID,
+    StepFunction, ThirdOrder, UniPc, UniPcMemory,
+};
 pub use step::Step;

@@ -4,8 +4,27 @@
 //! counting are in [`solve`](crate::solve). One file per solver.
 
 mod ddim;
+mod deis;
+mod dpm_multistep;
+mod exponential;
+mod final_order;
+mod form;
+mod history;
+mod plms;
+mod pndm;
+#[cfg(test)]
+mod test_multistep;
+mod uni_pc;
 
 pub use ddim::{Ddim, ddim_step};
+pub use deis::{Deis, DeisVariable};
+pub use dpm_multistep::{DpmMultistep, ThirdOrder};
+pub use final_order::{FinalOrder, SHORT_GRID};
+pub use form::{Form, SecondOrder, SolverOrder};
+pub use history::History;
+pub use plms::Plms;
+pub use pndm::{Middle, Pndm};
+pub use uni_pc::{StepFunction, UniPc, UniPcMemory};
 
 use burn::tensor::Tensor;
 

@@ -1,5 +1,7 @@
 //! The observed order of every solver on the exact flow of the Gaussian mixture.
 
+mod multistep;
+
 use dsno_ode::{CosineSchedule, Ddim, LinearBetaSchedule, Schedule, Solver, Step, TimeGrid, solve};
 
 use crate::support::{golden, largest_difference, mixture, numbers, points, values};

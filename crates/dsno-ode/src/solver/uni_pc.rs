@@ -1,0 +1,312 @@
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::exponential::Interval;
+use super::{FinalOrder, Form, History, Solver, SolverOrder, StepError, predict};
+use crate::{Amplitudes, Denoiser, Step};
+
+/// UniPC: a multistep predictor whose steps are corrected afterwards, for one model call per step.
+///
+/// The predictor `UniP-p` integrates the polynomial in `ℓ = λ/2` through the `p` newest predictions,
+/// as [`DpmMultistep`](crate::DpmMultistep) does. The model call at the point where it arrives then
+/// serves twice: it is the newest prediction of the next step, and before that the corrector `UniC-p`
+/// takes the last step again, from its start, with the polynomial through this prediction as well:
+///
+/// ```text
+/// z̃_s = P(z_t; x̂_t, x̂_t₁, …)              UniP-p: p predictions
+/// x̂_s = model(z̃_s)                        the only call
+/// z_s = P(z_t; x̂_t, x̂_t₁, …, x̂_s)         UniC-p: p + 1 predictions
+/// ```
+///
+/// The polynomial is integrated exactly, except where it is linear through two predictions in the
+/// lowest order of each kind (`UniP-2`, `UniC-1`); there the weight of the slope is `½ B(h)`, see
+/// [`StepFunction`].
+///
+/// A solve's states, recorded or last, are the predictor's `z̃_s`: a state is corrected when the next
+/// step starts from it. Of order `p + 1` with the corrector, `p` without. A corrector of order 1 after
+/// the first step leaves an error that is `O(h³)` once, so that a solve with `UniPC-3` is of order 3
+/// unless the first step is shorter than the others, or lies where the prediction hardly changes.
+///
+/// Zhao et al. 2023 (arXiv:2302.04867), the multistep `B(h)` version.
+///
+/// # Examples
+///
+/// ```
+/// use dsno_ode::{Solver, SolverOrder, UniPc};
+///
+/// let solver = UniPc::data(SolverOrder::Second);
+/// assert_eq!((solver.name().as_str(), solver.order()), ("unipc-2-bh2", 3));
+///
+/// let predictor = UniPc { corrector: false, ..solver };
+/// assert_eq!((predictor.name().as_str(), predictor.order()), ("unip-2-bh2", 2));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UniPc {
+    /// The number `p` of predictions in the predictor's polynomial.
+    pub order: SolverOrder,
+    /// Which prediction is interpolated.
+    pub form: Form,
+    /// `B(h)` of the paper.
+    pub step_function: StepFunction,
+    /// Whether steps are corrected.
+    pub corrector: bool,
+    /// What happens to the order at the end of the grid.
+    pub final_order: FinalOrder,
+}
+
+/// `B(h)` of UniPC: how the slope is weighted where it is not integrated exactly.
+///
+/// ```text
+/// B₁(h) = h             StepFunction::Bh1
+/// B₂(h) = e^h − 1       StepFunction::Bh2      −(e^−h − 1) in the data form
+/// ```
+///
+/// The authors recommend `Bh1` for unconditional sampling in few steps and `Bh2` under guidance. It
+/// cancels out of every polynomial that is integrated exactly. In files: `"bh1"`, `"bh2"`.
+///
+/// # Examples
+///
+/// ```
+/// use dsno_ode::StepFunction;
+///
+/// assert_eq!(StepFunction::default(), StepFunction::Bh2);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepFunction {
+    /// The length of the step.
+    Bh1,
+    /// The weight of a constant prediction.
+    #[default]
+    Bh2,
+}
+
+impl UniPc {
+    /// Makes UniPC for `x̂` with published choices: `Bh2`, corrector, lower order at the end.
+    pub fn data(order: SolverOrder) -> Self {
+        Self {
+            order,
+            form: Form::Data,
+            step_function: StepFunction::default(),
+            corrector: true,
+            final_order: FinalOrder::Lower,
+        }
+    }
+
+    /// Makes UniPC for `ε̂`, otherwise as [`data`](Self::data).
+    pub fn noise(order: SolverOrder) -> Self {
+        Self {
+            form: Form::Noise,
+            ..Self::data(order)
+        }
+    }
+
+    /// Returns `M_1, …` for a polynomial of the given degree.
+    fn moments(self, interval: Interval, degree: usize) -> Vec<f64> {
+        if degree != 1 {
+            return (1..=degree).map(|k| interval.moment(k)).collect();
+        }
+        match self.step_function {
+            StepFunction::Bh1 => vec![0.5 * interval.length()],
+            StepFunction::Bh2 => vec![0.5 * interval.moment(0)],
+        }
+    }
+
+    /// Takes the last step again, now that there is a prediction at its end.
+    fn correct(
+        self,
+        last: Crossed,
+        history: &History,
+        prediction: Tensor<4>,
+        at: Amplitudes,
+    ) -> Tensor<4> {
+        let interval = Interval::new(self.form, last.from, at);
+        let (mut predictions, mut positions) = interval.points(history.newest(last.order));
+        predictions.push(prediction);
+        positions.push(1.0);
+        let moments = self.moments(interval, last.order);
+        interval.cross(last.state, &predictions, &positions, &moments)
+    }
+}
+
+/// What [`UniPc`] hands from one step to the next: earlier predictions, and the step to be corrected.
+#[derive(Debug, Clone, Default)]
+pub struct UniPcMemory {
+    history: History,
+    last: Option<Crossed>,
+}
+
+/// A step that was predicted and not yet corrected.
+#[derive(Debug, Clone)]
+struct Crossed {
+    state: Tensor<4>,
+    from: Amplitudes,
+    order: usize,
+}
+
+impl Solver for UniPc {
+    type Memory = UniPcMemory;
+
+    fn name(&self) -> String {
+        let family = if self.corrector { "unipc" } else { "unip" };
+        let function = match self.step_function {
+            StepFunction::Bh1 => "bh1",
+            StepFunction::Bh2 => "bh2",
+        };
+        let form = match self.form {
+            Form::Data => "",
+            Form::Noise => "-noise",
+        };
+        format!("{family}-{}-{function}{form}", self.order.get())
+    }
+
+    fn order(&self) -> usize {
+        self.order.get() + usize::from(self.corrector)
+    }
+
+    fn calls(&self, _step: &Step<'_>) -> usize {
+        1
+    }
+
+    fn start(&self) -> UniPcMemory {
+        UniPcMemory::default()
+    }
+
+    fn step(
+        &self,
+        model: &dyn Denoiser,
+        z_t: Tensor<4>,
+        step: &Step<'_>,
+        memory: UniPcMemory,
+    ) -> Result<(Tensor<4>, UniPcMemory), StepError> {
+        let x_hat = predict(model, &z_t, step.from())?;
+        let prediction = self.form.of(x_hat, &z_t, step.from());
+        let state = match memory.last {
+            // From pure noise (λ = −∞) the polynomial has no scale: the state stays as predicted.
+            Some(last) if last.from.log_snr().is_finite() => {
+                self.correct(last, &memory.history, prediction.clone(), step.from())
+            }
+            _ => z_t,
+        };
+
+        let history = memory.history.with(step, prediction, self.order.get());
+        let order = self.final_order.of(step, self.order, &history);
+        let interval = Interval::new(self.form, step.from(), step.to());
+        let (predictions, positions) = interval.points(history.newest(order));
+        let moments = self.moments(interval, order - 1);
+        let z_s = interval.cross(state.clone(), &predictions, &positions, &moments);
+        let last = self.corrector.then_some(Crossed {
+            state,
+            from: step.from(),
+            order,
+        });
+        Ok((z_s, UniPcMemory { history, last }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::solver::test_multistep::{
+        exact_for_constant_data, exact_for_constant_noise, repeatable, same_in_both_units,
+        starts_in_pure_noise,
+    };
+    use crate::test_support::{assert_close, f64_tensor};
+    use crate::{CosineSchedule, from_fn};
+
+    fn all(form: Form) -> Vec<UniPc> {
+        let mut solvers = Vec::new();
+        for order in [SolverOrder::First, SolverOrder::Second, SolverOrder::Third] {
+            for step_function in [StepFunction::Bh1, StepFunction::Bh2] {
+                for corrector in [false, true] {
+                    solvers.push(UniPc {
+                        form,
+                        step_function,
+                        corrector,
+                        ..UniPc::data(order)
+                    });
+                }
+            }
+        }
+        solvers
+    }
+
+    #[test]
+    fn a_constant_prediction_is_solved_exactly() {
+        for solver in all(Form::Data) {
+            exact_for_constant_data(&solver);
+        }
+        for solver in all(Form::Noise) {
+            exact_for_constant_noise(&solver);
+        }
+    }
+
+    #[test]
+    fn a_step_can_be_taken_to_two_ends() {
+        for solver in all(Form::Data).into_iter().chain(all(Form::Noise)) {
+            repeatable(&solver);
+        }
+    }
+
+    #[test]
+    fn a_step_that_ends_without_noise_is_the_prediction_itself() {
+        let schedule = crate::LinearBetaSchedule::default();
+        let x_hat = f64_tensor(&[0.4, -0.9], [1, 2, 1, 1]);
+        let model = from_fn(|_, _| x_hat.clone());
+        for solver in all(Form::Data) {
+            let z_t = f64_tensor(&[1.0, 2.0], [1, 2, 1, 1]);
+            let step = Step::new(&schedule, 0.2, 0.1, 0, 2);
+            let (z_s, memory) = solver
+                .step(&model, z_t, &step, solver.start())
+                .expect("a step");
+            let step = Step::new(&schedule, 0.1, 0.0, 1, 2);
+            let (end, _) = solver.step(&model, z_s, &step, memory).expect("a step");
+            assert_close(&end, &x_hat, 0.0);
+        }
+    }
+
+    #[test]
+    fn the_first_corrector_is_the_trapezoid_in_the_predictions() {
+        // UniC-1 with B₂: the average of the predictions at both ends, held over the step.
+        let schedule = CosineSchedule::default();
+        let model = from_fn(|z_t: Tensor<4>, _| z_t * 0.5);
+        let solver = UniPc::data(SolverOrder::First);
+        let z_t = f64_tensor(&[1.0], [1, 1, 1, 1]);
+        let step = Step::new(&schedule, 0.5, 0.4, 0, 2);
+        let (z_s, memory) = solver
+            .step(&model, z_t.clone(), &step, solver.start())
+            .expect("a step");
+        let next = Step::new(&schedule, 0.4, 0.3, 1, 2);
+        let (_, memory) = solver
+            .step(&model, z_s.clone(), &next, memory)
+            .expect("a step");
+        let average = (z_t.clone() + z_s) * 0.25;
+        let expected = crate::ddim_step(z_t, average, step.from(), step.to()).expect("a step");
+        let corrected = memory.last.expect("a step was taken").state;
+        assert_close(&corrected, &expected, 1e-15);
+    }
+
+    #[test]
+    fn the_data_form_starts_in_pure_noise() {
+        for solver in all(Form::Data) {
+            starts_in_pure_noise(&solver);
+        }
+    }
+
+    #[test]
+    fn units_do_not_matter() {
+        for solver in all(Form::Data).into_iter().chain(all(Form::Noise)) {
+            same_in_both_units(&solver);
+        }
+    }
+
+    #[test]
+    fn names_say_what_differs() {
+        let names: Vec<String> = all(Form::Noise).iter().map(Solver::name).collect();
+        assert_eq!(names[0], "unip-1-bh1-noise");
+        assert_eq!(names[11], "unipc-3-bh2-noise");
+        let unique: std::collections::HashSet<_> = names.iter().collect();
+        assert_eq!(unique.len(), 12);
+    }
+}
