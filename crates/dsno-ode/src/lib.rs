@@ -108,6 +108,11 @@ pub use schedule::{
     ScheduleError,
 };
 pub use solve::{Recorded, Solution, SolveError, StepReport, planned_calls, solve, solve_each};
+pub use solver::{
+    Churn, ChurnedHeun, DpmSolverPlanned, DpmSolverSinglestep, Euler, Heun, NoiseSource, Rk4,
+    SinglestepPlan, SolverOptionError, Stages, StochasticDdim, dpm_solver_1_step,
+    dpm_solver_2_step, dpm_solver_3_step, state_rate,
+};
 pub use solver::{Ddim, Form, SecondOrder, Solver, SolverOrder, StepError, ddim_step};
 pub use solver::{
     Deis, DeisVariable, DpmMultistep, FinalOrder, History, Middle, Plms, Pndm, SHORT_GRID,

@@ -3,27 +3,52 @@
 //! A solver is a formula for one interval `t → s`; the loop over a grid, the recording and the
 //! counting are in [`solve`](crate::solve). One file per solver.
 
+mod churn;
+mod churned_heun;
 mod ddim;
 mod deis;
 mod dpm_multistep;
+mod dpm_singlestep;
+mod euler;
 mod exponential;
 mod final_order;
 mod form;
+mod heun;
 mod history;
+mod noise_source;
+mod option_error;
 mod plms;
 mod pndm;
+mod rk4;
+mod state_rate;
+mod stochastic_ddim;
 #[cfg(test)]
 mod test_multistep;
+#[cfg(test)]
+mod test_steps;
 mod uni_pc;
 
+pub use churn::Churn;
+pub use churned_heun::ChurnedHeun;
 pub use ddim::{Ddim, ddim_step};
 pub use deis::{Deis, DeisVariable};
 pub use dpm_multistep::{DpmMultistep, ThirdOrder};
+pub use dpm_singlestep::{
+    DpmSolverPlanned, DpmSolverSinglestep, SinglestepPlan, Stages, dpm_solver_1_step,
+    dpm_solver_2_step, dpm_solver_3_step,
+};
+pub use euler::Euler;
 pub use final_order::{FinalOrder, SHORT_GRID};
 pub use form::{Form, SecondOrder, SolverOrder};
+pub use heun::Heun;
 pub use history::History;
+pub use noise_source::NoiseSource;
+pub use option_error::SolverOptionError;
 pub use plms::Plms;
 pub use pndm::{Middle, Pndm};
+pub use rk4::Rk4;
+pub use state_rate::state_rate;
+pub use stochastic_ddim::StochasticDdim;
 pub use uni_pc::{StepFunction, UniPc, UniPcMemory};
 
 use burn::tensor::Tensor;
@@ -170,5 +195,37 @@ pub enum StepError {
         state: [usize; 4],
         /// `[B, C, H, W]` of the prediction.
         prediction: [usize; 4],
+    },
+    /// A noise source answered with another shape than it was asked for.
+    #[error(
+        "the noise source gives shape {noise:?} for a state of shape {state:?}, expected the same"
+    )]
+    NoiseShape {
+        /// `[B, C, H, W]` of the state.
+        state: [usize; 4],
+        /// `[B, C, H, W]` of the noise.
+        noise: [usize; 4],
+    },
+    /// A step was to start at more noise than the schedule has.
+    #[error(
+        "noise was to be raised to log-SNR {log_snr}, which the schedule does not reach; lower the \
+         largest sigma at which noise is added"
+    )]
+    BeyondSchedule {
+        /// `λ` after noise is added, in nats.
+        log_snr: f64,
+    },
+    /// A solver that was planned for one grid met a step of another.
+    #[error(
+        "step {step} from time {t} is not in the plan of {planned_steps} steps, expected a solve over \
+         the plan's own grid"
+    )]
+    NotInPlan {
+        /// Number of the step, from 1.
+        step: usize,
+        /// Time at the start of the step.
+        t: f64,
+        /// Steps of the plan.
+        planned_steps: usize,
     },
 }

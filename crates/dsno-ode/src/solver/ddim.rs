@@ -6,10 +6,21 @@ use crate::{Amplitudes, Denoiser, Step};
 /// The deterministic DDIM solver: first order, one model call per step.
 ///
 /// It freezes `x̂` over each interval and is exact where `x̂` is constant. The stochastic sampler of
-/// the same paper (`η > 0`) is another method. DPM-Solver-1 and the Euler method in `σ/α` give the
-/// same step. The formula is that of [`ddim_step`].
+/// the same paper (`η > 0`) is [`StochasticDdim`](crate::StochasticDdim). DPM-Solver-1 and the Euler
+/// method in `σ/α` give the same step. The formula is that of [`ddim_step`].
 ///
 /// Song et al. 2021 (arXiv:2010.02502v4).
+///
+/// # Published code
+///
+/// diffusers' `DDIMScheduler` takes these steps, with three differences. Numbers are largest changes
+/// of the sample in ten steps of a model whose samples reach 1.1.
+///
+/// | option                     | what it does there                                     | effect |
+/// |----------------------------|--------------------------------------------------------|--------|
+/// | `clip_sample`              | clamps `x̂` but mixes it with the `ε̂` of the unclamped one; [`Clamped`](crate::Clamped) recomputes `ε̂` | 0.058, where clamping itself does 0.09 |
+/// | `linspace` spacing         | steps are shorter than the gaps between calls, so the model is told less noise than the state has | 0.13 |
+/// | `set_alpha_to_one = false` | with leading spacing, the last call is made where the solve ends | none: one call is lost |
 ///
 /// # Examples
 ///

@@ -1,6 +1,7 @@
 //! The observed order of every solver on the exact flow of the Gaussian mixture.
 
 mod multistep;
+mod single_step;
 
 use dsno_ode::{CosineSchedule, Ddim, LinearBetaSchedule, Schedule, Solver, Step, TimeGrid, solve};
 

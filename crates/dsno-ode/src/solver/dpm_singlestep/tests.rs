@@ -1,0 +1,264 @@
+use super::*;
+use crate::solver::test_steps::{check_refusals, check_repeats, sigma_time, start, wavy};
+use crate::test_support::assert_close;
+use crate::{Amplitudes, CosineSchedule, Ddim, Prediction, Schedule, SolverOptionError, from_fn};
+
+/// A function of the level, or its antiderivative.
+type Function = fn(f64) -> f64;
+
+const FORMS: [Form; 2] = [Form::Data, Form::Noise];
+const RULES: [SecondOrder; 2] = [SecondOrder::Midpoint, SecondOrder::Heun];
+const ORDERS: [SolverOrder; 3] = [SolverOrder::First, SolverOrder::Second, SolverOrder::Third];
+
+fn take(solver: &impl Solver<Memory = ()>, model: &dyn Denoiser, step: &Step<'_>) -> Tensor<4> {
+    solver.step(model, start(), step, ()).expect("a step").0
+}
+
+/// Makes the model whose prediction in `form` is `value(ℓ)` in every pixel, with `ℓ = λ/2`.
+fn depends_on_level(form: Form, value: Function) -> impl Denoiser {
+    from_fn(move |z_t: Tensor<4>, at: Amplitudes| {
+        let prediction = z_t.ones_like() * value(0.5 * at.log_snr());
+        match form {
+            Form::Data => prediction,
+            Form::Noise => Prediction::Epsilon.to_x(prediction, z_t, at),
+        }
+    })
+}
+
+#[test]
+fn order_one_is_ddim_in_both_forms() {
+    let schedule = CosineSchedule::default();
+    let exploding = sigma_time(80.0);
+    for schedule in [&schedule as &dyn Schedule, &exploding] {
+        let step = Step::alone(schedule, 0.6, 0.3);
+        let expected = take(&Ddim, &wavy(), &step);
+        let solver = |form| DpmSolverSinglestep::new(form, SolverOrder::First);
+        assert_close(&take(&solver(Form::Data), &wavy(), &step), &expected, 0.0);
+        assert_close(
+            &take(&solver(Form::Noise), &wavy(), &step),
+            &expected,
+            1e-13,
+        );
+    }
+}
+
+#[test]
+fn predictions_that_are_polynomials_of_the_level_are_crossed_exactly() {
+    // z_s/σ_s = z_t/σ_t + ∫ e^ℓ x̂ dℓ and z_s/α_s = z_t/α_t − ∫ e^−ℓ ε̂ dℓ, with antiderivatives
+    // e^ℓ (ℓ − 1), −e^−ℓ (ℓ + 1) for ℓ and e^ℓ (ℓ² − 2ℓ + 2), −e^−ℓ (ℓ² + 2ℓ + 2) for ℓ².
+    let schedule = CosineSchedule::default();
+    let step = Step::alone(&schedule, 0.7, 0.45);
+    let (from, to) = (step.from(), step.to());
+    let (start_level, end_level) = (0.5 * from.log_snr(), 0.5 * to.log_snr());
+    let check = |solver: DpmSolverSinglestep, value: Function, primitive: Function| {
+        let integral = primitive(end_level) - primitive(start_level);
+        let expected = match solver.form {
+            Form::Data => (start() / from.sigma() + integral) * to.sigma(),
+            Form::Noise => (start() / from.alpha() - integral) * to.alpha(),
+        };
+        let found = take(&solver, &depends_on_level(solver.form, value), &step);
+        assert_close(&found, &expected, 1e-13);
+    };
+    let third_at = Stages::third_at(0.2, 0.7).expect("inside");
+    let second_at = Stages::second_at(0.3).expect("inside");
+    for form in FORMS {
+        let line: Function = |l| l;
+        let square: Function = |l| l * l;
+        let (line_primitive, square_primitive): (Function, Function) = match form {
+            Form::Data => (
+                |l| l.exp() * (l - 1.0),
+                |l| l.exp() * (l * l - 2.0 * l + 2.0),
+            ),
+            Form::Noise => (
+                |l| -(-l).exp() * (l + 1.0),
+                |l| -(-l).exp() * (l * l + 2.0 * l + 2.0),
+            ),
+        };
+        let with = |stages| DpmSolverSinglestep::with_stages(form, stages);
+        for stages in [Stages::SECOND, second_at, third_at] {
+            check(
+                with(stages).with_rule(SecondOrder::Heun),
+                line,
+                line_primitive,
+            );
+        }
+        for stages in [Stages::THIRD, third_at] {
+            check(with(stages), line, line_primitive);
+            check(
+                with(stages).with_rule(SecondOrder::Heun),
+                square,
+                square_primitive,
+            );
+        }
+    }
+}
+
+#[test]
+fn order_two_is_the_published_algorithm() {
+    let schedule = CosineSchedule::default();
+    let step = Step::alone(&schedule, 0.7, 0.45);
+    let (from, to) = (step.from(), step.to());
+    for r1 in [0.5, 0.3] {
+        let stages = Stages::second_at(r1).expect("inside");
+        let inner = step.inside(r1);
+        let h = step.log_ratio();
+        let z_t = start();
+
+        // DPM-Solver++ 2S: arXiv:2211.01095, Algorithm 1.
+        let m_0 = wavy().denoise(z_t.clone(), from);
+        let u = z_t.clone() * (inner.sigma() / from.sigma())
+            - m_0.clone() * (inner.alpha() * (-r1 * h).exp_m1());
+        let m_1 = wavy().denoise(u, inner);
+        let d = m_0 * (1.0 - 0.5 / r1) + m_1 * (0.5 / r1);
+        let expected = z_t.clone() * (to.sigma() / from.sigma()) - d * (to.alpha() * (-h).exp_m1());
+        let found = take(
+            &DpmSolverSinglestep::with_stages(Form::Data, stages),
+            &wavy(),
+            &step,
+        );
+        assert_close(&found, &expected, 1e-13);
+
+        // DPM-Solver-2: arXiv:2206.00927, Algorithm 1 and its general form.
+        let eps = |z: &Tensor<4>, at| {
+            Prediction::X.to_epsilon(wavy().denoise(z.clone(), at), z.clone(), at)
+        };
+        let e_0 = eps(&z_t, from);
+        let u = z_t.clone() * (inner.alpha() / from.alpha())
+            - e_0.clone() * (inner.sigma() * (r1 * h).exp_m1());
+        let e_1 = eps(&u, inner);
+        let expected = z_t * (to.alpha() / from.alpha())
+            - e_0.clone() * (to.sigma() * h.exp_m1())
+            - (e_1 - e_0) * (0.5 / r1 * to.sigma() * h.exp_m1());
+        let found = take(
+            &DpmSolverSinglestep::with_stages(Form::Noise, stages),
+            &wavy(),
+            &step,
+        );
+        assert_close(&found, &expected, 1e-13);
+    }
+}
+
+#[test]
+fn order_three_is_the_published_algorithm() {
+    // arXiv:2206.00927, Algorithm 2.
+    let schedule = CosineSchedule::default();
+    let step = Step::alone(&schedule, 0.7, 0.45);
+    let (from, to) = (step.from(), step.to());
+    let (r1, r2, h) = (1.0 / 3.0, 2.0 / 3.0, step.log_ratio());
+    let (level_1, level_2) = (step.inside(r1), step.inside(r2));
+    let eps =
+        |z: &Tensor<4>, at| Prediction::X.to_epsilon(wavy().denoise(z.clone(), at), z.clone(), at);
+    let z_t = start();
+    let e_0 = eps(&z_t, from);
+    let u_1 = z_t.clone() * (level_1.alpha() / from.alpha())
+        - e_0.clone() * (level_1.sigma() * (r1 * h).exp_m1());
+    let d_1 = eps(&u_1, level_1) - e_0.clone();
+    let u_2 = z_t.clone() * (level_2.alpha() / from.alpha())
+        - e_0.clone() * (level_2.sigma() * (r2 * h).exp_m1())
+        - d_1 * (level_2.sigma() * r2 / r1 * ((r2 * h).exp_m1() / (r2 * h) - 1.0));
+    let d_2 = eps(&u_2, level_2) - e_0.clone();
+    let expected = z_t * (to.alpha() / from.alpha())
+        - e_0 * (to.sigma() * h.exp_m1())
+        - d_2 * (to.sigma() / r2 * (h.exp_m1() / h - 1.0));
+    let found = take(
+        &DpmSolverSinglestep::new(Form::Noise, SolverOrder::Third),
+        &wavy(),
+        &step,
+    );
+    assert_close(&found, &expected, 1e-13);
+}
+
+#[test]
+fn a_step_to_no_noise_is_the_prediction() {
+    let schedule = sigma_time(80.0);
+    let step = Step::alone(&schedule, 0.1, 0.0);
+    for form in FORMS {
+        for order in ORDERS {
+            let solver = DpmSolverSinglestep::new(form, order);
+            assert_eq!(solver.calls(&step), 1);
+            let expected = wavy().denoise(start(), step.from());
+            assert_close(&take(&solver, &wavy(), &step), &expected, 1e-14);
+        }
+        let (from, to) = (step.from(), step.to());
+        let m = form.of(wavy().denoise(start(), from), &start(), from);
+        let [a, b, c] = [m.clone(), m.clone() * 2.0, m.clone() * 3.0];
+        let one = dpm_solver_1_step(form, start(), m, from, to).expect("a step");
+        for rule in RULES {
+            let pair = &[a.clone(), b.clone()];
+            let two = dpm_solver_2_step(form, rule, start(), pair, 0.5, from, to);
+            assert_close(&two.expect("a step"), &one, 0.0);
+            let all = &[a.clone(), b.clone(), c.clone()];
+            let three = dpm_solver_3_step(form, rule, start(), all, [0.3, 0.6], from, to);
+            assert_close(&three.expect("a step"), &one, 0.0);
+        }
+    }
+}
+
+#[test]
+fn repeats_and_refuses_in_every_variant() {
+    let schedule = CosineSchedule::default();
+    for form in FORMS {
+        for rule in RULES {
+            for order in ORDERS {
+                let solver = DpmSolverSinglestep::new(form, order).with_rule(rule);
+                check_repeats(&solver, &schedule);
+                check_repeats(&solver, &sigma_time(20.0));
+                check_refusals(&solver);
+            }
+        }
+    }
+    let at = |log_snr| Amplitudes::from_log_snr(log_snr);
+    let narrow = start().narrow(0, 0, 1);
+    let pair = &[start(), narrow];
+    let rule = SecondOrder::Heun;
+    let error = dpm_solver_2_step(Form::Data, rule, start(), pair, 0.5, at(-1.0), at(1.0)).err();
+    assert!(matches!(error, Some(StepError::ShapeMismatch { .. })));
+    let error = dpm_solver_1_step(Form::Noise, start(), start(), at(f64::INFINITY), at(1.0)).err();
+    assert!(matches!(error, Some(StepError::NoiselessStart { .. })));
+}
+
+#[test]
+fn names_say_form_order_rule_and_unusual_nodes() {
+    let name = |form, order, rule| DpmSolverSinglestep::new(form, order).with_rule(rule).name();
+    assert_eq!(
+        name(Form::Noise, SolverOrder::Third, SecondOrder::Midpoint),
+        "dpm-solver-3"
+    );
+    assert_eq!(
+        name(Form::Data, SolverOrder::Second, SecondOrder::Heun),
+        "dpm-solver++-2s-heun"
+    );
+    assert_eq!(
+        name(Form::Data, SolverOrder::First, SecondOrder::Heun),
+        "dpm-solver++-1s"
+    );
+    let stages = Stages::third_at(0.25, 0.5)
+        .expect("inside")
+        .with_midpoint_stage();
+    assert_eq!(
+        DpmSolverSinglestep::with_stages(Form::Data, stages).name(),
+        "dpm-solver++-3s(r1=0.25, r2=0.5, midpoint stage)"
+    );
+}
+
+#[test]
+fn nodes_outside_the_step_are_refused() {
+    for r1 in [0.0, 1.0, -0.5, f64::NAN] {
+        assert!(Stages::second_at(r1).is_err());
+    }
+    for (r1, r2) in [
+        (0.5, 0.5),
+        (0.6, 0.5),
+        (0.0, 0.5),
+        (0.5, 1.0),
+        (f64::NAN, 0.5),
+    ] {
+        assert!(matches!(
+            Stages::third_at(r1, r2),
+            Err(SolverOptionError::InnerNodes { .. })
+        ));
+    }
+    assert_eq!(Stages::third_at(0.5, 2.0 / 3.0).expect("inside").order(), 3);
+    assert_eq!(Stages::THIRD.with_midpoint_stage().order(), 3);
+    assert_eq!(Stages::SECOND.with_midpoint_stage(), Stages::SECOND);
+}
