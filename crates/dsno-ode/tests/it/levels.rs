@@ -1,9 +1,14 @@
 //! Tables and grids of noise levels against NumPy and against the lists of diffusers' schedulers.
 
-use dsno_ode::{DiscreteSchedule, EdmSchedule, GridKind, Schedule, TableSpacing, TimeGrid};
+use dsno_ode::{
+    CosineSchedule, Ddim, DiscreteSchedule, EdmSchedule, GridKind, Schedule, TableSpacing,
+    TimeGrid, solve,
+};
 
 use crate::diffusers::{case, table};
-use crate::support::{CLOSED_FORM, assert_agree, golden_in, numbers};
+use crate::support::{
+    CLOSED_FORM, MIXTURE, assert_agree, golden, golden_in, mixture, numbers, points, values,
+};
 
 #[test]
 fn tables_hold_the_published_levels() {
@@ -95,4 +100,22 @@ fn grids_of_levels_on_a_table_have_the_published_sigmas() {
             );
         }
     }
+}
+
+#[test]
+fn a_solve_over_the_same_levels_is_the_same_in_the_units_of_both_processes() {
+    let (preserving, exploding) = (CosineSchedule::default(), EdmSchedule::default());
+    let levels: Vec<f64> = (0..=12).map(|i| -8.5 + 1.5 * f64::from(i)).collect();
+    let run = |schedule: &dyn Schedule| {
+        let grid = TimeGrid::from_log_snr(&levels, schedule).expect("inside");
+        let scale = schedule.level(levels[0]).scale();
+        let start = points(&golden(&["ddim", "z_1"])) * scale;
+        let solved =
+            solve(&mixture(), &Ddim, schedule, &grid, start, grid.times()).expect("solves");
+        let states = solved.states.iter().zip(&levels);
+        states
+            .flat_map(|(z, &log_snr)| values(&(z.clone() / schedule.level(log_snr).scale())))
+            .collect::<Vec<f64>>()
+    };
+    assert_agree(&run(&exploding), &run(&preserving), MIXTURE);
 }
