@@ -13,9 +13,13 @@ use serde::{Deserialize, Serialize};
 /// ```
 ///
 /// The data form is the stable one in few steps and under guidance, because `x̂` stays in the range of
-/// images; the noise form needs signal (`α_t > 0`) to start from. The two agree at first order, where
-/// both are [`Ddim`](crate::Ddim). Lu et al. 2022
-/// (arXiv:2211.01095), section on the two parametrisations. In files: `"data"`, `"noise"`.
+/// images. The noise form divides by `α`: it needs signal to start from, and from almost pure noise its
+/// rounding grows. Over 32 equal times on the cosine schedule, from λ = −20, images in f32 are within
+/// 2e-6 of those in f64 in the data form and within 2e-4 in the noise form. The two agree at first
+/// order, where both are [`Ddim`](crate::Ddim).
+///
+/// Lu et al. 2022 (arXiv:2211.01095), section on the two parametrisations. In files: `"data"`,
+/// `"noise"`.
 ///
 /// # Examples
 ///

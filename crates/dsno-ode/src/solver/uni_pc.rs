@@ -62,8 +62,10 @@ pub struct UniPc {
 /// B₂(h) = e^h − 1       StepFunction::Bh2      −(e^−h − 1) in the data form
 /// ```
 ///
-/// The authors recommend `Bh1` for unconditional sampling in few steps and `Bh2` under guidance. It
-/// cancels out of every polynomial that is integrated exactly. In files: `"bh1"`, `"bh2"`.
+/// The authors recommend `Bh1` for unconditional sampling in few steps and `Bh2` otherwise. It cancels
+/// out of every polynomial that is integrated exactly. On a last step to `σ = 0`, where `h` is
+/// infinite, diffusers' `bh1` gives NaN; here such a step is of first order and needs no `B(h)`. In
+/// files: `"bh1"`, `"bh2"`.
 ///
 /// # Examples
 ///
@@ -95,6 +97,10 @@ impl UniPc {
     }
 
     /// Makes UniPC for `ε̂`, otherwise as [`data`](Self::data).
+    ///
+    /// Start it where there is signal. From λ = −20, over 32 equal times of the cosine schedule, the
+    /// corrector leaves an error of 1.6 on the Gaussian mixture of the tests, at every order, where the
+    /// data form leaves 0.0202, 0.00571 and 0.00555.
     pub fn noise(order: SolverOrder) -> Self {
         Self {
             form: Form::Noise,
@@ -206,107 +212,4 @@ impl Solver for UniPc {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::solver::test_multistep::{
-        exact_for_constant_data, exact_for_constant_noise, repeatable, same_in_both_units,
-        starts_in_pure_noise,
-    };
-    use crate::test_support::{assert_close, f64_tensor};
-    use crate::{CosineSchedule, from_fn};
-
-    fn all(form: Form) -> Vec<UniPc> {
-        let mut solvers = Vec::new();
-        for order in [SolverOrder::First, SolverOrder::Second, SolverOrder::Third] {
-            for step_function in [StepFunction::Bh1, StepFunction::Bh2] {
-                for corrector in [false, true] {
-                    solvers.push(UniPc {
-                        form,
-                        step_function,
-                        corrector,
-                        ..UniPc::data(order)
-                    });
-                }
-            }
-        }
-        solvers
-    }
-
-    #[test]
-    fn a_constant_prediction_is_solved_exactly() {
-        for solver in all(Form::Data) {
-            exact_for_constant_data(&solver);
-        }
-        for solver in all(Form::Noise) {
-            exact_for_constant_noise(&solver);
-        }
-    }
-
-    #[test]
-    fn a_step_can_be_taken_to_two_ends() {
-        for solver in all(Form::Data).into_iter().chain(all(Form::Noise)) {
-            repeatable(&solver);
-        }
-    }
-
-    #[test]
-    fn a_step_that_ends_without_noise_is_the_prediction_itself() {
-        let schedule = crate::LinearBetaSchedule::default();
-        let x_hat = f64_tensor(&[0.4, -0.9], [1, 2, 1, 1]);
-        let model = from_fn(|_, _| x_hat.clone());
-        for solver in all(Form::Data) {
-            let z_t = f64_tensor(&[1.0, 2.0], [1, 2, 1, 1]);
-            let step = Step::new(&schedule, 0.2, 0.1, 0, 2);
-            let (z_s, memory) = solver
-                .step(&model, z_t, &step, solver.start())
-                .expect("a step");
-            let step = Step::new(&schedule, 0.1, 0.0, 1, 2);
-            let (end, _) = solver.step(&model, z_s, &step, memory).expect("a step");
-            assert_close(&end, &x_hat, 0.0);
-        }
-    }
-
-    #[test]
-    fn the_first_corrector_is_the_trapezoid_in_the_predictions() {
-        // UniC-1 with B₂: the average of the predictions at both ends, held over the step.
-        let schedule = CosineSchedule::default();
-        let model = from_fn(|z_t: Tensor<4>, _| z_t * 0.5);
-        let solver = UniPc::data(SolverOrder::First);
-        let z_t = f64_tensor(&[1.0], [1, 1, 1, 1]);
-        let step = Step::new(&schedule, 0.5, 0.4, 0, 2);
-        let (z_s, memory) = solver
-            .step(&model, z_t.clone(), &step, solver.start())
-            .expect("a step");
-        let next = Step::new(&schedule, 0.4, 0.3, 1, 2);
-        let (_, memory) = solver
-            .step(&model, z_s.clone(), &next, memory)
-            .expect("a step");
-        let average = (z_t.clone() + z_s) * 0.25;
-        let expected = crate::ddim_step(z_t, average, step.from(), step.to()).expect("a step");
-        let corrected = memory.last.expect("a step was taken").state;
-        assert_close(&corrected, &expected, 1e-15);
-    }
-
-    #[test]
-    fn the_data_form_starts_in_pure_noise() {
-        for solver in all(Form::Data) {
-            starts_in_pure_noise(&solver);
-        }
-    }
-
-    #[test]
-    fn units_do_not_matter() {
-        for solver in all(Form::Data).into_iter().chain(all(Form::Noise)) {
-            same_in_both_units(&solver);
-        }
-    }
-
-    #[test]
-    fn names_say_what_differs() {
-        let names: Vec<String> = all(Form::Noise).iter().map(Solver::name).collect();
-        assert_eq!(names[0], "unip-1-bh1-noise");
-        assert_eq!(names[11], "unipc-3-bh2-noise");
-        let unique: std::collections::HashSet<_> = names.iter().collect();
-        assert_eq!(unique.len(), 12);
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@
 
 use std::sync::LazyLock;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use dsno_ode::{
     CosineSchedule, Deis, DeisVariable, DiscreteSchedule, DpmMultistep, FinalOrder, Form,
     LinearBetaSchedule, Middle, Plms, Pndm, Schedule, SecondOrder, Solver, SolverOrder, Step,
@@ -258,4 +258,48 @@ fn assert_figure(found: f64, figure: f64) {
         (found / figure - 1.0).abs() < 0.006,
         "found {found:e}, stated {figure:e}"
     );
+}
+
+/// Images in f32 against f64, over 32 equal times from λ = −20. The noise form divides by `α` on the
+/// way, at first by 4.5e-5.
+#[test]
+fn the_data_form_keeps_single_precision_and_the_noise_form_loses_two_digits() {
+    for order in ORDERS {
+        let data = DpmMultistep {
+            final_order: FinalOrder::Lower,
+            ..DpmMultistep::data(order)
+        };
+        assert!(rounding(&data) < 5e-6);
+        assert!(rounding(&UniPc::data(order)) < 5e-6);
+        for variable in [DeisVariable::Time, DeisVariable::Rho, DeisVariable::LogRho] {
+            assert!((1e-4..5e-4).contains(&rounding(&Deis::new(order, variable))));
+        }
+        assert!((1e-4..5e-4).contains(&rounding(&DpmMultistep::noise(order))));
+    }
+}
+
+fn rounding(solver: &impl Solver) -> f64 {
+    let schedule = CosineSchedule::default();
+    let grid = TimeGrid::uniform(32).expect("steps > 0");
+    let end = |z_1| {
+        let solution = solve(&mixture(), solver, &schedule, &grid, z_1, &[0.0]);
+        values(&solution.expect("solves").states[0])
+    };
+    largest_difference(&end(start().cast(DType::F32)), &end(start()))
+}
+
+/// What the documentation of `UniPc::noise` says.
+#[test]
+fn the_corrector_of_the_noise_form_fails_from_almost_pure_noise() {
+    let schedule = CosineSchedule::default();
+    let grid = TimeGrid::uniform(32).expect("steps > 0");
+    let found = |solver: UniPc| error(&solver, &schedule, &grid, &EXACT);
+    for (order, data, noise) in [
+        (SolverOrder::First, 2.02e-2, 1.61),
+        (SolverOrder::Second, 5.71e-3, 1.64),
+        (SolverOrder::Third, 5.55e-3, 1.64),
+    ] {
+        assert_figure(found(UniPc::data(order)), data);
+        assert_figure(found(UniPc::noise(order)), noise);
+    }
 }
