@@ -1,0 +1,42 @@
+//! Networks of 'Elucidating the Design Space of Diffusion-Based Generative Models'.
+//!
+//! Karras et al. 2022 (arXiv:2206.00364) trained DDPM++, NCSN++ and ADM networks inside four
+//! preconditionings. An [`EdmArchitecture`] describes any of them with the keys of its constructor;
+//! weights are a plain state dict of the preconditioned network in safetensors, under their original
+//! names (`model.enc.32x32_conv.weight`, `model.map_layer0.bias`, …).
+//!
+//! The published files are Python pickles that run code when they are opened, which this crate does
+//! not; a state dict is made of one where its Python is at hand:
+//!
+//! ```python
+//! with open("edm-cifar10-32x32-uncond-vp.pkl", "rb") as f:
+//!     network = pickle.load(f)["ema"]
+//! weights = {name: value.float().contiguous() for name, value in network.state_dict().items()}
+//! safetensors.torch.save_file(weights, "weights.safetensors")
+//! ```
+//!
+//! Buffers come along: random Fourier frequencies and the levels of improved DDPM are part of the
+//! model and are used as stored, resampling filters must be those of the architecture.
+//!
+//! | question                          | part                                                     |
+//! |-----------------------------------|----------------------------------------------------------|
+//! | what is the network?              | [`EdmArchitecture`], [`EdmModel`], [`Preconditioning`]   |
+//! | what does it answer?              | [`EdmNetwork::forward`]                                  |
+//! | how does a solver call it?        | [`EdmNetwork::denoiser`], [`EdmDenoiser`]                |
+//! | how do weights get in and out?    | [`EdmArchitecture::load`], [`EdmNetwork::named_weights`] |
+
+mod architecture;
+mod denoiser;
+mod entries;
+mod error;
+mod layer;
+mod network;
+mod plan;
+mod preconditioning;
+mod weights;
+
+pub use architecture::{DecoderType, EdmArchitecture, EdmModel, EmbeddingType, EncoderType};
+pub use denoiser::EdmDenoiser;
+pub use error::{EdmArchitectureError, EdmError};
+pub use network::EdmNetwork;
+pub use preconditioning::Preconditioning;
