@@ -7,8 +7,9 @@ use crate::{Denoiser, Step};
 ///
 /// The time matters. On a schedule whose time is `σ/α` (variance exploding, as in EDM) a step is
 /// exactly that of [`Ddim`](crate::Ddim). On a cosine schedule the state moves along a circle and
-/// Euler follows the tangent. Where the noise starts like `σ ∝ √t` (linear β) the slope is infinite
-/// at `t = 0` and the order is lost there: solve those with DDIM, or in `σ/α`.
+/// Euler follows the tangent. Where the noise starts like `σ ∝ √t` (linear β), `σ′` is infinite at
+/// `t = 0`; the slope `σ′ ε̂` stays finite only if the data have a smooth density, as the Gaussian
+/// mixture has, on which the order holds there too.
 ///
 /// ```text
 /// z_s = z_t + (s − t) dz/dt            dz/dt = α′ x̂ + σ′ ε̂ at t, see state_rate

@@ -5,8 +5,9 @@ use crate::{Denoiser, Step};
 
 /// The classic Runge–Kutta method in the schedule's own time: fourth order, four model calls.
 ///
-/// Its order needs a schedule that is smooth in time. A step that ends without noise has no slope at
-/// its end and is one of [`Euler`](crate::Euler), one call.
+/// Its order needs a slope that is smooth in time. A step that ends without noise has no slope at its
+/// end and is one of [`Euler`](crate::Euler), one call: a grid that ends there, as linear β does at
+/// `t = 0`, is of order 2 as a whole.
 ///
 /// ```text
 /// m   = (t + s)/2,  h = s − t           f = dz/dt, see state_rate

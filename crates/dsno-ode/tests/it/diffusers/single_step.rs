@@ -12,8 +12,24 @@ use dsno_ode::{
     Step, StepError, TimeGrid, ddim_step, solve,
 };
 
-use super::{Case, SAME_ALGORITHM, Toy, case, table};
+use super::{Case, META, SAME_ALGORITHM, Toy, case, table};
 use crate::support::{assert_agree, largest_difference, values};
+
+#[test]
+fn no_case_is_left_out() {
+    let cases = META["cases"].as_object().expect("an object");
+    let count = |scheduler: &str| {
+        cases
+            .values()
+            .filter(|case| case["scheduler"] == scheduler)
+            .count()
+    };
+    // Those named in the tests below.
+    assert_eq!(count("DDIMScheduler"), 5 + 3);
+    assert_eq!(count("EulerDiscreteScheduler"), 3);
+    assert_eq!(count("HeunDiscreteScheduler"), 3);
+    assert_eq!(count("DPMSolverSinglestepScheduler"), 8);
+}
 
 #[test]
 fn ddim_on_every_spacing_and_prediction() {

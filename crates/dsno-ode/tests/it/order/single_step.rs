@@ -7,8 +7,8 @@
 //! 0.02; the Runge–Kutta methods in the schedule's time on grids uniform in `t`.
 
 use dsno_ode::{
-    CosineSchedule, DpmSolverPlanned, DpmSolverSinglestep, Euler, Form, Heun, Rk4, Schedule,
-    SecondOrder, SinglestepPlan, Solver, SolverOrder, Stages, Step, TimeGrid, solve,
+    CosineSchedule, DpmSolverPlanned, DpmSolverSinglestep, Euler, Form, Heun, LinearBetaSchedule,
+    Rk4, Schedule, SecondOrder, SinglestepPlan, Solver, SolverOrder, Stages, Step, TimeGrid, solve,
 };
 
 use super::{SLOPE, slope};
@@ -26,6 +26,21 @@ fn runge_kutta_in_the_schedules_time() {
     check(&Euler, &IN_TIME, uniform);
     check(&Heun, &IN_TIME[1..], uniform);
     check(&Rk4, &IN_TIME, uniform);
+}
+
+#[test]
+fn runge_kutta_to_a_noiseless_end_whose_last_step_is_euler() {
+    let schedule = LinearBetaSchedule::default();
+    let errors = |solver: &dyn Fn(&TimeGrid) -> (f64, usize)| {
+        IN_TIME.map(|steps| (steps, solver(&uniform(steps)).0))
+    };
+    let euler = errors(&|grid| error_on(&schedule, "exact_vp_t0", &Euler, grid));
+    assert_order("euler", 1, &euler);
+    let heun = errors(&|grid| error_on(&schedule, "exact_vp_t0", &Heun, grid));
+    assert_order("heun", 2, &heun);
+    // One step of order 1 among steps of order 4 leaves its own local error, of order 2.
+    let rk4 = errors(&|grid| error_on(&schedule, "exact_vp_t0", &Rk4, grid));
+    assert_order("rk4", 2, &rk4);
 }
 
 #[test]
@@ -126,24 +141,26 @@ fn in_level(steps: usize) -> TimeGrid {
 
 /// Returns the largest error at `t = 0` against the exact flow, and the model calls.
 fn error(solver: &impl Solver, grid: &TimeGrid) -> (f64, usize) {
-    let schedule = CosineSchedule::default();
+    error_on(&CosineSchedule::default(), "exact_t0", solver, grid)
+}
+
+fn error_on(
+    schedule: &dyn Schedule,
+    exact: &str,
+    solver: &impl Solver,
+    grid: &TimeGrid,
+) -> (f64, usize) {
     let z_1 = points(&golden(&["ddim", "z_1"]));
-    let exact = numbers(&golden(&["ddim", "exact_t0"]));
-    let solution = solve(&mixture(), solver, &schedule, grid, z_1, &[0.0]).expect("solves");
-    let calls = |(index, pair): (usize, &[f64])| {
-        solver.calls(&Step::new(
-            &schedule as &dyn Schedule,
-            pair[0],
-            pair[1],
-            index,
-            grid.steps(),
-        ))
-    };
-    let planned: usize = grid.times().windows(2).enumerate().map(calls).sum();
-    assert_eq!(solution.model_calls, planned, "{}", solver.name());
+    let exact = numbers(&golden(&["ddim", exact]));
+    let solution = solve(&mixture(), solver, schedule, grid, z_1, &[0.0]).expect("solves");
+    let steps = grid.times().windows(2).enumerate();
+    for ((index, pair), report) in steps.zip(&solution.steps) {
+        let step = Step::new(schedule, pair[0], pair[1], index, grid.steps());
+        assert_eq!(report.model_calls, solver.calls(&step), "{}", solver.name());
+    }
     (
         largest_difference(&values(&solution.states[0]), &exact),
-        planned,
+        solution.model_calls,
     )
 }
 
