@@ -49,6 +49,7 @@
 //! | how does a solver call it?                  | [`UNetDenoiser`]                              |
 //! | how do times mix?                           | [`TemporalConvolution`], usable alone         |
 //! | how do weights get in and out?              | [`weights`], strict in both directions        |
+//! | how are files of others read?               | [`checkpoint`], in bounded memory             |
 //!
 //! # Conventions
 //!
@@ -57,6 +58,7 @@
 //! prints nothing and chooses no device.
 
 mod architecture;
+pub mod checkpoint;
 mod cost;
 mod denoiser;
 mod init;

@@ -1,14 +1,13 @@
 //! Weights in and out: safetensors, strict in both directions.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, TensorView};
 
+use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointFormat, Element};
 use crate::unet::UNet;
 
 /// Named weights on the host, f32, in a fixed (alphabetical) order.
@@ -27,22 +26,9 @@ pub struct HostTensor {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightError {
-    /// The file cannot be read.
-    #[error("cannot read weights from {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// The file is not safetensors, is truncated, or its header lies.
-    #[error("{} is not a valid safetensors file: {source}", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: SafeTensorError,
-    },
+    /// The file cannot be read, is damaged, or its header lies.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// A tensor is not stored as 32-bit floats.
     #[error("tensor `{name}` in {} is {found:?}, expected F32", path.display())]
     NotF32 {
@@ -51,7 +37,7 @@ pub enum WeightError {
         /// The tensor.
         name: String,
         /// Its type.
-        found: Dtype,
+        found: Element,
     },
     /// Names or shapes differ from the network's; everything that differs is listed.
     #[error(
@@ -139,46 +125,24 @@ pub fn to_safetensors(weights: &NamedWeights) -> Vec<u8> {
     safetensors::serialize(views, None).expect("invariant: views are consistent")
 }
 
-/// Reads every tensor of a safetensors file as f32.
+/// Reads every tensor of a safetensors file, all of which must be f32.
 ///
 /// # Errors
 ///
-/// * [`WeightError::Read`] if the file cannot be read;
-/// * [`WeightError::Format`] if it is truncated or its header does not describe its bytes;
+/// * [`WeightError::Checkpoint`] if the file cannot be read, is truncated, or its header does not
+///   describe its bytes;
 /// * [`WeightError::NotF32`] if a tensor has another type.
 pub fn read_safetensors(path: &Path) -> Result<NamedWeights, WeightError> {
-    let read = |source| WeightError::Read {
-        path: path.to_owned(),
-        source,
+    let file = Checkpoint::open(path, CheckpointFormat::Safetensors)?;
+    let tensor = |name: &str| match file.element(name) {
+        Some(found) if found != Element::F32 => Err(WeightError::NotF32 {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            found,
+        }),
+        _ => Ok((name.to_owned(), file.read(name)?)),
     };
-    let bytes = fs::read(path).map_err(read)?;
-    let format = |source| WeightError::Format {
-        path: path.to_owned(),
-        source,
-    };
-    let file = SafeTensors::deserialize(&bytes).map_err(format)?;
-    let tensor = |(name, view): (String, TensorView<'_>)| {
-        if view.dtype() != Dtype::F32 {
-            return Err(WeightError::NotF32 {
-                path: path.to_owned(),
-                name,
-                found: view.dtype(),
-            });
-        }
-        let (chunks, _) = view.data().as_chunks::<4>();
-        let values = chunks
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes))
-            .collect();
-        Ok((
-            name,
-            HostTensor {
-                shape: view.shape().to_vec(),
-                values,
-            },
-        ))
-    };
-    file.tensors().into_iter().map(tensor).collect()
+    file.names().map(tensor).collect()
 }
 
 /// The path of the parameter that a walk has reached, enum variants left out.

@@ -68,14 +68,23 @@ fn damaged_files_are_refused() {
     let bytes = to_safetensors(&network(1).named_weights());
     for at in [0, 7, 8, 100, bytes.len() - 1] {
         assert!(
-            matches!(stored(&bytes[..at]), Err(WeightError::Format { .. })),
+            matches!(
+                stored(&bytes[..at]),
+                Err(WeightError::Checkpoint(CheckpointError::Format { .. }))
+            ),
             "cut at {at}"
         );
     }
     // A header that claims to be larger than memory.
     let mut lying = bytes.clone();
     lying[..8].copy_from_slice(&u64::MAX.to_le_bytes());
-    assert!(matches!(stored(&lying), Err(WeightError::Format { .. })));
+    assert!(matches!(
+        stored(&lying),
+        Err(WeightError::Checkpoint(CheckpointError::Format { .. }))
+    ));
     let absent = read_safetensors(Path::new("no/such/file"));
-    assert!(matches!(absent, Err(WeightError::Read { .. })));
+    assert!(matches!(
+        absent,
+        Err(WeightError::Checkpoint(CheckpointError::Read { .. }))
+    ));
 }

@@ -1,3 +1,4 @@
 //! What needs numbers from outside the crate: answers of other programs' networks.
 
+mod checkpoint;
 mod golden;

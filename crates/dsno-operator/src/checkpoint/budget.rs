@@ -1,0 +1,43 @@
+//! How much memory a file may ask for.
+
+use super::fault::Fault;
+
+/// Memory left to the index of one file; everything built from its bytes is paid for first.
+#[derive(Debug)]
+pub(super) struct Budget {
+    allowed: u64,
+    left: u64,
+}
+
+impl Budget {
+    pub(super) fn of_file(length: u64) -> Self {
+        let allowed = (length.saturating_mul(2)).saturating_add(4 << 20);
+        Self {
+            allowed,
+            left: allowed,
+        }
+    }
+
+    /// The whole of it, spent or not.
+    pub(super) fn allowed(&self) -> u64 {
+        self.allowed
+    }
+
+    pub(super) fn spend(&mut self, bytes: u64) -> Result<(), Fault> {
+        let left = self.left.checked_sub(bytes);
+        self.left = left.ok_or(Fault::IndexTooLarge {
+            allowed: self.allowed,
+        })?;
+        Ok(())
+    }
+
+    /// Pays for `count` values of a vector that grows: twice its length, and the old one beside it.
+    pub(super) fn spend_values<T>(&mut self, count: usize) -> Result<(), Fault> {
+        self.spend((count as u64).saturating_mul(3 * size_of::<T>() as u64))
+    }
+}
+
+/// The most bytes that the f32 values of one tensor may take.
+pub(super) fn allowed_values(length: u64) -> u64 {
+    length.saturating_mul(2).saturating_add(1 << 20)
+}

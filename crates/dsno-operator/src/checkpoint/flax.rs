@@ -1,0 +1,360 @@
+//! What `flax.serialization` writes: nested maps in MessagePack with arrays as extensions.
+//!
+//! | extension | payload                                                        |
+//! |-----------|----------------------------------------------------------------|
+//! | 1         | array: MessagePack of (shape, name of the NumPy type, bytes)   |
+//! | 2         | complex number of Python; passed over                          |
+//! | 3         | scalar of NumPy: as 1, of empty shape                          |
+//!
+//! An array of more than 2³⁰ bytes is a map instead: `__msgpack_chunked_array__`, its `shape`, and
+//! `chunks`, both keyed by decimal numbers. Plain numbers, texts and `None` are no tensors and are
+//! passed over. (Flax 0.12, `flax/serialization.py`.)
+
+use std::io::BufReader;
+
+use rmp::Marker;
+
+use super::Index;
+use super::budget::Budget;
+use super::element::Element;
+use super::fault::Fault;
+use super::input::Input;
+use super::source::{Section, Source};
+use super::stored::{LONGEST_NAME, MOST_AXES, Storage, Stored};
+
+const DEEPEST: usize = 64;
+const IN_PIECES: &str = "__msgpack_chunked_array__";
+
+pub(super) fn index(source: &Source, budget: &mut Budget) -> Result<Index, Fault> {
+    let mut reader = Reader {
+        input: Input::of_file(source, 0, source.length()),
+        source,
+        budget,
+        path: String::new(),
+        index: Index::new(),
+    };
+    reader.value(0)?;
+    let at = reader.input.at();
+    match source.length() - at {
+        0 => Ok(reader.index),
+        found => Err(Fault::Trailing { at, found }),
+    }
+}
+
+struct Reader<'a> {
+    input: Input<BufReader<Section<'a>>>,
+    source: &'a Source,
+    budget: &'a mut Budget,
+    /// Name of the value that is read.
+    path: String,
+    index: Index,
+}
+
+/// Elements, shape, place and length of an array's bytes.
+struct Array {
+    element: Element,
+    shape: Vec<usize>,
+    piece: (u64, u64),
+}
+
+impl Reader<'_> {
+    /// Any value; arrays go to the index, whatever else is no container is passed over.
+    fn value(&mut self, depth: usize) -> Result<(), Fault> {
+        if depth > DEEPEST {
+            return Err(Fault::TooDeep { allowed: DEEPEST });
+        }
+        let marker = self.marker()?;
+        if let Some(entries) = self.map_length(marker)? {
+            return self.map(entries, depth);
+        }
+        if let Some(length) = self.array_length(marker)? {
+            for place in 0..length {
+                self.below(&place.to_string(), |reader| reader.value(depth + 1))?;
+            }
+            return Ok(());
+        }
+        match self.extension(marker)? {
+            Some((1 | 3, length)) => {
+                let Array {
+                    element,
+                    shape,
+                    piece,
+                } = self.array(length)?;
+                self.insert(element, shape, vec![piece])
+            }
+            Some((_, length)) => self.input.jump(length, self.source),
+            None => self.pass_over(marker),
+        }
+    }
+
+    fn map(&mut self, entries: u64, depth: usize) -> Result<(), Fault> {
+        for place in 0..entries {
+            let key = self.text()?;
+            if place == 0 && key == IN_PIECES {
+                return self.array_in_pieces(entries);
+            }
+            self.below(&key, |reader| reader.value(depth + 1))?;
+        }
+        Ok(())
+    }
+
+    /// Reads with a key at the end of the path.
+    fn below<T>(
+        &mut self,
+        key: &str,
+        read: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let length = self.path.len();
+        if !self.path.is_empty() {
+            self.path.push('/');
+        }
+        self.path.push_str(key);
+        if self.path.len() > LONGEST_NAME {
+            return Err(Fault::NameTooLong {
+                allowed: LONGEST_NAME,
+            });
+        }
+        let read = read(self)?;
+        self.path.truncate(length);
+        Ok(read)
+    }
+
+    /// The rest of a map that holds one array in pieces, its first key already read.
+    fn array_in_pieces(&mut self, entries: u64) -> Result<(), Fault> {
+        let (at, mut shape, mut pieces, mut element) = (self.input.at(), None, None, None);
+        let wrong = |expected| Fault::MessagePack { at, expected };
+        if self.marker()? != Marker::True || entries != 3 {
+            return Err(wrong("an array in pieces"));
+        }
+        for _ in 1..entries {
+            match self.text()?.as_str() {
+                "shape" => {
+                    let mut lengths = Vec::new();
+                    self.numbered(|reader| {
+                        if lengths.len() == MOST_AXES {
+                            return Err(Fault::TooManyAxes { allowed: MOST_AXES });
+                        }
+                        lengths.push(reader.length()?);
+                        Ok(())
+                    })?;
+                    shape = Some(lengths);
+                }
+                "chunks" => {
+                    let mut places = Vec::new();
+                    self.numbered(|reader| {
+                        let at = reader.input.at();
+                        let marker = reader.marker()?;
+                        let Some((1, length)) = reader.extension(marker)? else {
+                            let expected = "a piece of an array";
+                            return Err(Fault::MessagePack { at, expected });
+                        };
+                        let array = reader.array(length)?;
+                        reader.budget.spend_values::<(u64, u64)>(1)?;
+                        if *element.get_or_insert(array.element) != array.element {
+                            let expected = "a piece of the same type as those before it";
+                            return Err(Fault::MessagePack { at, expected });
+                        }
+                        places.push(array.piece);
+                        Ok(())
+                    })?;
+                    pieces = Some(places);
+                }
+                _ => return Err(wrong("an array in pieces")),
+            }
+        }
+        let (Some(shape), Some(pieces)) = (shape, pieces) else {
+            return Err(wrong("an array in pieces with shape and chunks"));
+        };
+        let element = element.ok_or(wrong("an array with at least one piece"))?;
+        self.insert(element, shape, pieces)
+    }
+
+    /// A map whose keys are 0, 1, 2, … in this order.
+    fn numbered(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let at = self.input.at();
+        let marker = self.marker()?;
+        let Some(entries) = self.map_length(marker)? else {
+            let expected = "a map of numbered values";
+            return Err(Fault::MessagePack { at, expected });
+        };
+        for expected in 0..entries as usize {
+            let found = self.text()?;
+            if found != expected.to_string() {
+                let name = self.path.clone();
+                return Err(Fault::Piece {
+                    name,
+                    found,
+                    expected,
+                });
+            }
+            read(self)?;
+        }
+        Ok(())
+    }
+
+    /// Shape, type and place of an array whose payload of `length` bytes comes next.
+    fn array(&mut self, length: u64) -> Result<Array, Fault> {
+        let at = self.input.at();
+        let wrong = |expected| Fault::MessagePack { at, expected };
+        let marker = self.marker()?;
+        if self.array_length(marker)? != Some(3) {
+            return Err(wrong("an array of shape, type and bytes"));
+        }
+        let marker = self.marker()?;
+        let axes = self.array_length(marker)?;
+        let axes = axes.ok_or(wrong("an array of shape, type and bytes"))?;
+        if axes > MOST_AXES as u64 {
+            return Err(Fault::TooManyAxes { allowed: MOST_AXES });
+        }
+        let shape = (0..axes).map(|_| self.length()).collect::<Result<_, _>>()?;
+        let found = self.text()?;
+        let Some(element) = Element::of_numpy(&found) else {
+            let name = self.path.clone();
+            return Err(Fault::UnknownElement { name, found });
+        };
+        let marker = self.marker()?;
+        let bytes = self.bytes_length(marker)?;
+        let bytes = bytes.ok_or(wrong("an array of shape, type and bytes"))?;
+        let piece = (self.input.at(), bytes);
+        self.input.jump(bytes, self.source)?;
+        if self.input.at() - at != length {
+            return Err(wrong("an array as long as its extension"));
+        }
+        Ok(Array {
+            element,
+            shape,
+            piece,
+        })
+    }
+
+    fn insert(
+        &mut self,
+        element: Element,
+        shape: Vec<usize>,
+        pieces: Vec<(u64, u64)>,
+    ) -> Result<(), Fault> {
+        Stored::spend(&self.path, shape.len(), self.budget)?;
+        self.budget.spend_values::<(u64, u64)>(1)?;
+        let stored = Stored::dense(&self.path, element, shape, Storage::Pieces(pieces))?;
+        match self.index.insert(self.path.clone(), stored) {
+            None => Ok(()),
+            Some(_) => Err(Fault::Duplicate {
+                name: self.path.clone(),
+            }),
+        }
+    }
+
+    fn marker(&mut self) -> Result<Marker, Fault> {
+        Ok(Marker::from_u8(self.input.byte()?))
+    }
+
+    /// A length of an axis.
+    fn length(&mut self) -> Result<usize, Fault> {
+        let at = self.input.at();
+        let length = match self.marker()? {
+            Marker::FixPos(length) => length.into(),
+            Marker::U8 => self.input.byte()?.into(),
+            Marker::U16 => u16::from_be_bytes(self.input.array()?).into(),
+            Marker::U32 => u32::from_be_bytes(self.input.array()?).into(),
+            Marker::U64 => u64::from_be_bytes(self.input.array()?),
+            _ => {
+                let expected = "the length of an axis";
+                return Err(Fault::MessagePack { at, expected });
+            }
+        };
+        usize::try_from(length)
+            .ok()
+            .ok_or(Fault::TooManyAxes { allowed: MOST_AXES })
+    }
+
+    /// A key or the name of a type; freed again, so never longer than a name.
+    fn text(&mut self) -> Result<String, Fault> {
+        let at = self.input.at();
+        let length = match self.marker()? {
+            Marker::FixStr(length) => length.into(),
+            Marker::Str8 => self.input.byte()?.into(),
+            Marker::Str16 => u16::from_be_bytes(self.input.array()?).into(),
+            Marker::Str32 => u32::from_be_bytes(self.input.array()?),
+            _ => {
+                let expected = "a text";
+                return Err(Fault::MessagePack { at, expected });
+            }
+        };
+        if length as usize > LONGEST_NAME {
+            return Err(Fault::NameTooLong {
+                allowed: LONGEST_NAME,
+            });
+        }
+        let mut bytes = vec![0; length as usize];
+        self.input.fill(&mut bytes)?;
+        String::from_utf8(bytes).ok().ok_or(Fault::NotText { at })
+    }
+
+    fn map_length(&mut self, marker: Marker) -> Result<Option<u64>, Fault> {
+        Ok(Some(match marker {
+            Marker::FixMap(entries) => entries.into(),
+            Marker::Map16 => u16::from_be_bytes(self.input.array()?).into(),
+            Marker::Map32 => u32::from_be_bytes(self.input.array()?).into(),
+            _ => return Ok(None),
+        }))
+    }
+
+    fn array_length(&mut self, marker: Marker) -> Result<Option<u64>, Fault> {
+        Ok(Some(match marker {
+            Marker::FixArray(values) => values.into(),
+            Marker::Array16 => u16::from_be_bytes(self.input.array()?).into(),
+            Marker::Array32 => u32::from_be_bytes(self.input.array()?).into(),
+            _ => return Ok(None),
+        }))
+    }
+
+    fn bytes_length(&mut self, marker: Marker) -> Result<Option<u64>, Fault> {
+        Ok(Some(match marker {
+            Marker::Bin8 => self.input.byte()?.into(),
+            Marker::Bin16 => u16::from_be_bytes(self.input.array()?).into(),
+            Marker::Bin32 => u32::from_be_bytes(self.input.array()?).into(),
+            _ => return Ok(None),
+        }))
+    }
+
+    /// Kind and length of an extension.
+    fn extension(&mut self, marker: Marker) -> Result<Option<(i8, u64)>, Fault> {
+        let length = match marker {
+            Marker::FixExt1 => 1,
+            Marker::FixExt2 => 2,
+            Marker::FixExt4 => 4,
+            Marker::FixExt8 => 8,
+            Marker::FixExt16 => 16,
+            Marker::Ext8 => self.input.byte()?.into(),
+            Marker::Ext16 => u16::from_be_bytes(self.input.array()?).into(),
+            Marker::Ext32 => u32::from_be_bytes(self.input.array()?).into(),
+            _ => return Ok(None),
+        };
+        Ok(Some((i8::from_le_bytes(self.input.array()?), length)))
+    }
+
+    /// Numbers, texts, bytes and nothing.
+    fn pass_over(&mut self, marker: Marker) -> Result<(), Fault> {
+        let length = match marker {
+            Marker::Null | Marker::True | Marker::False => 0,
+            Marker::FixPos(_) | Marker::FixNeg(_) => 0,
+            Marker::U8 | Marker::I8 => 1,
+            Marker::U16 | Marker::I16 => 2,
+            Marker::U32 | Marker::I32 | Marker::F32 => 4,
+            Marker::U64 | Marker::I64 | Marker::F64 => 8,
+            Marker::FixStr(length) => length.into(),
+            Marker::Str8 | Marker::Bin8 => self.input.byte()?.into(),
+            Marker::Str16 | Marker::Bin16 => u16::from_be_bytes(self.input.array()?).into(),
+            Marker::Str32 | Marker::Bin32 => u32::from_be_bytes(self.input.array()?).into(),
+            _ => {
+                let at = self.input.at() - 1;
+                let expected = "a value";
+                return Err(Fault::MessagePack { at, expected });
+            }
+        };
+        self.input.jump(length, self.source)
+    }
+}

@@ -1,0 +1,111 @@
+//! Reading that knows where it is and pays for what it keeps.
+
+use std::io::{self, BufReader, ErrorKind, Read};
+
+use super::budget::Budget;
+use super::fault::Fault;
+use super::source::{Section, Source};
+
+/// Bytes in order.
+#[derive(Debug)]
+pub(super) struct Input<R> {
+    inner: R,
+    at: u64,
+}
+
+impl<'a> Input<BufReader<Section<'a>>> {
+    /// A part of a file; positions are those of the file.
+    pub(super) fn of_file(source: &'a Source, at: u64, length: u64) -> Self {
+        let inner = BufReader::new(source.section(at, length));
+        Self { inner, at }
+    }
+
+    /// Passes over bytes without reading them.
+    pub(super) fn jump(&mut self, length: u64, source: &Source) -> Result<(), Fault> {
+        if !source.holds(self.at, length) {
+            return Err(Fault::Truncated { at: self.at });
+        }
+        let by = i64::try_from(length)
+            .ok()
+            .ok_or(Fault::Truncated { at: self.at })?;
+        self.inner.seek_relative(by).map_err(Fault::Read)?;
+        self.at += length;
+        Ok(())
+    }
+}
+
+impl<R: Read> Input<R> {
+    pub(super) fn new(inner: R) -> Self {
+        Self { inner, at: 0 }
+    }
+
+    /// The position of the next byte.
+    pub(super) fn at(&self) -> u64 {
+        self.at
+    }
+
+    pub(super) fn fill(&mut self, buffer: &mut [u8]) -> Result<(), Fault> {
+        self.inner
+            .read_exact(buffer)
+            .map_err(|error| fault(error, self.at))?;
+        self.at += buffer.len() as u64;
+        Ok(())
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    pub(super) fn byte(&mut self) -> Result<u8, Fault> {
+        Ok(u8::from_le_bytes(self.array()?))
+    }
+
+    /// So many bytes, paid for before they are asked for.
+    pub(super) fn bytes(&mut self, length: u64, budget: &mut Budget) -> Result<Vec<u8>, Fault> {
+        budget.spend(length)?;
+        let mut bytes = vec![0; length as usize];
+        self.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    pub(super) fn text(&mut self, length: u64, budget: &mut Budget) -> Result<String, Fault> {
+        let at = self.at;
+        let bytes = self.bytes(length, budget)?;
+        String::from_utf8(bytes).ok().ok_or(Fault::NotText { at })
+    }
+
+    /// A line without its end.
+    pub(super) fn line(&mut self, longest: usize) -> Result<String, Fault> {
+        let (at, mut bytes) = (self.at, Vec::new());
+        loop {
+            match self.byte()? {
+                b'\n' => return String::from_utf8(bytes).ok().ok_or(Fault::NotText { at }),
+                _ if bytes.len() == longest => return Err(Fault::NameTooLong { allowed: longest }),
+                byte => bytes.push(byte),
+            }
+        }
+    }
+
+    /// Reads bytes and forgets them.
+    pub(super) fn skip(&mut self, length: u64) -> Result<(), Fault> {
+        let mut some = (&mut self.inner).take(length);
+        let read = io::copy(&mut some, &mut io::sink()).map_err(|error| fault(error, self.at))?;
+        if read != length {
+            return Err(Fault::Truncated { at: self.at });
+        }
+        self.at += read;
+        Ok(())
+    }
+}
+
+/// What an error of a reader means.
+fn fault(error: io::Error, at: u64) -> Fault {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => Fault::Truncated { at },
+        // Inflating says so of bytes that no deflating gives.
+        ErrorKind::InvalidData | ErrorKind::InvalidInput => Fault::Inflate { at },
+        _ => Fault::Read(error),
+    }
+}

@@ -1,0 +1,309 @@
+//! Where a tensor's bytes are, and reading them.
+
+use std::io::Read;
+
+use flate2::Crc;
+use flate2::read::DeflateDecoder;
+
+use super::budget::{Budget, allowed_values};
+use super::element::Element;
+use super::fault::Fault;
+use super::input::Input;
+use super::source::Source;
+
+/// More axes than this no network has.
+pub(super) const MOST_AXES: usize = 32;
+/// No longer names than this.
+pub(super) const LONGEST_NAME: usize = 4096;
+/// Bytes that are decoded together: a multiple of every element's size.
+const CHUNK: usize = 64 << 10;
+
+/// A tensor of a file.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) element: Element,
+    pub(super) shape: Vec<usize>,
+    pub(super) storage: Storage,
+    pub(super) view: View,
+}
+
+/// Which elements of a storage are a tensor's.
+#[derive(Debug)]
+pub(super) enum View {
+    /// All of them, or those from `first` on, one after the other.
+    Dense { first: u64 },
+    /// Element `[i, j, …]` is at `first + i·strides[0] + j·strides[1] + …`.
+    Strided { first: u64, strides: Vec<u64> },
+}
+
+/// A run of bytes that tensors are made of.
+#[derive(Debug, Clone)]
+pub(super) enum Storage {
+    /// As they are.
+    Plain {
+        at: u64,
+        length: u64,
+        checksum: Option<u32>,
+    },
+    /// Deflated; `length` bytes when inflated.
+    Deflated {
+        at: u64,
+        packed: u64,
+        length: u64,
+        checksum: Option<u32>,
+    },
+    /// Pieces (place and length) to be put one after the other.
+    Pieces(Vec<(u64, u64)>),
+}
+
+impl Storage {
+    fn length(&self) -> u64 {
+        match self {
+            Self::Plain { length, .. } | Self::Deflated { length, .. } => *length,
+            Self::Pieces(pieces) => pieces.iter().map(|(_, length)| length).sum(),
+        }
+    }
+
+    /// Hands over bytes `begin..begin + length` in chunks; all of them are also checked.
+    pub(super) fn read(
+        &self,
+        source: &Source,
+        begin: u64,
+        length: u64,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<(), Fault> {
+        match self {
+            Self::Plain {
+                at,
+                length: whole,
+                checksum,
+            } => {
+                let mut input = Input::new(source.section(at.saturating_add(begin), length));
+                copy(
+                    &mut input,
+                    length,
+                    checksum.filter(|_| length == *whole),
+                    take,
+                )
+            }
+            Self::Deflated {
+                at,
+                packed,
+                length: whole,
+                checksum,
+            } => {
+                let mut input = Input::new(DeflateDecoder::new(source.section(*at, *packed)));
+                input.skip(begin)?;
+                copy(
+                    &mut input,
+                    length,
+                    checksum.filter(|_| length == *whole),
+                    take,
+                )
+            }
+            Self::Pieces(pieces) => {
+                let (mut begin, mut left) = (begin, length);
+                for (at, length) in pieces {
+                    let skipped = begin.min(*length);
+                    let some = (length - skipped).min(left);
+                    let mut input = Input::new(source.section(at + skipped, some));
+                    copy(&mut input, some, None, &mut take)?;
+                    (begin, left) = (begin - skipped, left - some);
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Reads in chunks of whole elements.
+fn copy<R: Read>(
+    input: &mut Input<R>,
+    length: u64,
+    checksum: Option<u32>,
+    mut take: impl FnMut(&[u8]),
+) -> Result<(), Fault> {
+    let (mut left, mut crc) = (length, Crc::new());
+    let mut buffer = vec![0; CHUNK.min(length as usize)];
+    while left > 0 {
+        let chunk = &mut buffer[..left.min(CHUNK as u64) as usize];
+        input.fill(chunk)?;
+        crc.update(chunk);
+        take(chunk);
+        left -= chunk.len() as u64;
+    }
+    match checksum {
+        // PyTorch can leave checksums out and then writes zero.
+        Some(expected) if expected != 0 && expected != crc.sum() => Err(Fault::Checksum {
+            found: crc.sum(),
+            expected,
+        }),
+        _ => Ok(()),
+    }
+}
+
+impl Stored {
+    /// A tensor that is all of `storage`, whose size must be that of the shape.
+    pub(super) fn dense(
+        name: &str,
+        element: Element,
+        shape: Vec<usize>,
+        storage: Storage,
+    ) -> Result<Self, Fault> {
+        let (found, expected) = (storage.length(), bytes(&shape, element));
+        if expected != Some(found) {
+            return Err(Fault::WrongSize {
+                name: name.to_owned(),
+                shape,
+                element,
+                found,
+                expected: expected.unwrap_or(u64::MAX),
+            });
+        }
+        Ok(Self {
+            element,
+            shape,
+            storage,
+            view: View::Dense { first: 0 },
+        })
+    }
+
+    /// A tensor that is a view of `storage`, all of which must be inside.
+    pub(super) fn strided(
+        name: &str,
+        element: Element,
+        shape: Vec<usize>,
+        storage: Storage,
+        first: u64,
+        mut strides: Vec<u64>,
+    ) -> Result<Self, Fault> {
+        for (stride, _) in strides.iter_mut().zip(&shape).filter(|(_, n)| **n == 1) {
+            // Never taken, so it may be any number; then places could overflow.
+            *stride = 0;
+        }
+        let span = span(&shape, &strides);
+        let end = span
+            .and_then(|span| span.checked_add(first)?.checked_mul(element.bytes()))
+            .unwrap_or(u64::MAX);
+        if span != Some(0) && end > storage.length() {
+            return Err(Fault::Outside {
+                name: name.to_owned(),
+                end,
+                length: storage.length(),
+            });
+        }
+        let view = if is_dense(&shape, &strides) {
+            View::Dense { first }
+        } else {
+            View::Strided { first, strides }
+        };
+        Ok(Self {
+            element,
+            shape,
+            storage,
+            view,
+        })
+    }
+
+    /// Pays for what an index keeps of a tensor.
+    pub(super) fn spend(name: &str, axes: usize, budget: &mut Budget) -> Result<(), Fault> {
+        // An entry of the map, two vectors, two names; half of the map's places are free.
+        let kept = 4 * size_of::<Self>() + 2 * name.len() + 16 * axes + 128;
+        budget.spend(kept as u64)
+    }
+
+    pub(super) fn read(&self, source: &Source) -> Result<Vec<f32>, Fault> {
+        let allowed = allowed_values(source.length());
+        let needed = bytes(&self.shape, Element::F32).unwrap_or(u64::MAX);
+        if needed > allowed {
+            return Err(Fault::TooLarge {
+                bytes: needed,
+                allowed,
+            });
+        }
+        let count = needed / Element::F32.bytes();
+        let mut values = Vec::with_capacity(count as usize);
+        if count == 0 {
+            return Ok(values);
+        }
+        let each = self.element.bytes();
+        match &self.view {
+            View::Dense { first } => {
+                let take = |bytes: &[u8]| self.element.decode(bytes, &mut values);
+                self.storage
+                    .read(source, first * each, count * each, take)?;
+            }
+            View::Strided { first, strides } => {
+                let span = span(&self.shape, strides).unwrap_or(0) * each;
+                if span > allowed {
+                    return Err(Fault::TooLarge {
+                        bytes: span,
+                        allowed,
+                    });
+                }
+                let mut bytes = Vec::with_capacity(span as usize);
+                let take = |some: &[u8]| bytes.extend_from_slice(some);
+                self.storage.read(source, first * each, span, take)?;
+                gather(&self.shape, strides, |place| {
+                    let begin = (place * each) as usize;
+                    let element = &bytes[begin..begin + each as usize];
+                    self.element.decode(element, &mut values);
+                });
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// Visits the places of all elements, last axis fastest; no axis may be empty.
+fn gather(shape: &[usize], strides: &[u64], mut visit: impl FnMut(u64)) {
+    let mut index = vec![0; shape.len()];
+    let mut place = 0;
+    loop {
+        visit(place);
+        let mut axis = shape.len();
+        loop {
+            let Some(before) = axis.checked_sub(1) else {
+                return;
+            };
+            axis = before;
+            index[axis] += 1;
+            place += strides[axis];
+            if index[axis] < shape[axis] {
+                break;
+            }
+            place -= strides[axis] * shape[axis] as u64;
+            index[axis] = 0;
+        }
+    }
+}
+
+/// Bytes of all elements, if that is a number.
+fn bytes(shape: &[usize], element: Element) -> Option<u64> {
+    if shape.contains(&0) {
+        return Some(0);
+    }
+    let mut lengths = shape.iter().map(|length| *length as u64);
+    lengths.try_fold(element.bytes(), u64::checked_mul)
+}
+
+/// Elements from the first to the last, both included, if that is a number.
+fn span(shape: &[usize], strides: &[u64]) -> Option<u64> {
+    if shape.contains(&0) {
+        return Some(0);
+    }
+    let mut axes = shape.iter().zip(strides);
+    axes.try_fold(1_u64, |sum, (length, stride)| {
+        sum.checked_add(stride.checked_mul(*length as u64 - 1)?)
+    })
+}
+
+/// Whether elements follow one another, last axis fastest.
+fn is_dense(shape: &[usize], strides: &[u64]) -> bool {
+    let mut expected = 1_u64;
+    shape.iter().zip(strides).rev().all(|(length, stride)| {
+        let fits = *length == 1 || *stride == expected;
+        expected = expected.saturating_mul(*length as u64);
+        fits
+    }) || shape.contains(&0)
+}

@@ -1,0 +1,414 @@
+//! A machine for pickles that builds data and calls nothing.
+//!
+//! It knows the instructions that protocols 2 to 5 use for plain values, and how PyTorch describes
+//! storages and tensors (the file beside this one, `rebuild.rs`). A call of anything else gives an
+//! object that keeps its arguments; nothing is looked up, imported or run. Values are shared as
+//! the pickle shares them, so memory grows with the pickle and never with what it refers to.
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use super::rebuild;
+use super::value::{Global, Heap, Object, Value};
+use crate::checkpoint::budget::Budget;
+use crate::checkpoint::fault::Fault;
+use crate::checkpoint::input::Input;
+
+/// Of a class or module.
+const LONGEST_GLOBAL: usize = 1024;
+/// 0x1950a86a20f9469cfc6c, little-endian: the number that a stream of pickles begins with.
+const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+
+/// Reads one pickle; its containers are added to `heap`.
+pub(super) fn read<R: Read>(
+    input: &mut Input<R>,
+    heap: &mut Heap,
+    budget: &mut Budget,
+) -> Result<Value, Fault> {
+    let mut machine = Machine {
+        input,
+        heap,
+        budget,
+        stack: Vec::new(),
+        marks: Vec::new(),
+        highest: 0,
+        memo: HashMap::new(),
+        code: 0,
+        code_at: 0,
+    };
+    loop {
+        if let Some(value) = machine.step()? {
+            return Ok(value);
+        }
+    }
+}
+
+pub(super) struct Machine<'a, R> {
+    input: &'a mut Input<R>,
+    pub(super) heap: &'a mut Heap,
+    pub(super) budget: &'a mut Budget,
+    stack: Vec<Value>,
+    /// Heights of the stack at marks.
+    marks: Vec<usize>,
+    /// Largest height of stack and marks that was paid for.
+    highest: usize,
+    memo: HashMap<u32, Value>,
+    /// The instruction that is carried out, and where it is.
+    code: u8,
+    code_at: u64,
+}
+
+impl<R: Read> Machine<'_, R> {
+    /// Carries out one instruction; the last gives the value.
+    fn step(&mut self) -> Result<Option<Value>, Fault> {
+        self.code_at = self.input.at();
+        self.code = self.input.byte()?;
+        match self.code {
+            b'.' => return self.pop("a value").map(Some),
+            // Protocol, frame: nothing to do.
+            0x80 => self.input.skip(1)?,
+            0x95 => self.input.skip(8)?,
+
+            b'N' => self.push(Value::Other)?,
+            0x88 => self.push(Value::Bool(true))?,
+            0x89 => self.push(Value::Bool(false))?,
+            b'K' => {
+                let int = self.input.byte()?;
+                self.push(Value::Int(int.into()))?;
+            }
+            b'M' => {
+                let int = u16::from_le_bytes(self.input.array()?);
+                self.push(Value::Int(int.into()))?;
+            }
+            b'J' => {
+                let int = i32::from_le_bytes(self.input.array()?);
+                self.push(Value::Int(int.into()))?;
+            }
+            0x8a => {
+                let length = self.input.byte()?;
+                self.long(length.into())?;
+            }
+            0x8b => {
+                let length = u32::from_le_bytes(self.input.array()?);
+                self.long(length.into())?;
+            }
+            b'G' => {
+                self.input.skip(8)?;
+                self.push(Value::Other)?;
+            }
+
+            // Text, of Python 2 also as bytes.
+            0x8c | b'U' => {
+                let length = self.input.byte()?;
+                self.text(length.into())?;
+            }
+            b'X' | b'T' => {
+                let length = u32::from_le_bytes(self.input.array()?);
+                self.text(length.into())?;
+            }
+            0x8d => {
+                let length = u64::from_le_bytes(self.input.array()?);
+                self.text(length)?;
+            }
+            b'C' => {
+                let length = self.input.byte()?;
+                self.bytes(length.into())?;
+            }
+            b'B' => {
+                let length = u32::from_le_bytes(self.input.array()?);
+                self.bytes(length.into())?;
+            }
+            0x8e | 0x96 => {
+                let length = u64::from_le_bytes(self.input.array()?);
+                self.bytes(length)?;
+            }
+
+            b'(' => {
+                self.marks.push(self.stack.len());
+                self.pay_for_height()?;
+            }
+            b'0' => {
+                // Of a mark alone, the mark.
+                if self.marks.last() == Some(&self.stack.len()) {
+                    self.marks.pop();
+                } else {
+                    self.pop("a value")?;
+                }
+            }
+            b'1' => {
+                let height = self.mark()?;
+                self.stack.truncate(height);
+            }
+            b'2' => {
+                let value = self.pop("a value")?;
+                self.push(value)?;
+                self.push(value)?;
+            }
+
+            b')' => self.push_tuple(Vec::new())?,
+            0x85 => self.tuple(1)?,
+            0x86 => self.tuple(2)?,
+            0x87 => self.tuple(3)?,
+            b't' => {
+                let height = self.mark()?;
+                self.tuple(self.stack.len() - height)?;
+            }
+            b']' | 0x8f => self.push_list(Vec::new())?,
+            b'l' | 0x91 => {
+                let values = self.values_to_mark()?;
+                self.push_list(values)?;
+            }
+            b'}' => self.push_object(Object::default())?,
+            b'd' => {
+                let values = self.values_to_mark()?;
+                self.push_object(Object::default())?;
+                self.set_items(values)?;
+            }
+            b'a' => {
+                let value = self.pop("a value")?;
+                self.append(vec![value])?;
+            }
+            b'e' | 0x90 => {
+                let values = self.values_to_mark()?;
+                self.append(values)?;
+            }
+            b's' => {
+                let value = self.pop("a value")?;
+                let key = self.pop("a key")?;
+                self.set_items(vec![key, value])?;
+            }
+            b'u' => {
+                let values = self.values_to_mark()?;
+                self.set_items(values)?;
+            }
+
+            b'q' => {
+                let index = self.input.byte()?;
+                self.put(index.into())?;
+            }
+            b'r' => {
+                let index = u32::from_le_bytes(self.input.array()?);
+                self.put(index)?;
+            }
+            0x94 => self.put(self.memo.len() as u32)?,
+            b'h' => {
+                let index = self.input.byte()?;
+                self.get(index.into())?;
+            }
+            b'j' => {
+                let index = u32::from_le_bytes(self.input.array()?);
+                self.get(index)?;
+            }
+
+            b'c' => {
+                let module = self.input.line(LONGEST_GLOBAL)?;
+                let name = self.input.line(LONGEST_GLOBAL)?;
+                self.push(Value::Global(Global::named(&module, &name)))?;
+            }
+            0x93 => {
+                let name = self.pop("a name")?;
+                let module = self.pop("a module")?;
+                let (module, name) = (self.heap.text(module), self.heap.text(name));
+                let global = module.zip(name).map(|(m, n)| Global::named(m, n));
+                let global = global.ok_or(self.lacks("two texts"))?;
+                self.push(Value::Global(global))?;
+            }
+            b'Q' => {
+                let id = self.pop("a value")?;
+                let storage = rebuild::storage(self, id)?;
+                self.push(storage)?;
+            }
+            b'R' | 0x81 => {
+                let arguments = self.pop("arguments")?;
+                let callable = self.pop("something to call")?;
+                let made = rebuild::call(self, callable, arguments)?;
+                self.push(made)?;
+            }
+            0x92 => {
+                let named = self.pop("named arguments")?;
+                let arguments = self.pop("arguments")?;
+                let callable = self.pop("something to call")?;
+                let made = rebuild::call(self, callable, arguments)?;
+                self.push(made)?;
+                self.set_state(named);
+            }
+            b'b' => {
+                let state = self.pop("attributes")?;
+                self.set_state(state);
+            }
+            code => {
+                let at = self.code_at;
+                return Err(Fault::PickleCode { code, at });
+            }
+        }
+        Ok(None)
+    }
+
+    /// The error of an instruction that does not find what it works on.
+    pub(super) fn lacks(&self, expected: &'static str) -> Fault {
+        Fault::PickleOperand {
+            code: self.code,
+            at: self.code_at,
+            expected,
+        }
+    }
+
+    /// The error of a tensor or storage that is described in an unknown way.
+    pub(super) fn undescribed(&self, what: &'static str) -> Fault {
+        let at = self.code_at;
+        Fault::Description { what, at }
+    }
+
+    fn pay_for_height(&mut self) -> Result<(), Fault> {
+        let height = self.stack.len() + self.marks.len();
+        if height > self.highest {
+            self.highest = height;
+            self.budget.spend_values::<Value>(1)?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, value: Value) -> Result<(), Fault> {
+        self.stack.push(value);
+        self.pay_for_height()
+    }
+
+    fn pop(&mut self, expected: &'static str) -> Result<Value, Fault> {
+        let bottom = self.marks.last().copied().unwrap_or(0);
+        let value = (self.stack.len() > bottom).then(|| self.stack.pop());
+        value.flatten().ok_or(self.lacks(expected))
+    }
+
+    /// Takes the last mark; the height of the stack at it.
+    fn mark(&mut self) -> Result<usize, Fault> {
+        let mark = self.marks.pop();
+        mark.ok_or(self.lacks("a mark"))
+    }
+
+    /// Takes the values from the last mark on, paid for as a list.
+    fn values_to_mark(&mut self) -> Result<Vec<Value>, Fault> {
+        let height = self.mark()?;
+        let count = self.stack.len() - height;
+        self.budget.spend_values::<Value>(count)?;
+        // Not `split_off`, which can hand over the whole capacity.
+        Ok(self.stack.drain(height..).collect())
+    }
+
+    fn long(&mut self, length: u64) -> Result<(), Fault> {
+        let value = if length <= 8 {
+            let mut bytes = [0; 8];
+            self.input.fill(&mut bytes[..length as usize])?;
+            // The sign is that of the last byte.
+            let unused = 8 * (8 - length as u32) % 64;
+            Value::Int(i64::from_le_bytes(bytes) << unused >> unused)
+        } else if length == MAGIC.len() as u64 {
+            match self.input.array()? {
+                MAGIC => Value::Magic,
+                _ => Value::Other,
+            }
+        } else {
+            self.input.skip(length)?;
+            Value::Other
+        };
+        self.push(value)
+    }
+
+    fn text(&mut self, length: u64) -> Result<(), Fault> {
+        let is_python_2 = matches!(self.code, b'U' | b'T');
+        self.budget.spend_values::<String>(1)?;
+        let text = match self.input.text(length, self.budget) {
+            // Python 2 does not tell bytes from text.
+            Err(Fault::NotText { .. }) if is_python_2 => return self.push(Value::Other),
+            text => text?,
+        };
+        self.heap.texts.push(text);
+        self.push(Value::Text(self.heap.texts.len() - 1))
+    }
+
+    fn bytes(&mut self, length: u64) -> Result<(), Fault> {
+        self.input.skip(length)?;
+        self.push(Value::Other)
+    }
+
+    fn push_list(&mut self, values: Vec<Value>) -> Result<(), Fault> {
+        self.budget.spend_values::<Vec<Value>>(1)?;
+        self.heap.lists.push(values);
+        self.push(Value::List(self.heap.lists.len() - 1))
+    }
+
+    fn push_tuple(&mut self, values: Vec<Value>) -> Result<(), Fault> {
+        self.budget.spend_values::<Vec<Value>>(1)?;
+        self.heap.lists.push(values);
+        self.push(Value::Tuple(self.heap.lists.len() - 1))
+    }
+
+    /// Makes a tuple of the last values.
+    fn tuple(&mut self, count: usize) -> Result<(), Fault> {
+        let bottom = self.marks.last().copied().unwrap_or(0);
+        let height = self.stack.len().checked_sub(count);
+        let height = height.filter(|height| *height >= bottom);
+        let height = height.ok_or(self.lacks("enough values"))?;
+        self.budget.spend_values::<Value>(count)?;
+        let values = self.stack.drain(height..).collect();
+        self.push_tuple(values)
+    }
+
+    fn push_object(&mut self, object: Object) -> Result<(), Fault> {
+        let object = self.object(object)?;
+        self.push(object)
+    }
+
+    pub(super) fn object(&mut self, object: Object) -> Result<Value, Fault> {
+        self.budget.spend_values::<Object>(1)?;
+        self.heap.objects.push(object);
+        Ok(Value::Object(self.heap.objects.len() - 1))
+    }
+
+    fn append(&mut self, values: Vec<Value>) -> Result<(), Fault> {
+        self.budget.spend_values::<Value>(values.len())?;
+        match self.stack.last() {
+            Some(Value::List(place)) => self.heap.lists[*place].extend(values),
+            Some(Value::Object(place)) => self.heap.objects[*place].items.extend(values),
+            // Of a value that is no container here, whatever it is in Python.
+            Some(Value::Other) => {}
+            _ => return Err(self.lacks("a list")),
+        }
+        Ok(())
+    }
+
+    fn set_items(&mut self, values: Vec<Value>) -> Result<(), Fault> {
+        self.budget.spend_values::<Value>(values.len())?;
+        let (pairs, rest) = values.as_chunks::<2>();
+        match self.stack.last() {
+            Some(Value::Object(place)) if rest.is_empty() => {
+                let pairs = pairs.iter().map(|[key, value]| (*key, *value));
+                self.heap.objects[*place].entries.extend(pairs);
+                Ok(())
+            }
+            _ => Err(self.lacks("a dictionary and pairs for it")),
+        }
+    }
+
+    /// Gives the last value attributes; those of tensors and plain values are nothing to us.
+    fn set_state(&mut self, state: Value) {
+        if let Some(Value::Object(place)) = self.stack.last() {
+            self.heap.objects[*place].state = Some(state);
+        }
+    }
+
+    fn put(&mut self, index: u32) -> Result<(), Fault> {
+        let value = self.stack.last().copied();
+        let value = value.ok_or(self.lacks("a value"))?;
+        if self.memo.insert(index, value).is_none() {
+            // A table is at least 7/16 full, and has the old one beside it when it grows.
+            self.budget.spend(4 * size_of::<(u32, Value)>() as u64)?;
+        }
+        Ok(())
+    }
+
+    fn get(&mut self, index: u32) -> Result<(), Fault> {
+        let at = self.code_at;
+        let value = self.memo.get(&index).copied();
+        self.push(value.ok_or(Fault::PickleMemo { at, index })?)
+    }
+}
