@@ -7,7 +7,9 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Ddim, Denoiser, Schedule, Solution, SolveError, Solver, TimeGrid, planned_calls, solve,
+    Ddim, Deis, DeisVariable, Denoiser, DpmMultistep, DpmSolverSinglestep, Euler, FinalOrder, Form,
+    Heun, Plms, Pndm, Rk4, Schedule, Solution, SolveError, Solver, SolverOrder, TimeGrid, UniPc,
+    planned_calls, solve,
 };
 
 /// Declares the names once and dispatches on them.
@@ -15,8 +17,9 @@ macro_rules! methods {
     ($($(#[$doc:meta])+ $variant:ident = $name:literal => $solver:expr;)+) => {
         /// A solver that walks a grid, by the name that files, flags and reports use.
         ///
-        /// Each name stands for a solver of this crate with its usual options. Other options are
-        /// had by building the solver itself and passing it to [`solve`].
+        /// Each name stands for a solver of this crate with its usual options, multistep ones with
+        /// first order in the last step. Other options are had by building the solver itself and
+        /// passing it to [`solve`].
         ///
         /// # Examples
         ///
@@ -45,6 +48,14 @@ macro_rules! methods {
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)+
+                }
+            }
+
+            /// Returns the name that the solver gives itself.
+            #[cfg(test)]
+            fn own_name(self) -> String {
+                match self {
+                    $(Self::$variant => $solver.name(),)+
                 }
             }
 
@@ -96,6 +107,63 @@ macro_rules! methods {
 methods! {
     /// [`Ddim`]: first order, one call per step.
     Ddim = "ddim" => Ddim;
+    /// [`Euler`]: first order in the schedule's time, one call per step.
+    Euler = "euler" => Euler;
+    /// [`Heun`]: second order in the schedule's time, two calls per step.
+    Heun = "heun" => Heun;
+    /// [`Rk4`]: fourth order in the schedule's time, four calls per step.
+    Rk4 = "rk4" => Rk4;
+    /// [`DpmSolverSinglestep`] on `ε̂`: order 2, 2 calls per step.
+    DpmSolver2 = "dpm-solver-2" => DpmSolverSinglestep::new(Form::Noise, SolverOrder::Second);
+    /// [`DpmSolverSinglestep`] on `ε̂`: order 3, 3 calls per step.
+    DpmSolver3 = "dpm-solver-3" => DpmSolverSinglestep::new(Form::Noise, SolverOrder::Third);
+    /// [`DpmSolverSinglestep`] on `x̂`: order 2, 2 calls per step.
+    DpmSolverPp2s = "dpm-solver++-2s" => DpmSolverSinglestep::new(Form::Data, SolverOrder::Second);
+    /// [`DpmSolverSinglestep`] on `x̂`: order 3, 3 calls per step.
+    DpmSolverPp3s = "dpm-solver++-3s" => DpmSolverSinglestep::new(Form::Data, SolverOrder::Third);
+    /// [`DpmMultistep`] on `ε̂`: order 2, one call per step.
+    DpmSolver2m = "dpm-solver-2m" => multistep(Form::Noise, SolverOrder::Second);
+    /// [`DpmMultistep`] on `ε̂`: order 3, one call per step.
+    DpmSolver3m = "dpm-solver-3m" => multistep(Form::Noise, SolverOrder::Third);
+    /// [`DpmMultistep`] on `x̂`: order 2, one call per step.
+    DpmSolverPp2m = "dpm-solver++-2m" => multistep(Form::Data, SolverOrder::Second);
+    /// [`DpmMultistep`] on `x̂`: order 3, one call per step.
+    DpmSolverPp3m = "dpm-solver++-3m" => multistep(Form::Data, SolverOrder::Third);
+    /// [`UniPc`] on `x̂`: predictor of order 1, corrector one higher, one call per step.
+    UniPc1 = "unipc-1-bh2" => UniPc::data(SolverOrder::First);
+    /// [`UniPc`] on `x̂`: predictor of order 2, corrector one higher, one call per step.
+    UniPc2 = "unipc-2-bh2" => UniPc::data(SolverOrder::Second);
+    /// [`UniPc`] on `x̂`: predictor of order 3, corrector one higher, one call per step.
+    UniPc3 = "unipc-3-bh2" => UniPc::data(SolverOrder::Third);
+    /// [`Deis`] in `ln(σ/α)`: order 2, one call per step.
+    Deis2 = "deis-2-log-rho" => deis(SolverOrder::Second);
+    /// [`Deis`] in `ln(σ/α)`: order 3, one call per step.
+    Deis3 = "deis-3-log-rho" => deis(SolverOrder::Third);
+    /// [`Plms`]: four predictions, one call per step and one more at the start.
+    Plms = "plms" => Plms;
+    /// [`Pndm`]: the same after three steps of four calls each.
+    Pndm = "pndm" => Pndm::default();
+}
+
+/// The multistep solver with first order in its last step on every grid: schedules that end at
+/// `λ = 20` take a large part of their way in that step, where higher orders overshoot.
+fn multistep(form: Form, order: SolverOrder) -> DpmMultistep {
+    let solver = match form {
+        Form::Data => DpmMultistep::data(order),
+        Form::Noise => DpmMultistep::noise(order),
+    };
+    DpmMultistep {
+        final_order: FinalOrder::Lower,
+        ..solver
+    }
+}
+
+/// The same for DEIS.
+fn deis(order: SolverOrder) -> Deis {
+    Deis {
+        final_order: FinalOrder::Lower,
+        ..Deis::new(order, DeisVariable::LogRho)
+    }
 }
 
 /// A name that no method has.
@@ -140,4 +208,17 @@ impl fmt::Display for Method {
 fn names() -> String {
     let names: Vec<&str> = Method::ALL.iter().map(|method| method.name()).collect();
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_and_solvers_agree_on_names() {
+        for &method in Method::ALL {
+            assert_eq!(method.own_name(), method.name());
+            assert_eq!(method.name().parse(), Ok(method));
+        }
+    }
 }
