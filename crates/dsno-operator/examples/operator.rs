@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         attention_resolutions: vec![8],
         heads: Heads::Count(1),
         attention_groups: 4,
+        residual_groups: None,
         classes: 0,
         dropout: 0.0,
         temporal: None,

@@ -27,6 +27,7 @@ use burn::tensor::Device;
 ///     attention_resolutions: vec![8, 16],
 ///     heads: Heads::Count(1),
 ///     attention_groups: 32,
+///     residual_groups: None,
 ///     classes: 0,
 ///     dropout: 0.2,
 ///     temporal: None,
@@ -59,6 +60,11 @@ pub struct Architecture {
     pub heads: Heads,
     /// Groups of the normalisations before attention and before the output; 32 in published networks.
     pub attention_groups: usize,
+    /// Groups of the normalisations in residual blocks; none for a quarter of the channels, at most
+    /// 32, as in the DSNO authors' code. Progressive distillation has 32, which is something else
+    /// below 128 channels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residual_groups: Option<usize>,
     /// Number of classes; 0 for an unconditional network.
     pub classes: usize,
     /// Probability with which residual blocks drop an activation while training, in `[0, 1)`.
@@ -107,6 +113,16 @@ pub enum Output {
     State,
     /// Input noise minus the answer (`pred_eps` of the authors' code).
     NoiseMinusState,
+    /// The clean image `x̂` and behind its channels the noise `ε̂`, of a network for one time per
+    /// pass. The answer joins both, each where it errs least:
+    ///
+    /// ```text
+    /// answer = σ² x̂ + α (z_t − σ ε̂)
+    /// ```
+    ///
+    /// This is `mean_type` `both` of progressive distillation (Salimans & Ho 2022,
+    /// arXiv:2202.00512, section 4), as its ImageNet networks have it. The answer predicts `x`.
+    StateAndNoise,
 }
 
 /// Why an architecture cannot be built.
@@ -149,7 +165,7 @@ pub enum ArchitectureError {
     },
     /// Channels do not split into normalisation groups.
     #[error(
-        "{channels} channels {place} do not divide into {groups} groups; change `base_channels`, `channel_multipliers` or `attention_groups`"
+        "{channels} channels {place} do not divide into {groups} groups; change `base_channels`, `channel_multipliers`, `attention_groups` or `residual_groups`"
     )]
     Groups {
         /// Channels of the layer.
@@ -165,6 +181,9 @@ pub enum ArchitectureError {
         /// The value found.
         found: f64,
     },
+    /// The joint output needs states at the level that is asked for, not a trajectory's noise.
+    #[error("output `state-and-noise` has no meaning with temporal convolutions; use `state`")]
+    JointOutput,
     /// The embedding table needs two frequencies.
     #[error("base_channels is {found}, expected at least 4")]
     Narrow {
@@ -216,6 +235,33 @@ impl Architecture {
         Ok(self.plan()?.multiply_adds(self, times))
     }
 
+    /// The operator that can start at this network's weights: the same, with other temporal
+    /// convolutions or none, and answering with the state itself where this one answers jointly.
+    pub fn student(&self, temporal: Option<Temporal>) -> Self {
+        let output = match self.output {
+            Output::StateAndNoise => Output::State,
+            own => own,
+        };
+        Self {
+            temporal,
+            output,
+            ..self.clone()
+        }
+    }
+
+    /// Channels that leave the last convolution.
+    pub(crate) fn head_channels(&self) -> usize {
+        match self.output {
+            Output::State | Output::NoiseMinusState => self.image_channels,
+            Output::StateAndNoise => 2 * self.image_channels,
+        }
+    }
+
+    /// Groups of a normalisation of so many channels in a residual block.
+    pub(crate) fn residual_groups_of(&self, channels: usize) -> usize {
+        self.residual_groups.unwrap_or((channels / 4).min(32))
+    }
+
     /// The order of layers.
     pub(crate) fn plan(&self) -> Result<Plan, ArchitectureError> {
         self.check()?;
@@ -243,6 +289,14 @@ impl Architecture {
             return Err(ArchitectureError::Zero {
                 key: "temporal.n_modes",
             });
+        }
+        if self.residual_groups == Some(0) {
+            return Err(ArchitectureError::Zero {
+                key: "residual_groups",
+            });
+        }
+        if self.temporal.is_some() && self.output == Output::StateAndNoise {
+            return Err(ArchitectureError::JointOutput);
         }
         if self.base_channels < 4 {
             return Err(ArchitectureError::Narrow {

@@ -1,93 +1,50 @@
-//! Counts of parameters and multiply-adds, read off the plan.
+//! Counts of parameters and multiply-adds, read off the parts.
 
 use crate::architecture::Architecture;
+use crate::parts::{Part, Place};
 use crate::plan::{Kind, Plan};
 
 impl Plan {
     /// Trainable numbers of the whole network.
     pub(crate) fn parameters(&self, arch: &Architecture) -> usize {
-        let (base, e) = (arch.base_channels, arch.embedding_channels);
-        let embedding = dense(base, e) + dense(e, e);
-        let classes = if arch.classes > 0 {
-            dense(arch.classes, e)
-        } else {
-            0
-        };
-        let layers: usize = self
-            .stages
-            .iter()
-            .map(|stage| layer_parameters(stage.kind, e))
-            .sum();
-        let stem = conv3(arch.image_channels, base);
-        let head = norm(self.last_channels) + conv3(self.last_channels, arch.image_channels);
-        embedding + classes + stem + layers + head
+        self.parts(arch).iter().map(Part::count).sum()
     }
 
     /// Multiply-adds of one forward pass of one sample at `times` times.
     pub(crate) fn multiply_adds(&self, arch: &Architecture, times: usize) -> u64 {
-        let pixels = (arch.image_size * arch.image_size) as u64;
-        let e = arch.embedding_channels as u64;
-        let base = arch.base_channels as u64;
-        let per_time: u64 = self
-            .stages
-            .iter()
-            .filter(|stage| !matches!(stage.kind, Kind::Temporal { .. }))
-            .map(|stage| layer_multiply_adds(stage.kind, stage.size, e))
-            .sum::<u64>()
-            + base * e
-            + e * e
-            + 9 * pixels * self.last_channels as u64 * arch.image_channels as u64;
-        let temporal: u64 = self
-            .stages
-            .iter()
-            .map(|s| temporal_multiply_adds(s.kind, s.size, times))
-            .sum();
-        let stem = 9 * pixels * arch.image_channels as u64 * base;
-        let class = (arch.classes as u64).min(1) * arch.classes as u64 * e;
-        stem + class + per_time * times as u64 + temporal
+        let parts = self.parts(arch);
+        parts.iter().map(|part| part.multiply_adds(times)).sum()
     }
 }
 
-fn dense(channels_in: usize, channels_out: usize) -> usize {
-    (channels_in + 1) * channels_out
-}
-
-fn conv3(channels_in: usize, channels_out: usize) -> usize {
-    (9 * channels_in + 1) * channels_out
-}
-
-fn norm(channels: usize) -> usize {
-    2 * channels
-}
-
-fn layer_parameters(kind: Kind, embedding: usize) -> usize {
-    match kind {
-        Kind::Residual {
-            channels_in,
-            channels_out,
-            ..
-        } => {
-            let shortcut = if channels_in == channels_out {
-                0
-            } else {
-                dense(channels_in, channels_out)
-            };
-            norm(channels_in)
-                + conv3(channels_in, channels_out)
-                + dense(embedding, 2 * channels_out)
-                + norm(channels_out)
-                + conv3(channels_out, channels_out)
-                + shortcut
+impl Part {
+    /// Multiply-adds of one forward pass of one sample at `times` times.
+    pub(crate) fn multiply_adds(&self, times: usize) -> u64 {
+        let (_, size) = self.output;
+        let pixels = size.map_or(1, |size| (size * size) as u64);
+        // Of a linear map or a convolution, the weight is the first leaf.
+        let weights = || self.leaves[0].shape.iter().product::<usize>() as u64;
+        let t = times as u64;
+        match self.place {
+            Place::Class | Place::Stem => weights() * pixels,
+            Place::Embedding | Place::Head => weights() * pixels * t,
+            Place::Norm => 0,
+            Place::Layer(Kind::Temporal { channels, n_modes }) => {
+                temporal_multiply_adds(channels, n_modes.min(times / 2 + 1), pixels)
+            }
+            Place::Layer(kind) => t * layer_multiply_adds(kind, pixels, self.modulation()),
         }
-        Kind::Attention { channels, .. } => {
-            norm(channels) + dense(channels, 3 * channels) + dense(channels, channels)
-        }
-        Kind::Temporal { channels, n_modes } => 2 * n_modes * channels * channels,
+    }
+
+    /// Weights of a residual block's linear map of the embedding.
+    fn modulation(&self) -> u64 {
+        let of = |name| self.leaves.iter().find(|leaf| leaf.name == name);
+        let shape = of("modulation.weight").map(|leaf| leaf.shape.iter().product::<usize>());
+        shape.unwrap_or(0) as u64
     }
 }
 
-fn layer_multiply_adds(kind: Kind, size: usize, embedding: u64) -> u64 {
-    let pixels = (size * size) as u64;
+fn layer_multiply_adds(kind: Kind, pixels: u64, modulation: u64) -> u64 {
     match kind {
         Kind::Residual {
             channels_in,
@@ -96,7 +53,7 @@ fn layer_multiply_adds(kind: Kind, size: usize, embedding: u64) -> u64 {
         } => {
             let (i, o) = (channels_in as u64, channels_out as u64);
             let shortcut = if i == o { 0 } else { i * o * pixels };
-            9 * (i + o) * o * pixels + shortcut + 2 * o * embedding
+            9 * (i + o) * o * pixels + shortcut + modulation
         }
         Kind::Attention { channels, .. } => {
             let c = channels as u64;
@@ -110,10 +67,6 @@ fn layer_multiply_adds(kind: Kind, size: usize, embedding: u64) -> u64 {
 ///
 /// This is the published count. The real form needs `4M − 3` products instead of `4M`, and two small
 /// transforms that are not counted.
-fn temporal_multiply_adds(kind: Kind, size: usize, times: usize) -> u64 {
-    let Kind::Temporal { channels, n_modes } = kind else {
-        return 0;
-    };
-    let modes = n_modes.min(times / 2 + 1) as u64;
-    4 * modes * (channels * channels * size * size) as u64
+fn temporal_multiply_adds(channels: usize, modes: usize, pixels: u64) -> u64 {
+    4 * (modes * channels * channels) as u64 * pixels
 }

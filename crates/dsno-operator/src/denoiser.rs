@@ -8,6 +8,8 @@ use crate::unet::UNet;
 
 /// A teacher network that predicts the clean image, for one batch.
 ///
+/// Networks are trained on variance-preserving states; those of another process are scaled first.
+///
 /// # Examples
 ///
 /// ```
@@ -17,7 +19,8 @@ use crate::unet::UNet;
 /// # use dsno_operator::{Architecture, Heads, Output};
 /// # let architecture = Architecture { image_size: 4, image_channels: 1, base_channels: 8,
 /// #     embedding_channels: 8, channel_multipliers: vec![1], res_blocks: 1,
-/// #     attention_resolutions: vec![], heads: Heads::Count(1), attention_groups: 4, classes: 0,
+/// #     attention_resolutions: vec![], heads: Heads::Count(1), attention_groups: 4,
+/// #     residual_groups: None, classes: 0,
 /// #     dropout: 0.0, temporal: None, output: Output::State };
 /// // With `architecture` one without temporal convolutions:
 /// let device = Device::flex();
@@ -42,12 +45,18 @@ pub struct UNetDenoiser<'a> {
 
 impl Denoiser for UNetDenoiser<'_> {
     fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+        let preserving = Amplitudes::from_log_snr(at.log_snr());
+        let z_t = if at == preserving {
+            z_t
+        } else {
+            z_t / at.scale()
+        };
         let levels = [at.log_snr()];
         let labels = self.labels.as_deref();
         let output = self
             .network
             .forward(z_t.clone(), NoiseLevels::Shared(&levels), labels);
-        let x_hat = self.prediction.to_x(output.squeeze_dim(1), z_t, at);
+        let x_hat = self.prediction.to_x(output.squeeze_dim(1), z_t, preserving);
         if self.clamp {
             x_hat.clamp(-1.0, 1.0)
         } else {

@@ -16,7 +16,7 @@ pub(crate) use attention::Attention;
 pub(crate) use convolution::Convolution;
 pub(crate) use embedding::Embedding;
 pub use embedding::NoiseLevels;
-pub(crate) use norm::{Norm, residual_groups};
+pub(crate) use norm::Norm;
 pub(crate) use residual::Residual;
 pub use temporal::TemporalConvolution;
 

@@ -25,6 +25,7 @@
 //!     attention_resolutions: vec![4],
 //!     heads: Heads::Count(1),
 //!     attention_groups: 4,
+//!     residual_groups: None,
 //!     classes: 0,
 //!     dropout: 0.0,
 //!     temporal: Some(Temporal { n_modes: 2 }),
@@ -50,6 +51,7 @@
 //! | how do times mix?                           | [`TemporalConvolution`], usable alone         |
 //! | how do weights get in and out?              | [`weights`], strict in both directions        |
 //! | how are files of others read?               | [`checkpoint`], in bounded memory             |
+//! | our networks in others' files?              | [`exchange`]: the authors', progressive distillation's |
 //!
 //! # Conventions
 //!
@@ -61,8 +63,11 @@ mod architecture;
 pub mod checkpoint;
 mod cost;
 mod denoiser;
+pub mod exchange;
+pub mod foreign;
 mod init;
 mod layer;
+mod parts;
 mod plan;
 mod transfer;
 mod unet;

@@ -1,7 +1,6 @@
 //! The order of layers, from which networks, names and costs follow.
 
 use crate::architecture::{Architecture, ArchitectureError};
-use crate::layer::residual_groups;
 
 /// Layers of a network in the order in which they run, the embedding apart.
 #[derive(Debug, Clone)]
@@ -12,7 +11,7 @@ pub(crate) struct Plan {
 }
 
 /// One layer and what surrounds it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stage {
     pub(crate) kind: Kind,
     /// Side of the feature maps that come out, in pixels.
@@ -29,6 +28,8 @@ pub(crate) enum Kind {
     Residual {
         channels_in: usize,
         channels_out: usize,
+        /// Of both normalisations.
+        groups: [usize; 2],
         resample: Resample,
     },
     Attention {
@@ -39,6 +40,16 @@ pub(crate) enum Kind {
         channels: usize,
         n_modes: usize,
     },
+}
+
+impl Kind {
+    /// Channels of the maps that come out.
+    pub(crate) fn channels_out(self) -> usize {
+        match self {
+            Self::Residual { channels_out, .. } => channels_out,
+            Self::Attention { channels, .. } | Self::Temporal { channels, .. } => channels,
+        }
+    }
 }
 
 /// Change of resolution inside a residual block.
@@ -129,9 +140,10 @@ impl Builder<'_> {
         resample: Resample,
     ) -> Result<(), ArchitectureError> {
         let channels_in = self.channels + skip;
-        for channels in [channels_in, channels_out] {
+        let groups = [channels_in, channels_out].map(|c| self.arch.residual_groups_of(c));
+        for (channels, groups) in [(channels_in, groups[0]), (channels_out, groups[1])] {
             let place = || format!("of a residual block at size {}", self.size);
-            check_groups(channels, residual_groups(channels), place)?;
+            check_groups(channels, groups, place)?;
         }
         self.size = match resample {
             Resample::Keep => self.size,
@@ -141,6 +153,7 @@ impl Builder<'_> {
         let kind = Kind::Residual {
             channels_in,
             channels_out,
+            groups,
             resample,
         };
         self.channels = channels_out;

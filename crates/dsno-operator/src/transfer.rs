@@ -1,6 +1,6 @@
 //! Starting a student at its teacher's weights.
 
-use crate::architecture::{Architecture, ArchitectureError};
+use crate::architecture::{Architecture, ArchitectureError, Output};
 use crate::plan::{Kind, Plan};
 use crate::unet::UNet;
 use crate::weights::{NamedWeights, WeightError};
@@ -21,7 +21,8 @@ impl UNet {
     /// Replaces all weights that the teacher has too; temporal convolutions keep theirs.
     ///
     /// Layers are matched by their order with temporal convolutions left out, since those shift the
-    /// numbers of the layers after them.
+    /// numbers of the layers after them. Of a teacher that predicts image and noise side by side, a
+    /// student that answers with the state takes the head of the image: the first channels.
     ///
     /// # Errors
     ///
@@ -36,7 +37,8 @@ impl UNet {
     /// # use dsno_operator::{Heads, Output};
     /// # let teacher = Architecture { image_size: 4, image_channels: 1, base_channels: 8,
     /// #     embedding_channels: 8, channel_multipliers: vec![1], res_blocks: 1,
-    /// #     attention_resolutions: vec![], heads: Heads::Count(1), attention_groups: 4, classes: 0,
+    /// #     attention_resolutions: vec![], heads: Heads::Count(1), attention_groups: 4,
+    /// #     residual_groups: None, classes: 0,
     /// #     dropout: 0.0, temporal: None, output: Output::State };
     /// // With `teacher` an architecture without temporal convolutions:
     /// let student = Architecture { temporal: Some(Temporal { n_modes: 2 }), ..teacher.clone() };
@@ -70,6 +72,13 @@ impl UNet {
             .into_iter()
             .map(|(name, t)| (renumber(name), t));
         let mut weights: NamedWeights = shared.collect();
+        if from.output == Output::StateAndNoise && to.output != Output::StateAndNoise {
+            for name in ["head.weight", "head.bias"] {
+                weights.entry(name.to_owned()).and_modify(|head| {
+                    head.keep_first(from.image_channels);
+                });
+            }
+        }
         let temporal = temporal(&to.plan()?);
         let own = self.named_weights().into_iter();
         weights
@@ -94,3 +103,6 @@ fn temporal(plan: &Plan) -> Vec<String> {
         .map(|(n, _)| format!("layers.{n}."))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! The network: embedding, stem, planned layers, head.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
+use dsno_ode::{Amplitudes, Prediction};
 
 use crate::architecture::{Architecture, Output};
 use crate::init::{Initializer, NEAR_ZERO};
@@ -69,7 +70,7 @@ impl UNet {
             stem,
             layers,
             norm: Norm::new(init, plan.last_channels, arch.attention_groups),
-            head: Convolution::new(init, plan.last_channels, arch.image_channels, NEAR_ZERO),
+            head: Convolution::new(init, plan.last_channels, arch.head_channels(), NEAR_ZERO),
             wiring,
             output: arch.output,
         }
@@ -119,14 +120,45 @@ impl UNet {
                 skips.push(x.clone());
             }
         }
-        let answer = self
-            .head
-            .forward(silu(self.norm.forward(x)))
-            .reshape([b, t, c, h, w]);
+        let answer = self.head.forward(silu(self.norm.forward(x)));
         match self.output {
-            Output::State => answer,
-            Output::NoiseMinusState => z.reshape([b, 1, c, h, w]) - answer,
+            Output::State => answer.reshape([b, t, c, h, w]),
+            Output::NoiseMinusState => z.reshape([b, 1, c, h, w]) - answer.reshape([b, t, c, h, w]),
+            Output::StateAndNoise => join(answer, repeat(z, t), levels).reshape([b, t, c, h, w]),
         }
+    }
+
+    /// Answers for the levels after the first `padding`, which only take part.
+    ///
+    /// Temporal convolutions are periodic in the index of the time: the last point borders on the
+    /// first. Points ahead of those that are asked for keep the two ends apart ('Fourier
+    /// continuation'). They are times of their own, noisier than the others, whose states nobody
+    /// compares with anything. The authors' code counts them as `num_pad`, but weights its loss as
+    /// if they had targets, and stops there; here nothing past this method sees them.
+    ///
+    /// # Shapes
+    ///
+    /// | value    | shape                 | meaning                                   |
+    /// |----------|-----------------------|-------------------------------------------|
+    /// | `z`      | `[B, C, H, W]`        | pure noise                                |
+    /// | `levels` | `padding + T` values  | natural log-SNRs, those of padding first  |
+    /// | `labels` | `B` values            | class of each sample                      |
+    /// | returned | `[B, T, C, H, W]`     | the states at the last `T` levels         |
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::forward`], and if nothing but padding is asked for.
+    pub fn forward_padded(
+        &self,
+        z: Tensor<4>,
+        levels: &[f64],
+        padding: usize,
+        labels: Option<&[u32]>,
+    ) -> Tensor<5> {
+        let times = levels.len();
+        assert!(padding < times, "{padding} of {times} times are padding");
+        let all = self.forward(z, NoiseLevels::Shared(levels), labels);
+        all.narrow(1, padding, times - padding)
     }
 }
 
@@ -135,10 +167,12 @@ fn layer(kind: Kind, arch: &Architecture, init: &mut Initializer<'_>) -> Layer {
         Kind::Residual {
             channels_in,
             channels_out,
+            groups,
             resample,
         } => Layer::Residual(Residual::new(
             init,
             [channels_in, channels_out],
+            groups,
             arch.embedding_channels,
             arch.dropout,
             resample,
@@ -150,6 +184,27 @@ fn layer(kind: Kind, arch: &Architecture, init: &mut Initializer<'_>) -> Layer {
             Layer::Temporal(TemporalConvolution::new(init, channels, n_modes))
         }
     }
+}
+
+/// `σ² x̂ + α² (z_t − σ ε̂)/α` for rows of `x̂` with `ε̂` behind its channels.
+fn join(both: Tensor<4>, z_t: Tensor<4>, levels: NoiseLevels<'_>) -> Tensor<4> {
+    let [rows, c, _, _] = z_t.dims();
+    let at: Vec<Amplitudes> = levels
+        .values()
+        .iter()
+        .cycle()
+        .take(rows)
+        .map(|&log_snr| Amplitudes::from_log_snr(log_snr))
+        .collect();
+    let column = |of: fn(Amplitudes) -> f64| {
+        let values: Vec<f32> = at.iter().map(|&at| of(at) as f32).collect();
+        Tensor::<4>::from_data(TensorData::new(values, [rows, 1, 1, 1]), &z_t.device())
+    };
+    let (alpha, sigma) = (column(Amplitudes::alpha), column(Amplitudes::sigma));
+    let state = both.clone().narrow(1, 0, c);
+    let noise = both.narrow(1, c, c);
+    let by_noise = Prediction::Epsilon.to_x_with(noise, z_t, alpha.clone(), sigma.clone());
+    state * sigma.square() + by_noise * alpha.square()
 }
 
 /// `[B, C, H, W]` to `[B·T, C, H, W]`, each map `T` times in a row.

@@ -22,6 +22,15 @@ pub struct HostTensor {
     pub values: Vec<f32>,
 }
 
+impl HostTensor {
+    /// Keeps the first `count` entries of the first axis.
+    pub(crate) fn keep_first(&mut self, count: usize) {
+        let rest: usize = self.shape[1..].iter().product();
+        self.values.truncate(count * rest);
+        self.shape[0] = self.values.len() / rest;
+    }
+}
+
 /// Why weights could not be read, written or fitted to a network.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -28,7 +28,7 @@ impl NoiseLevels<'_> {
         }
     }
 
-    fn values(&self) -> &[f64] {
+    pub(crate) fn values(&self) -> &[f64] {
         match self {
             Self::Shared(levels) | Self::PerSample(levels) => levels,
         }

@@ -8,11 +8,6 @@ use crate::init::Initializer;
 /// Added to every variance.
 const EPSILON: f64 = 1e-6;
 
-/// Groups of a normalisation in a residual block: at least four channels each, at most 32.
-pub(crate) fn residual_groups(channels: usize) -> usize {
-    (channels / 4).min(32)
-}
-
 /// Group normalisation (Wu & He 2018, arXiv:1803.08494).
 #[derive(Module, Debug)]
 pub(crate) struct Norm {

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 
 use super::convolution::Convolution;
 use super::dense::Dense;
-use super::norm::{Modulation, Norm, residual_groups};
+use super::norm::{Modulation, Norm};
 use super::pointwise::Pointwise;
 use super::silu;
 use crate::init::{Initializer, NEAR_ZERO};
@@ -36,15 +36,16 @@ impl Residual {
     pub(crate) fn new(
         init: &mut Initializer<'_>,
         [channels_in, channels_out]: [usize; 2],
+        groups: [usize; 2],
         embedding: usize,
         dropout: f64,
         resample: Resample,
     ) -> Self {
         Self {
-            norm_0: Norm::new(init, channels_in, residual_groups(channels_in)),
+            norm_0: Norm::new(init, channels_in, groups[0]),
             conv_0: Convolution::new(init, channels_in, channels_out, 1.0),
             modulation: Dense::new(init, embedding, 2 * channels_out),
-            norm_1: Norm::new(init, channels_out, residual_groups(channels_out)),
+            norm_1: Norm::new(init, channels_out, groups[1]),
             conv_1: Convolution::new(init, channels_out, channels_out, NEAR_ZERO),
             shortcut: (channels_in != channels_out)
                 .then(|| Pointwise::new(init, channels_in, channels_out, 0.1)),

@@ -16,6 +16,7 @@ fn network(seed: u64) -> UNet {
         attention_resolutions: vec![],
         heads: Heads::Count(1),
         attention_groups: 4,
+        residual_groups: None,
         classes: 0,
         dropout: 0.0,
         temporal: None,
