@@ -1,0 +1,142 @@
+//! The residual block, and changes of resolution between blocks.
+
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig};
+use burn::tensor::Tensor;
+
+use super::blueprint::Normalisation;
+use super::layer::{Conv, GroupNorm, Linear, rows};
+use crate::init::Initializer;
+use crate::layer::silu;
+use crate::plan::Resample;
+
+/// Residual block, told the noise level by its embedding `e`.
+///
+/// ```text
+/// h = conv₀(resample(SiLU(norm₀(x))))
+/// h = norm₁(h + t)                       t = Linear(SiLU(e))               or, scale_shift:
+/// h = norm₁(h)·(1 + scale) + shift       [scale | shift] = Linear(SiLU(e))
+/// y = (conv₁(dropout(SiLU(h))) + shortcut(resample(x)))/factor             1×1 where channels change
+/// ```
+#[derive(Module, Debug)]
+pub(super) struct Residual {
+    norm_0: GroupNorm,
+    conv_0: Conv,
+    time: Linear,
+    norm_1: GroupNorm,
+    conv_1: Conv,
+    shortcut: Option<Conv>,
+    dropout: Dropout,
+    #[module(skip)]
+    scale_shift: bool,
+    #[module(skip)]
+    resample: Resample,
+    #[module(skip)]
+    factor: f64,
+}
+
+/// What all residual blocks of a network have in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ResidualRules {
+    pub(super) normalisation: Normalisation,
+    pub(super) embedding: usize,
+    pub(super) scale_shift: bool,
+    pub(super) dropout: f64,
+}
+
+impl Residual {
+    pub(super) fn new(
+        init: &mut Initializer<'_>,
+        [channels_in, channels_out]: [usize; 2],
+        rules: ResidualRules,
+        resample: Resample,
+        factor: f64,
+    ) -> Self {
+        let norm = rules.normalisation;
+        let width = if rules.scale_shift {
+            2 * channels_out
+        } else {
+            channels_out
+        };
+        Self {
+            norm_0: GroupNorm::new(init, channels_in, norm.groups, norm.epsilon),
+            conv_0: Conv::new(init, [channels_in, channels_out], 3),
+            time: Linear::new(init, rules.embedding, width),
+            norm_1: GroupNorm::new(init, channels_out, norm.groups, norm.epsilon),
+            conv_1: Conv::new(init, [channels_out, channels_out], 3),
+            shortcut: (channels_in != channels_out)
+                .then(|| Conv::new(init, [channels_in, channels_out], 1)),
+            dropout: DropoutConfig::new(rules.dropout).init(),
+            scale_shift: rules.scale_shift,
+            resample,
+            factor,
+        }
+    }
+
+    /// `[N, C, H, W]` and `SiLU(e)` as `[N, E]` or `[1, E]`.
+    pub(super) fn forward(&self, x: Tensor<4>, embedding: Tensor<2>) -> Tensor<4> {
+        let h = silu(self.norm_0.forward(x.clone()));
+        let h = self.conv_0.forward(self.resample.apply(h));
+        let time = self.time.forward(embedding);
+        let h = if self.scale_shift {
+            let c = h.dims()[1];
+            let (scale, shift) = (time.clone().narrow(1, 0, c), time.narrow(1, c, c));
+            self.norm_1.forward_modulated(h, scale, shift)
+        } else {
+            self.norm_1.forward(h + rows(time))
+        };
+        let h = self.conv_1.forward(self.dropout.forward(silu(h)));
+        let x = self.resample.apply(x);
+        let sum = h + match &self.shortcut {
+            Some(shortcut) => shortcut.forward(x),
+            None => x,
+        };
+        if self.factor == 1.0 {
+            sum
+        } else {
+            sum / self.factor
+        }
+    }
+}
+
+/// A change of resolution between blocks, with or without a convolution.
+#[derive(Module, Debug)]
+pub(super) struct Resampler {
+    conv: Option<Conv>,
+    /// What the convolution itself does not do.
+    #[module(skip)]
+    resample: Resample,
+}
+
+impl Resampler {
+    /// Halves the size: a convolution with stride 2 and the given padding, or averages of 2×2.
+    pub(super) fn halving(
+        init: &mut Initializer<'_>,
+        channels: usize,
+        padding: Option<(usize, usize)>,
+    ) -> Self {
+        let conv = padding.map(|zeros| Conv::strided(init, [channels, channels], 3, 2, zeros));
+        let resample = if conv.is_some() {
+            Resample::Keep
+        } else {
+            Resample::Halve
+        };
+        Self { conv, resample }
+    }
+
+    /// Doubles the size by repetition, followed by a convolution or not.
+    pub(super) fn doubling(init: &mut Initializer<'_>, channels: usize, conv: bool) -> Self {
+        Self {
+            conv: conv.then(|| Conv::new(init, [channels, channels], 3)),
+            resample: Resample::Double,
+        }
+    }
+
+    pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let x = self.resample.apply(x);
+        match &self.conv {
+            Some(conv) => conv.forward(x),
+            None => x,
+        }
+    }
+}

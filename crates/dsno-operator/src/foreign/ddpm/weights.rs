@@ -1,0 +1,109 @@
+//! Weights in and out under their original names, strict in both directions.
+
+use std::collections::BTreeMap;
+
+use super::blueprint::{Blueprint, Entry};
+use super::network::DdpmNetwork;
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::weights::{NamedWeights, WeightError, named_parameters, with_parameters};
+
+/// Why a network of the DDPM family could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DdpmError {
+    /// The architecture is impossible.
+    #[error(transparent)]
+    Architecture(#[from] super::DdpmArchitectureError),
+    /// The weights do not fit the architecture.
+    #[error(transparent)]
+    Weights(#[from] WeightError),
+    /// The weights cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+impl DdpmNetwork {
+    /// Copies all weights to the host, under the names of the original.
+    pub fn named_weights(&self) -> NamedWeights {
+        let mut ours = named_parameters(self);
+        let entries = self.blueprint.entries().into_iter();
+        entries
+            .filter_map(|entry| Some((entry.theirs, ours.remove(&entry.ours)?)))
+            .collect()
+    }
+
+    /// Replaces all weights; names and shapes must be exactly the network's.
+    ///
+    /// Where newer versions of the original have renamed a tensor, the older name is taken too.
+    ///
+    /// # Errors
+    ///
+    /// [`DdpmError::Weights`] lists every difference at once.
+    pub fn with_weights(self, mut weights: NamedWeights) -> Result<Self, DdpmError> {
+        let found = weights
+            .iter()
+            .map(|(name, tensor)| (name.clone(), tensor.shape.clone()));
+        let matched = match_up(&self.blueprint, found.collect())?;
+        let ours = matched.into_iter().filter_map(|(entry, name)| {
+            let tensor = weights.remove(&name)?;
+            Some((entry.ours, tensor))
+        });
+        let ours = ours.collect();
+        Ok(with_parameters(self, ours)?)
+    }
+
+    /// Reads all weights, one tensor at a time.
+    pub(crate) fn load(self, checkpoint: &Checkpoint) -> Result<Self, DdpmError> {
+        let found = checkpoint.names().map(|name| {
+            let shape = checkpoint.shape(name).unwrap_or_default();
+            (name.to_owned(), shape.to_vec())
+        });
+        let matched = match_up(&self.blueprint, found.collect())?;
+        let mut ours = NamedWeights::new();
+        for (entry, name) in matched {
+            ours.insert(entry.ours, checkpoint.read(&name)?);
+        }
+        Ok(with_parameters(self, ours)?)
+    }
+}
+
+/// Finds each tensor of the network among those of a file: the entry and its name there.
+fn match_up(
+    blueprint: &Blueprint,
+    mut found: BTreeMap<String, Vec<usize>>,
+) -> Result<Vec<(Entry, String)>, WeightError> {
+    let (mut matched, mut missing, mut misshapen) = (Vec::new(), Vec::new(), Vec::new());
+    for entry in blueprint.entries() {
+        let older = blueprint.dialect.older(&entry.theirs);
+        let names = [Some(entry.theirs.clone()), older];
+        let name = names
+            .into_iter()
+            .flatten()
+            .find(|name| found.contains_key(name));
+        let shape = name.as_deref().and_then(|name| found.remove(name));
+        match (name, shape) {
+            (Some(name), Some(shape)) if shape == entry.shape => matched.push((entry, name)),
+            (Some(name), Some(shape)) => misshapen.push((name, shape, entry.shape)),
+            _ => missing.push(entry.theirs),
+        }
+    }
+    if missing.is_empty() && misshapen.is_empty() && found.is_empty() {
+        return Ok(matched);
+    }
+    Err(WeightError::Mismatch {
+        missing,
+        unexpected: found.into_keys().collect(),
+        misshapen,
+    })
+}
+
+impl super::Dialect {
+    /// The name by which older files call a tensor, if it was renamed.
+    fn older(&self, name: &str) -> Option<String> {
+        let (module, leaf) = name.rsplit_once('.')?;
+        self.older.iter().find_map(|(present, older)| {
+            let start = module.strip_suffix(present)?.strip_suffix('.')?;
+            Some(format!("{start}.{older}.{leaf}"))
+        })
+    }
+}
