@@ -52,7 +52,7 @@ impl Analytic {
         let shape = shape.unwrap_or([teacher.dimensions(), 1, 1]);
         if shape.iter().product::<usize>() != teacher.dimensions() {
             return Err(Failure::usage(format!(
-                "{place}: shape is {shape:?}, expected {} values as in `means`",
+                "{place}: shape is {shape:?}, expected {} values, as many as a mean has",
                 teacher.dimensions()
             )));
         }
