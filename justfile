@@ -25,6 +25,11 @@ test:
 mini NAME="fashion":
     cargo run --release --package dsno -- experiment mini/{{NAME}} --out target/mini
 
+# Times what is hot, in ratios.
+[group: 'test']
+bench:
+    cargo bench --workspace
+
 [group: 'check']
 fmt:
     cargo fmt --all --check
