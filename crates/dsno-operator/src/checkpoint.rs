@@ -18,12 +18,14 @@
 //! writes tensors and takes every other object apart without calling it. Whatever a file claims,
 //!
 //! ```text
-//! memory ≤ 5 MiB + 5 × file        index ≤ 4 MiB + 2 × file
-//!                                  values of one tensor ≤ 1 MiB + 2 × file
-//!                                  stored bytes of one tensor ≤ file, and only where it is strided
+//! memory ≤ 6 MiB + 5 × file      index ≤ 4 MiB + 2 × file
+//!                                values of one tensor ≤ 1 MiB + 2 × file
+//!                                its bytes, where they are strided, ≤ 1 MiB + file
 //! ```
 //!
-//! and nesting is limited; a file that needs more is refused with an error.
+//! (and 256 KiB of buffers), and nesting is limited; a file that needs more is refused with an error.
+//! `examples/fuzz_checkpoints` holds the readers to this. A weight file needs far less: its index is
+//! small, and reading it tensor by tensor takes the largest tensor and 64 KiB.
 //!
 //! # Why the readers are written here
 //!
@@ -31,27 +33,30 @@
 //! carefully, but bounds memory by constants (a pickle of 100 MiB, which a zip of 100 kB can hold
 //! and which takes about 80 bytes for each of its own; a tensor of 10 GiB), refuses a whole file
 //! for one object that holds tensors, and brings `tar` and a second inflate library. `zip` keeps
-//! about 300 bytes for an entry of 47. `safetensors` wants the whole file in memory and lets the
+//! a few hundred bytes for an entry of 47. `safetensors` wants the whole file in memory and lets the
 //! last of two equal names win. There is no Flax reader; `rmp` decodes its MessagePack.
 
 mod budget;
 mod element;
+mod error;
 mod fault;
 mod flax;
 mod input;
 mod safetensors;
 mod source;
+mod storage;
 mod stored;
 mod torch;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Seek};
-use std::path::{Path, PathBuf};
+use std::io::{Read, Seek};
+use std::path::Path;
 use std::sync::Arc;
 
 pub use element::Element;
+pub use error::CheckpointError;
 pub use fault::Fault;
 
 use crate::weights::HostTensor;
@@ -82,58 +87,6 @@ impl fmt::Display for CheckpointFormat {
             Self::Flax => "Flax",
         })
     }
-}
-
-/// Why a checkpoint, or a tensor of it, cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CheckpointError {
-    /// The system does not let the file be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// The file is not of its format, is damaged, or claims what it does not hold.
-    #[error("not a valid {format} file: {source}: {}", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// The format it was to have.
-        format: CheckpointFormat,
-        /// What is wrong.
-        source: Fault,
-    },
-    /// One tensor is damaged or larger than its file warrants.
-    #[error("cannot read tensor `{name}`: {source}: {}", path.display())]
-    Tensor {
-        /// The file.
-        path: PathBuf,
-        /// The tensor's full name.
-        name: String,
-        /// What is wrong.
-        source: Fault,
-    },
-    /// A tensor was asked for that the file does not have.
-    #[error("no tensor `{name}` in {}", path.display())]
-    Absent {
-        /// The file.
-        path: PathBuf,
-        /// The tensor's full name.
-        name: String,
-    },
-    /// A tensor does not hold real numbers.
-    #[error("tensor `{name}` holds {found:?}, expected F32, F16, Bf16 or F64: {}", path.display())]
-    NotReal {
-        /// The file.
-        path: PathBuf,
-        /// The tensor's full name.
-        name: String,
-        /// What it holds.
-        found: Element,
-    },
 }
 
 /// The tensors of one file, read one at a time.
@@ -280,7 +233,7 @@ impl Checkpoint {
     /// * [`CheckpointError::Absent`] if there is no such tensor;
     /// * [`CheckpointError::NotReal`] if it holds integers, booleans, complex or 8-bit floats;
     /// * [`CheckpointError::Tensor`] if its bytes are damaged, or need more memory than
-    ///   [the limit](self#files-from-strangers);
+    ///   [the limit](crate::checkpoint#files-from-strangers);
     /// * [`CheckpointError::Read`] if the system cannot read the file any more.
     pub fn read(&self, name: &str) -> Result<HostTensor, CheckpointError> {
         let path = || self.path().to_owned();

@@ -41,3 +41,8 @@ impl Budget {
 pub(super) fn allowed_values(length: u64) -> u64 {
     length.saturating_mul(2).saturating_add(1 << 20)
 }
+
+/// The most bytes that the stored elements of a strided tensor may take beside its values.
+pub(super) fn allowed_span(length: u64) -> u64 {
+    length.saturating_add(1 << 20)
+}

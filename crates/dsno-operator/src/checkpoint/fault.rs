@@ -1,5 +1,6 @@
 //! Everything that can be wrong inside a checkpoint.
 
+use std::fmt::{self, Display, Write};
 use std::io;
 
 use super::element::Element;
@@ -119,7 +120,7 @@ pub enum Fault {
         allowed: u64,
     },
     /// The header of a safetensors file is not the JSON it should be.
-    #[error("its header is wrong: {0}")]
+    #[error("its header is wrong: {}", Brief(.0))]
     Header(#[source] serde_json::Error),
     /// The tensors of a safetensors file overlap or leave a gap.
     #[error("tensor `{name}` begins at byte {found} of the data, expected {expected}")]
@@ -244,4 +245,33 @@ pub enum Fault {
         /// Its place.
         expected: usize,
     },
+}
+
+/// The beginning of a text that may quote any part of a file.
+struct Brief<T>(T);
+
+impl<T: Display> Display for Brief<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut beginning = Beginning { f, left: 200 };
+        match write!(beginning, "{}", self.0) {
+            Err(_) if beginning.left == 0 => f.write_str("…"),
+            written => written,
+        }
+    }
+}
+
+/// Writes so many characters and then fails.
+struct Beginning<'a, 'b> {
+    f: &'a mut fmt::Formatter<'b>,
+    left: usize,
+}
+
+impl Write for Beginning<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            self.left = self.left.checked_sub(1).ok_or(fmt::Error)?;
+            self.f.write_char(c)?;
+        }
+        Ok(())
+    }
 }

@@ -18,7 +18,8 @@ use super::element::Element;
 use super::fault::Fault;
 use super::input::Input;
 use super::source::Source;
-use super::stored::{LONGEST_NAME, MOST_AXES, Storage, Stored};
+use super::storage::Storage;
+use super::stored::{LONGEST_NAME, MOST_AXES, Stored};
 
 /// The format's own limit.
 const LONGEST_HEADER: u64 = 100_000_000;
@@ -70,7 +71,8 @@ fn place(found: Vec<(String, Entry)>, data: u64, source: &Source) -> Result<Inde
         let Some(element) = Element::of_safetensors(&entry.dtype) else {
             return Err(Fault::UnknownElement {
                 name,
-                found: entry.dtype,
+                // It can be as long as the file.
+                found: entry.dtype.chars().take(32).collect(),
             });
         };
         let storage = Storage::Plain {

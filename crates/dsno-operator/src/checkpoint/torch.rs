@@ -20,10 +20,12 @@ mod value;
 
 use super::Index;
 use super::budget::Budget;
+use super::element::Element;
 use super::fault::Fault;
 use super::input::Input;
 use super::source::Source;
-use super::stored::{Storage, Stored};
+use super::storage::Storage;
+use super::stored::Stored;
 use value::{Heap, Value};
 
 /// Where storages are: (key, bytes that the pickle gives it) to its bytes.
@@ -47,10 +49,8 @@ fn resolve(heap: &Heap, root: Value, find: &Find<'_>, budget: &mut Budget) -> Re
         Stored::spend(name, tensor.shape.len(), budget)?;
         let storage = &heap.storages[tensor.storage];
         let key = &storage.key;
-        let expected = storage
-            .elements
-            .checked_mul(storage.element.map_or(1, |element| element.bytes()));
-        let expected = expected.unwrap_or(u64::MAX);
+        let each = storage.element.map_or(1, Element::bytes);
+        let expected = storage.elements.saturating_mul(each);
         let mut bytes = find(key, expected)?;
         if let Some((first, elements)) = storage.view {
             bytes = storage.narrow(bytes, first, elements)?;

@@ -1,5 +1,7 @@
 //! Files of other programs, read by `checkpoint`: the same values, and no harm from damaged ones.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod damaged;
 mod hostile;
 
@@ -8,6 +10,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use dsno_operator::checkpoint::{Checkpoint, CheckpointError, CheckpointFormat, Element};
+use dsno_operator::weights::{WeightError, read_safetensors};
 use safetensors::SafeTensors;
 
 /// All tensors of a file, by name: shape, and values as f32.
@@ -137,4 +140,16 @@ fn what_is_no_file_of_the_format_is_named() {
     }
     let error = Checkpoint::open(&golden("flax.msgpack"), CheckpointFormat::Torch);
     assert!(error.unwrap_err().to_string().contains("flax.msgpack"));
+}
+
+#[test]
+fn our_own_weights_are_f32_and_nothing_else() {
+    let error = read_safetensors(&golden("mixed.safetensors")).unwrap_err();
+    assert!(matches!(error, WeightError::NotF32 { .. }), "{error}");
+    let weights = read_safetensors(&golden("mixed.expected.safetensors")).unwrap();
+    let weights: Tensors = weights
+        .into_iter()
+        .map(|(name, tensor)| (name, tensor.shape, tensor.values))
+        .collect();
+    assert_eq!(weights, expected("mixed.expected.safetensors"));
 }

@@ -8,7 +8,7 @@
 //! deflated, sizes of 32 and 64 bits, one disk.
 
 use std::collections::HashMap;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 
 use flate2::read::DeflateDecoder;
 
@@ -18,7 +18,8 @@ use crate::checkpoint::budget::Budget;
 use crate::checkpoint::fault::Fault;
 use crate::checkpoint::input::Input;
 use crate::checkpoint::source::{Section, Source};
-use crate::checkpoint::stored::{LONGEST_NAME, Storage};
+use crate::checkpoint::storage::Storage;
+use crate::checkpoint::stored::LONGEST_NAME;
 
 const LOCAL: &[u8; 4] = b"PK\x03\x04";
 const ENTRY: &[u8; 4] = b"PK\x01\x02";
@@ -44,7 +45,7 @@ pub(super) fn index(source: &Source, budget: &mut Budget) -> Result<Index, Fault
     let entry = |name: &str| entries.get(&format!("{root}{name}"));
 
     if let Some(order) = entry("byteorder") {
-        let mut order = reader(source, order.find(source, budget)?);
+        let mut order = reader(source, &order.find(source, budget)?);
         if order.bytes(3, budget)? == b"big" {
             return Err(Fault::BigEndian);
         }
@@ -55,7 +56,7 @@ pub(super) fn index(source: &Source, budget: &mut Budget) -> Result<Index, Fault
     let (mut heap, length, value) = (Heap::default(), value.length, value.find(source, budget)?);
     // Reading all of it checks it.
     value.read(source, 0, length, |_| {})?;
-    let root = pickle::read(&mut reader(source, value), &mut heap, budget)?;
+    let root = pickle::read(&mut reader(source, &value), &mut heap, budget)?;
 
     let allowed = budget.allowed();
     let find = |key: &str, expected: u64| {
@@ -76,9 +77,9 @@ pub(super) fn index(source: &Source, budget: &mut Budget) -> Result<Index, Fault
 }
 
 /// Bytes of an entry, inflated where need be.
-fn reader(source: &Source, storage: Storage) -> Input<Box<dyn std::io::Read + '_>> {
+fn reader<'a>(source: &'a Source, storage: &Storage) -> Input<Box<dyn Read + 'a>> {
     let section = |at, length| BufReader::new(source.section(at, length));
-    Input::new(match storage {
+    Input::new(match *storage {
         Storage::Plain { at, length, .. } => Box::new(section(at, length)),
         Storage::Deflated { at, packed, .. } => {
             Box::new(BufReader::new(DeflateDecoder::new(section(at, packed))))

@@ -5,6 +5,8 @@
 //! object that keeps its arguments; nothing is looked up, imported or run. Values are shared as
 //! the pickle shares them, so memory grows with the pickle and never with what it refers to.
 
+mod stack;
+
 use std::collections::HashMap;
 use std::io::Read;
 
@@ -16,8 +18,6 @@ use crate::checkpoint::input::Input;
 
 /// Of a class or module.
 const LONGEST_GLOBAL: usize = 1024;
-/// 0x1950a86a20f9469cfc6c, little-endian: the number that a stream of pickles begins with.
-const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
 /// Reads one pickle; its containers are added to `heap`.
 pub(super) fn read<R: Read>(
@@ -162,7 +162,7 @@ impl<R: Read> Machine<'_, R> {
             b'd' => {
                 let values = self.values_to_mark()?;
                 self.push_object(Object::default())?;
-                self.set_items(values)?;
+                self.set_items(&values)?;
             }
             b'a' => {
                 let value = self.pop("a value")?;
@@ -175,11 +175,11 @@ impl<R: Read> Machine<'_, R> {
             b's' => {
                 let value = self.pop("a value")?;
                 let key = self.pop("a key")?;
-                self.set_items(vec![key, value])?;
+                self.set_items(&[key, value])?;
             }
             b'u' => {
                 let values = self.values_to_mark()?;
-                self.set_items(values)?;
+                self.set_items(&values)?;
             }
 
             b'q' => {
@@ -257,158 +257,5 @@ impl<R: Read> Machine<'_, R> {
     pub(super) fn undescribed(&self, what: &'static str) -> Fault {
         let at = self.code_at;
         Fault::Description { what, at }
-    }
-
-    fn pay_for_height(&mut self) -> Result<(), Fault> {
-        let height = self.stack.len() + self.marks.len();
-        if height > self.highest {
-            self.highest = height;
-            self.budget.spend_values::<Value>(1)?;
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, value: Value) -> Result<(), Fault> {
-        self.stack.push(value);
-        self.pay_for_height()
-    }
-
-    fn pop(&mut self, expected: &'static str) -> Result<Value, Fault> {
-        let bottom = self.marks.last().copied().unwrap_or(0);
-        let value = (self.stack.len() > bottom).then(|| self.stack.pop());
-        value.flatten().ok_or(self.lacks(expected))
-    }
-
-    /// Takes the last mark; the height of the stack at it.
-    fn mark(&mut self) -> Result<usize, Fault> {
-        let mark = self.marks.pop();
-        mark.ok_or(self.lacks("a mark"))
-    }
-
-    /// Takes the values from the last mark on, paid for as a list.
-    fn values_to_mark(&mut self) -> Result<Vec<Value>, Fault> {
-        let height = self.mark()?;
-        let count = self.stack.len() - height;
-        self.budget.spend_values::<Value>(count)?;
-        // Not `split_off`, which can hand over the whole capacity.
-        Ok(self.stack.drain(height..).collect())
-    }
-
-    fn long(&mut self, length: u64) -> Result<(), Fault> {
-        let value = if length <= 8 {
-            let mut bytes = [0; 8];
-            self.input.fill(&mut bytes[..length as usize])?;
-            // The sign is that of the last byte.
-            let unused = 8 * (8 - length as u32) % 64;
-            Value::Int(i64::from_le_bytes(bytes) << unused >> unused)
-        } else if length == MAGIC.len() as u64 {
-            match self.input.array()? {
-                MAGIC => Value::Magic,
-                _ => Value::Other,
-            }
-        } else {
-            self.input.skip(length)?;
-            Value::Other
-        };
-        self.push(value)
-    }
-
-    fn text(&mut self, length: u64) -> Result<(), Fault> {
-        let is_python_2 = matches!(self.code, b'U' | b'T');
-        self.budget.spend_values::<String>(1)?;
-        let text = match self.input.text(length, self.budget) {
-            // Python 2 does not tell bytes from text.
-            Err(Fault::NotText { .. }) if is_python_2 => return self.push(Value::Other),
-            text => text?,
-        };
-        self.heap.texts.push(text);
-        self.push(Value::Text(self.heap.texts.len() - 1))
-    }
-
-    fn bytes(&mut self, length: u64) -> Result<(), Fault> {
-        self.input.skip(length)?;
-        self.push(Value::Other)
-    }
-
-    fn push_list(&mut self, values: Vec<Value>) -> Result<(), Fault> {
-        self.budget.spend_values::<Vec<Value>>(1)?;
-        self.heap.lists.push(values);
-        self.push(Value::List(self.heap.lists.len() - 1))
-    }
-
-    fn push_tuple(&mut self, values: Vec<Value>) -> Result<(), Fault> {
-        self.budget.spend_values::<Vec<Value>>(1)?;
-        self.heap.lists.push(values);
-        self.push(Value::Tuple(self.heap.lists.len() - 1))
-    }
-
-    /// Makes a tuple of the last values.
-    fn tuple(&mut self, count: usize) -> Result<(), Fault> {
-        let bottom = self.marks.last().copied().unwrap_or(0);
-        let height = self.stack.len().checked_sub(count);
-        let height = height.filter(|height| *height >= bottom);
-        let height = height.ok_or(self.lacks("enough values"))?;
-        self.budget.spend_values::<Value>(count)?;
-        let values = self.stack.drain(height..).collect();
-        self.push_tuple(values)
-    }
-
-    fn push_object(&mut self, object: Object) -> Result<(), Fault> {
-        let object = self.object(object)?;
-        self.push(object)
-    }
-
-    pub(super) fn object(&mut self, object: Object) -> Result<Value, Fault> {
-        self.budget.spend_values::<Object>(1)?;
-        self.heap.objects.push(object);
-        Ok(Value::Object(self.heap.objects.len() - 1))
-    }
-
-    fn append(&mut self, values: Vec<Value>) -> Result<(), Fault> {
-        self.budget.spend_values::<Value>(values.len())?;
-        match self.stack.last() {
-            Some(Value::List(place)) => self.heap.lists[*place].extend(values),
-            Some(Value::Object(place)) => self.heap.objects[*place].items.extend(values),
-            // Of a value that is no container here, whatever it is in Python.
-            Some(Value::Other) => {}
-            _ => return Err(self.lacks("a list")),
-        }
-        Ok(())
-    }
-
-    fn set_items(&mut self, values: Vec<Value>) -> Result<(), Fault> {
-        self.budget.spend_values::<Value>(values.len())?;
-        let (pairs, rest) = values.as_chunks::<2>();
-        match self.stack.last() {
-            Some(Value::Object(place)) if rest.is_empty() => {
-                let pairs = pairs.iter().map(|[key, value]| (*key, *value));
-                self.heap.objects[*place].entries.extend(pairs);
-                Ok(())
-            }
-            _ => Err(self.lacks("a dictionary and pairs for it")),
-        }
-    }
-
-    /// Gives the last value attributes; those of tensors and plain values are nothing to us.
-    fn set_state(&mut self, state: Value) {
-        if let Some(Value::Object(place)) = self.stack.last() {
-            self.heap.objects[*place].state = Some(state);
-        }
-    }
-
-    fn put(&mut self, index: u32) -> Result<(), Fault> {
-        let value = self.stack.last().copied();
-        let value = value.ok_or(self.lacks("a value"))?;
-        if self.memo.insert(index, value).is_none() {
-            // A table is at least 7/16 full, and has the old one beside it when it grows.
-            self.budget.spend(4 * size_of::<(u32, Value)>() as u64)?;
-        }
-        Ok(())
-    }
-
-    fn get(&mut self, index: u32) -> Result<(), Fault> {
-        let at = self.code_at;
-        let value = self.memo.get(&index).copied();
-        self.push(value.ok_or(Fault::PickleMemo { at, index })?)
     }
 }

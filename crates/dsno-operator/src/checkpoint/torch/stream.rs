@@ -10,7 +10,7 @@ use crate::checkpoint::element::Element;
 use crate::checkpoint::fault::Fault;
 use crate::checkpoint::input::Input;
 use crate::checkpoint::source::Source;
-use crate::checkpoint::stored::Storage;
+use crate::checkpoint::storage::Storage;
 
 /// The version of the stream; there is no other.
 const VERSION: i64 = 1001;
@@ -51,7 +51,7 @@ pub(super) fn index(source: &Source, budget: &mut Budget) -> Result<Index, Fault
         };
         let each = sizes.get(key).ok_or_else(missing)?;
         let elements = u64::from_le_bytes(input.array()?);
-        let length = elements.checked_mul(*each).unwrap_or(u64::MAX);
+        let length = elements.saturating_mul(*each);
         budget.spend_values::<(&str, (u64, u64))>(2)?;
         storages.insert(key, (input.at(), length));
         input.jump(length, source)?;

@@ -2,7 +2,7 @@
 
 use crate::checkpoint::element::Element;
 use crate::checkpoint::fault::Fault;
-use crate::checkpoint::stored::Storage;
+use crate::checkpoint::storage::Storage;
 
 /// A value; containers are places in the [`Heap`], so that values can share and contain each other.
 #[derive(Debug, Clone, Copy, PartialEq)]

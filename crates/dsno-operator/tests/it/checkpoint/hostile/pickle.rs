@@ -1,0 +1,188 @@
+use dsno_operator::checkpoint::{CheckpointError, CheckpointFormat, Fault};
+
+use super::fault;
+use crate::checkpoint::{Tensors, read_all};
+
+/// A stream of pickles around `value` and the list of storages' keys.
+fn stream(value: &[u8], keys: &[u8], data: &[u8]) -> Vec<u8> {
+    let magic = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.";
+    let version = b"\x80\x02M\xe9\x03.";
+    let system = b"\x80\x02}.";
+    [&magic[..], version, system, value, keys, data].concat()
+}
+
+fn pickle(value: &[u8]) -> Result<Tensors, CheckpointError> {
+    let value = [b"\x80\x02", value].concat();
+    read_all(&stream(&value, b"\x80\x02].", &[]), CheckpointFormat::Torch)
+}
+
+/// A dictionary of one tensor: a view of a storage `s` of so many f32, of which two are stored.
+fn tensor(elements: &[u8], first: &[u8], shape: &[u8], strides: &[u8]) -> Vec<u8> {
+    let value = [
+        &b"\x80\x02}X\x01\0\0\0tctorch._utils\n_rebuild_tensor_v2\n(("[..],
+        b"X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0sX\x03\0\0\0cpu",
+        elements,
+        b"tQ",
+        first,
+        shape,
+        strides,
+        b"\x89}tRs.",
+    ]
+    .concat();
+    let data = [&2_u64.to_le_bytes()[..], &[0; 8]].concat();
+    stream(&value, b"\x80\x02]X\x01\0\0\0sa.", &data)
+}
+
+#[test]
+fn pytorch_tensors_that_claim_too_much() {
+    let read = |elements: &[u8], first: &[u8], shape: &[u8], strides: &[u8]| {
+        let bytes = tensor(elements, first, shape, strides);
+        read_all(&bytes, CheckpointFormat::Torch)
+    };
+    // 2⁶⁰, 2⁶³ − 1 and −1.
+    let (huge, most) = (
+        b"\x8a\x08\0\0\0\0\0\0\0\x10",
+        b"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f",
+    );
+    let below = b"\x8a\x01\xff";
+    assert!(read(b"K\x02", b"K\0", b"K\x02\x85", b"K\x01\x85").is_ok());
+    assert!(read(b"K\x02", b"K\x01", b"K\0K\x05\x86", b"K\x01K\x01\x86").is_ok());
+    let huge_axis = [&huge[..], b"\x85"].concat();
+    let expected = read(huge, b"K\0", &huge_axis, b"K\x01\x85");
+    assert_fault!(expected, Fault::StorageSize { found: 8, .. });
+    assert_fault!(
+        read(b"K\x02", b"K\0", &huge_axis, b"K\x01\x85"),
+        Fault::Outside { .. }
+    );
+    assert_fault!(
+        read(b"K\x02", b"K\0", &huge_axis, b"K\0\x85"),
+        Fault::TooLarge { .. }
+    );
+    let three = [&huge[..], huge, huge, b"\x87"].concat();
+    assert_fault!(
+        read(b"K\x02", b"K\0", &three, b"K\0K\0K\0\x87"),
+        Fault::TooLarge { .. }
+    );
+    let far = [&most[..], b"\x85"].concat();
+    assert_fault!(
+        read(b"K\x02", b"K\0", b"K\x03\x85", &far),
+        Fault::Outside { .. }
+    );
+    assert!(read(b"K\x02", b"K\0", b"K\x01\x85", &far).is_ok());
+    assert_fault!(
+        read(b"K\x02", most, b"K\x01\x85", b"K\x01\x85"),
+        Fault::Outside { .. }
+    );
+    let negative = [&below[..], b"\x85"].concat();
+    assert_fault!(
+        read(b"K\x02", below, b"K\x01\x85", b"K\x01\x85"),
+        Fault::Description { .. }
+    );
+    assert_fault!(
+        read(b"K\x02", b"K\0", b"K\x02\x85", &negative),
+        Fault::Description { .. }
+    );
+    assert_fault!(
+        read(b"K\x02", b"K\0", &negative, b"K\x01\x85"),
+        Fault::Description { .. }
+    );
+    assert_fault!(
+        read(below, b"K\0", b"K\x02\x85", b"K\x01\x85"),
+        Fault::Description { .. }
+    );
+    assert_fault!(
+        read(b"K\x02", b"K\0", b"K\x02\x85", b")"),
+        Fault::Description { .. }
+    );
+    let axes = [&b"("[..], &b"K\x01".repeat(1000), b"t"].concat();
+    assert_fault!(
+        read(b"K\x02", b"K\0", &axes, &axes),
+        Fault::Description { .. }
+    );
+}
+
+#[test]
+fn pickles_that_grow() {
+    // Texts and lists that are never there.
+    let text = [&b"\x8d"[..], &(1_u64 << 60).to_le_bytes(), b"."].concat();
+    assert_fault!(pickle(&text), Fault::IndexTooLarge { .. });
+    assert_fault!(pickle(b"X\xff\xff\xff\xff"), Fault::IndexTooLarge { .. });
+    let bytes = [&b"\x8e"[..], &u64::MAX.to_le_bytes(), b"."].concat();
+    assert_fault!(pickle(&bytes), Fault::Truncated { .. });
+    assert_fault!(pickle(b"\x8b\xff\xff\xff\xff"), Fault::Truncated { .. });
+    // Containers in containers: built, since that needs no recursion, and then not walked.
+    let deep = |open: &[u8], close: &[u8]| {
+        let tensor = tensor(b"K\x02", b"K\0", b"K\x02\x85", b"K\x01\x85");
+        let begin = tensor.windows(2).position(|w| w == b"}X").unwrap();
+        let end = tensor.len() - b".\x80\x02]X\x01\0\0\0sa.".len() - 16;
+        let (head, value, tail) = (&tensor[..begin], &tensor[begin..end], &tensor[end..]);
+        let bytes = [head, open, value, close, tail].concat();
+        read_all(&bytes, CheckpointFormat::Torch)
+    };
+    assert!(deep(&b"]".repeat(10), &b"a".repeat(10)).is_ok());
+    assert_fault!(
+        deep(&b"]".repeat(100), &b"a".repeat(100)),
+        Fault::TooDeep { .. }
+    );
+    assert_fault!(deep(b"", &b"\x85".repeat(1_000)), Fault::TooDeep { .. });
+    let most = 1_000_000;
+    assert_fault!(
+        deep(&b"]".repeat(most), &b"a".repeat(most)),
+        Fault::IndexTooLarge { .. }
+    );
+    assert_fault!(pickle(&b"(".repeat(most)), Fault::IndexTooLarge { .. });
+    assert_fault!(pickle(&b"N".repeat(most)), Fault::IndexTooLarge { .. });
+    // A list that contains itself.
+    assert_fault!(pickle(b"]q\0h\0a."), Fault::TooDeep { .. });
+    // Each list twice in the next: 2⁶⁰ ways.
+    let doubled: Vec<u8> = (0..60)
+        .flat_map(|n| [b']', b'q', n + 1, b'(', b'h', n, b'h', n, b'e'])
+        .collect();
+    let laughs = [&b"]q\0"[..], &doubled, b"."].concat();
+    assert_fault!(pickle(&laughs), Fault::IndexTooLarge { .. });
+}
+
+#[test]
+fn pickles_that_are_wrong() {
+    for code in [b"i", b"o", b"P", b"F", b"\x82", b"\x97", b"\xff"] {
+        assert_fault!(
+            pickle(&[code, &b"."[..]].concat()),
+            Fault::PickleCode { .. }
+        );
+    }
+    for wrong in [
+        &b"."[..],
+        b"0.",
+        b"t.",
+        b"\x85.",
+        b"(\x85.",
+        b"R.",
+        b"NR.",
+        b"a.",
+        b"Na.",
+        b"NNs.",
+        b"e.",
+        b"}(Nu.",
+        b"}(NNNu.",
+        b"q\0.",
+        b"\x94.",
+        b"NN\x93.",
+        b"b.",
+        b"(0.",
+        b"\x86.",
+        b"N\x87.",
+    ] {
+        assert_fault!(pickle(wrong), Fault::PickleOperand { .. });
+    }
+    assert_fault!(pickle(b"h\x07."), Fault::PickleMemo { index: 7, .. });
+    assert_fault!(pickle(b"NQ."), Fault::Description { .. });
+    assert_fault!(pickle(b"X\x01\0\0\0\xff."), Fault::NotText { .. });
+    assert_fault!(
+        pickle(&[b"c", &b"m".repeat(5000)[..], b"\n"].concat()),
+        Fault::NameTooLong { .. }
+    );
+    let read = read_all(b"\x80\x02K\x01.\x80\x02K\x01.", CheckpointFormat::Torch);
+    assert_fault!(read, Fault::NotTorch { .. });
+    let read = read_all(b"GIF89a", CheckpointFormat::Torch);
+    assert_fault!(read, Fault::NotTorch { .. });
+}
