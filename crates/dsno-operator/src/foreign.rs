@@ -16,3 +16,13 @@ pub mod ddpm;
 pub mod diffusers;
 pub mod edm;
 pub mod guided;
+
+/// The first TOML file in the documentation of a source text.
+#[cfg(test)]
+fn documented_toml(source: &str) -> String {
+    let lines = source.lines().map(|line| line.trim_start_matches("///"));
+    let mut lines = lines.skip_while(|line| line.trim() != "```toml");
+    lines.next();
+    let file = lines.take_while(|line| line.trim() != "```");
+    file.map(|line| format!("{line}\n")).collect()
+}

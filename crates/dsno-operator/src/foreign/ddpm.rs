@@ -16,25 +16,29 @@
 mod attention;
 mod blueprint;
 mod builder;
+mod check;
 mod denoiser;
 mod embedding;
+mod entries;
 mod error;
 mod layer;
 
 mod network;
 mod process;
 mod residual;
+mod sinusoids;
 mod weights;
 
 pub(super) use attention::HeadOrder;
 pub(super) use blueprint::{Blueprint, ClassInput, Dialect, Normalisation};
-pub(super) use builder::{
-    AttentionOptions, Builder, MOST_BLOCKS, MOST_CHANNELS, MOST_CLASSES, check_above_zero,
-    check_attention_sizes, check_counts, check_dropout, check_size, heads_of_width,
+pub(super) use builder::{AttentionOptions, Builder};
+pub(super) use check::{
+    MOST_BLOCKS, MOST_CHANNELS, MOST_CLASSES, check_above_zero, check_attention_sizes,
+    check_counts, check_dropout, check_size, heads_of_width,
 };
 pub use denoiser::DdpmDenoiser;
-pub(super) use embedding::Sinusoids;
 pub use error::DdpmArchitectureError;
 pub use network::{Condition, DdpmNetwork};
 pub use process::Process;
+pub(super) use sinusoids::Sinusoids;
 pub use weights::DdpmError;

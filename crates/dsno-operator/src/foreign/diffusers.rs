@@ -32,8 +32,10 @@
 //! scheduler say how to sample, not what the network is, and are not read.
 
 mod architecture;
+mod check;
 mod config;
 mod error;
+mod keys;
 mod plan;
 mod scheduler;
 

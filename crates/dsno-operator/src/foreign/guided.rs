@@ -15,6 +15,19 @@
 //! Classifiers and super-resolution models of these repositories are other networks and are not read.
 
 mod architecture;
+mod check;
 mod plan;
 
 pub use architecture::GuidedArchitecture;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_file_is_the_published_network() {
+        let documented = crate::foreign::documented_toml(include_str!("guided/architecture.rs"));
+        let file: GuidedArchitecture = toml::from_str(&documented).unwrap();
+        assert_eq!(file.parameter_count(), Ok(295_904_454));
+    }
+}

@@ -121,8 +121,8 @@ impl Attention {
         };
         let qkv = pointwise(normalised, self.projections.qkv());
         let [q, k, v] = match self.order {
-            HeadOrder::Interleaved => thirds(qkv.reshape([n, self.heads, 3 * d, h * w]), 2),
-            HeadOrder::Separate | HeadOrder::Joint => thirds(qkv.reshape([n, 3, c, h * w]), 1)
+            HeadOrder::Interleaved => thirds(&qkv.reshape([n, self.heads, 3 * d, h * w]), 2),
+            HeadOrder::Separate | HeadOrder::Joint => thirds(&qkv.reshape([n, 3, c, h * w]), 1)
                 .map(|part| part.reshape([n, self.heads, d, h * w])),
         };
         // Maps are channel-major, so scores are kᵀ·q with one column per query.
@@ -168,7 +168,7 @@ fn pointwise(x: Tensor<4>, (kernel, bias): (Tensor<4>, Tensor<1>)) -> Tensor<4> 
 }
 
 /// Three equal parts along one axis.
-fn thirds(x: Tensor<4>, axis: usize) -> [Tensor<4>; 3] {
+fn thirds(x: &Tensor<4>, axis: usize) -> [Tensor<4>; 3] {
     let length = x.dims()[axis] / 3;
     [0, 1, 2].map(|i| x.clone().narrow(axis, i * length, length))
 }

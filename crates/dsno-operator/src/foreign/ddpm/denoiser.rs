@@ -25,10 +25,8 @@ pub struct DdpmDenoiser<'a> {
 
 impl Denoiser for DdpmDenoiser<'_> {
     fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
-        let network = |x, time| {
-            let condition = self.labels.as_deref().map(Condition::Labels);
-            self.network.forward(x, &[time], condition)
-        };
+        let condition = self.labels.as_deref().map(Condition::Labels);
+        let network = |x, time| self.network.forward(x, &[time], condition);
         let x_hat = self.network.blueprint.process.denoise(z_t, at, network);
         if self.clamp {
             x_hat.clamp(-1.0, 1.0)

@@ -37,12 +37,12 @@ enum Layer {
 }
 
 /// What a network is told of each sample besides its noise level.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub enum Condition<'a> {
     /// One class per sample.
     Labels(&'a [u32]),
     /// One vector per sample, as wide as the embedding: `[B, E]`.
-    Vectors(Tensor<2>),
+    Vectors(&'a Tensor<2>),
 }
 
 impl DdpmNetwork {

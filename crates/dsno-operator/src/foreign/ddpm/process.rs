@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use dsno_ode::{Amplitudes, Conditioned, Conditioning, Denoiser, NoiseSchedule, Prediction};
 use serde::{Deserialize, Serialize};
 
-use super::builder::check_above_zero;
+use super::check::check_above_zero;
 use super::error::DdpmArchitectureError;
 
 /// What a network was trained to be told of the noise, and what its answer means.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::blueprint::{Blueprint, Entry};
+use super::blueprint::Blueprint;
+use super::entries::Entry;
 use super::network::DdpmNetwork;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::weights::{NamedWeights, WeightError, named_parameters, with_parameters};

@@ -6,8 +6,7 @@ use super::architecture::{
 };
 use crate::foreign::ddpm::{
     AttentionOptions, Blueprint, Builder, ClassInput, DdpmArchitectureError, Dialect, HeadOrder,
-    MOST_BLOCKS, MOST_CHANNELS, MOST_CLASSES, Normalisation, Sinusoids, check_above_zero,
-    check_counts, check_dropout, check_size, heads_of_width,
+    Normalisation, Sinusoids, heads_of_width,
 };
 use crate::plan::Resample;
 
@@ -45,7 +44,7 @@ const DIALECT: Dialect = Dialect {
 };
 
 pub(super) fn blueprint(arch: &DiffusersArchitecture) -> Result<Blueprint, DdpmArchitectureError> {
-    check(arch)?;
+    arch.check()?;
     let normalisation = Normalisation {
         groups: arch.norm_num_groups,
         epsilon: arch.norm_eps,
@@ -83,75 +82,6 @@ pub(super) fn blueprint(arch: &DiffusersArchitecture) -> Result<Blueprint, DdpmA
         dialect: &DIALECT,
         process: arch.process.clone(),
     })
-}
-
-fn check(arch: &DiffusersArchitecture) -> Result<(), DdpmArchitectureError> {
-    let levels = arch.block_out_channels.len();
-    let or_one = |value: Option<usize>| value.unwrap_or(1);
-    check_counts(&[
-        ("sample_size", arch.sample_size, MOST_CHANNELS),
-        ("in_channels", arch.in_channels, MOST_CHANNELS),
-        ("block_out_channels", levels, MOST_BLOCKS),
-        ("layers_per_block", arch.layers_per_block, MOST_BLOCKS),
-        ("norm_num_groups", arch.norm_num_groups, MOST_CHANNELS),
-        (
-            "attn_norm_num_groups",
-            or_one(arch.attn_norm_num_groups),
-            MOST_CHANNELS,
-        ),
-        (
-            "attention_head_dim",
-            or_one(arch.attention_head_dim),
-            MOST_CHANNELS,
-        ),
-        (
-            "time_embedding_dim",
-            or_one(arch.time_embedding_dim),
-            MOST_CHANNELS,
-        ),
-        (
-            "num_class_embeds",
-            or_one(arch.num_class_embeds),
-            MOST_CLASSES,
-        ),
-    ])?;
-    for &width in &arch.block_out_channels {
-        check_counts(&[("block_out_channels", width, MOST_CHANNELS)])?;
-    }
-    let lists = [
-        ("down_block_types", arch.down_block_types.len()),
-        ("up_block_types", arch.up_block_types.len()),
-    ];
-    if let Some(&(key, found)) = lists.iter().find(|(_, found)| *found != levels) {
-        return Err(DdpmArchitectureError::Length {
-            key,
-            found,
-            expected: levels,
-        });
-    }
-    check_size(arch.sample_size, levels)?;
-    check_dropout(arch.dropout)?;
-    check_above_zero("norm_eps", arch.norm_eps)?;
-    check_above_zero("mid_block_scale_factor", arch.mid_block_scale_factor)?;
-    if arch.downsample_padding > 1 {
-        return Err(DdpmArchitectureError::Range {
-            key: "downsample_padding",
-            found: arch.downsample_padding as f64,
-            expected: "0 or 1",
-        });
-    }
-    if arch.freq_shift >= arch.block_out_channels[0] / 2 {
-        return Err(DdpmArchitectureError::Range {
-            key: "freq_shift",
-            found: arch.freq_shift as f64,
-            expected: "less than half of block_out_channels[0]",
-        });
-    }
-    let (found, image) = (arch.out_channels, arch.in_channels);
-    if found != image && found != 2 * image {
-        return Err(DdpmArchitectureError::OutChannels { found, image });
-    }
-    arch.process.check()
 }
 
 struct Plan<'a> {

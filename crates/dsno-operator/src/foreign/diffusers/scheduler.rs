@@ -2,8 +2,8 @@
 
 use dsno_ode::{DiscreteSchedule, NoiseSchedule, Prediction};
 
-use super::config::Keys;
 use super::error::DiffusersConfigError;
+use super::keys::Keys;
 use crate::foreign::ddpm::Process;
 
 /// Reads what concerns the network, and leaves what only concerns sampling.
@@ -41,7 +41,7 @@ fn table(keys: &mut Keys) -> Result<DiscreteSchedule, DiffusersConfigError> {
     let entries = keys.needed("num_train_timesteps")?;
     let supported = ["linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"];
     let kind = keys.needed("beta_schedule")?;
-    let kind = keys.one_of("beta_schedule", kind, &supported)?;
+    let kind = keys.one_of("beta_schedule", &kind, &supported)?;
     if kind == "squaredcos_cap_v2" {
         return Ok(DiscreteSchedule::squared_cosine(entries)?);
     }

@@ -43,6 +43,13 @@ fn the_published_network_has_its_published_size_and_table() {
 }
 
 #[test]
+fn the_documented_file_is_the_published_network() {
+    let documented = crate::foreign::documented_toml(include_str!("architecture.rs"));
+    let file: DiffusersArchitecture = toml::from_str(&documented).unwrap();
+    assert_eq!(file, read(&config(), &scheduler()).unwrap());
+}
+
+#[test]
 fn what_cannot_be_built_is_refused_by_key_and_value() {
     let refused = [
         (
@@ -183,5 +190,51 @@ fn schedulers_say_what_was_trained() {
     for (change, words) in refused {
         let error = process(change).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn no_value_of_any_key_panics_or_takes_more_than_a_moment() {
+    let hostile = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(0),
+        json!(1e308),
+        json!(u64::MAX),
+        json!(65_536),
+        json!(""),
+        json!([]),
+        json!(vec![65_536; 200]),
+        json!(vec!["DownBlock2D"; 200]),
+        json!({"": []}),
+    ];
+    let known = [
+        "time_embedding_dim",
+        "mid_block_type",
+        "dropout",
+        "attn_norm_num_groups",
+        "num_class_embeds",
+        "class_embed_type",
+    ];
+    for value in hostile {
+        let own = config();
+        let keys = own.as_object().unwrap().keys().map(String::as_str);
+        for key in keys.chain(known) {
+            let mut config = config();
+            config[key] = value.clone();
+            if let Ok(architecture) = read(&config, &scheduler()) {
+                assert!(
+                    architecture.parameter_count().unwrap() > 0,
+                    "{key} = {value}"
+                );
+            }
+        }
+        let own = scheduler();
+        for key in own.as_object().unwrap().keys() {
+            let mut scheduler = scheduler();
+            scheduler[key] = value.clone();
+            drop(read(&config(), &scheduler));
+        }
     }
 }

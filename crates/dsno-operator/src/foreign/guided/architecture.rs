@@ -89,6 +89,10 @@ use crate::foreign::ddpm::{DdpmArchitectureError, DdpmError, DdpmNetwork, Proces
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "the flags of the original scripts"
+)]
 pub struct GuidedArchitecture {
     /// Height and width of the images, in pixels.
     pub image_size: usize,

@@ -3,8 +3,7 @@
 use super::architecture::GuidedArchitecture;
 use crate::foreign::ddpm::{
     AttentionOptions, Blueprint, Builder, ClassInput, DdpmArchitectureError, Dialect, HeadOrder,
-    MOST_BLOCKS, MOST_CHANNELS, MOST_CLASSES, Normalisation, Sinusoids, check_above_zero,
-    check_attention_sizes, check_counts, check_dropout, check_size, heads_of_width,
+    Normalisation, Sinusoids, heads_of_width,
 };
 use crate::plan::Resample;
 
@@ -39,7 +38,7 @@ const NORMALISATION: Normalisation = Normalisation {
 };
 
 pub(super) fn blueprint(arch: &GuidedArchitecture) -> Result<Blueprint, DdpmArchitectureError> {
-    let widths = check(arch)?;
+    let widths = arch.check()?;
     let mut plan = Plan {
         arch,
         size: arch.image_size,
@@ -71,35 +70,6 @@ pub(super) fn blueprint(arch: &GuidedArchitecture) -> Result<Blueprint, DdpmArch
         dialect: &DIALECT,
         process: arch.process.clone(),
     })
-}
-
-/// Checks single keys; gives the channels of each level.
-fn check(arch: &GuidedArchitecture) -> Result<Vec<usize>, DdpmArchitectureError> {
-    check_counts(&[
-        ("image_size", arch.image_size, MOST_CHANNELS),
-        ("image_channels", arch.image_channels, MOST_CHANNELS),
-        ("num_channels", arch.num_channels, MOST_CHANNELS),
-        ("num_res_blocks", arch.num_res_blocks, MOST_BLOCKS),
-        ("channel_mult", arch.channel_mult.len(), MOST_BLOCKS),
-        ("num_classes", arch.num_classes.max(1), MOST_CLASSES),
-    ])?;
-    check_dropout(arch.dropout)?;
-    arch.process.check()?;
-    let sizes = check_size(arch.image_size, arch.channel_mult.len())?;
-    check_attention_sizes(&arch.attention_resolutions, sizes)?;
-    let width = |&factor: &f64| {
-        check_above_zero("channel_mult", factor)?;
-        Ok((factor * arch.num_channels as f64) as usize)
-    };
-    let widths: Vec<usize> = arch
-        .channel_mult
-        .iter()
-        .map(width)
-        .collect::<Result<_, _>>()?;
-    for &width in &widths {
-        check_counts(&[("channel_mult * num_channels", width, MOST_CHANNELS)])?;
-    }
-    Ok(widths)
 }
 
 struct Plan<'a> {
