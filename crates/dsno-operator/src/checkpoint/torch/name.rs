@@ -75,6 +75,8 @@ impl Walk<'_, '_> {
         match (key, self.heap.text(key)) {
             (_, Some(key)) => self.below(key, value, depth),
             (Value::Int(key), _) => self.below(&key.to_string(), value, depth),
+            (Value::Bool(true), _) => self.below("True", value, depth),
+            (Value::Bool(false), _) => self.below("False", value, depth),
             // Such a key is no part of a name, which matters only if there is something to name.
             _ => {
                 let below = self.path.clone();

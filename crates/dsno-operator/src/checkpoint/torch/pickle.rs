@@ -215,8 +215,8 @@ impl<R: Read> Machine<'_, R> {
             }
             b'Q' => {
                 let id = self.pop("a value")?;
-                let storage = rebuild::storage(self, id)?;
-                self.push(storage)?;
+                let value = rebuild::persistent(self, id)?;
+                self.push(value)?;
             }
             b'R' | 0x81 => {
                 let arguments = self.pop("arguments")?;

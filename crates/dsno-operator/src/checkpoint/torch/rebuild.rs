@@ -2,12 +2,16 @@
 //!
 //! ```text
 //! storage     ('storage', class, key, device, elements[, None | (key, first, elements)])
+//! class       ('module', class, file, source)                        in streams
 //! tensor      _rebuild_tensor(storage, first, shape, strides)
 //!             _rebuild_tensor_v2(storage, first, shape, strides, …)
 //!             _rebuild_tensor_v3(storage, first, shape, strides, _, _, dtype, …)
 //! parameter   _rebuild_parameter(tensor, …)
 //! subclass    _rebuild_from_type_v2(rebuild, class, arguments of rebuild, attributes)
 //! ```
+//!
+//! A tensor whose values are the negatives of the stored ones (the last argument says so, of the
+//! imaginary part of a conjugate) is refused.
 
 use std::io::Read;
 
@@ -16,9 +20,14 @@ use super::value::{Global, Object, StorageOf, TensorOf, Value};
 use crate::checkpoint::fault::Fault;
 use crate::checkpoint::stored::{LONGEST_NAME, MOST_AXES};
 
-/// The storage that a persistent id stands for.
-pub(super) fn storage<R: Read>(machine: &mut Machine<'_, R>, id: Value) -> Result<Value, Fault> {
+/// What a persistent id stands for: a storage, or a class whose source is written beside it.
+pub(super) fn persistent<R: Read>(machine: &mut Machine<'_, R>, id: Value) -> Result<Value, Fault> {
     let heap = &*machine.heap;
+    if let Some(&[tag, class @ Value::Global(_), _, _]) = heap.list(id)
+        && heap.text(tag) == Some("module")
+    {
+        return Ok(class);
+    }
     let described = || {
         let ([tag, class, key, _, elements] | [tag, class, key, _, elements, _]) =
             *heap.list(id)?
@@ -118,13 +127,17 @@ fn tensor<R: Read>(
         let &[Value::Storage(storage), first, shape, strides, ..] = arguments else {
             return None;
         };
-        let element = match callable {
+        let (element, metadata) = match callable {
             Value::Global(Global::RebuildTensorWithDtype) => match arguments.get(6)? {
-                Value::Global(Global::Dtype(element)) => *element,
+                Value::Global(Global::Dtype(element)) => (*element, arguments.get(7)),
                 _ => return None,
             },
-            _ => heap.storages[storage].element?,
+            _ => (heap.storages[storage].element?, arguments.get(6)),
         };
+        if metadata.is_some_and(|metadata| heap.entry(*metadata, "neg") == Some(Value::Bool(true)))
+        {
+            return None;
+        }
         let (shape, strides) = (heap.list(shape)?, heap.list(strides)?);
         if shape.len() != strides.len() || shape.len() > MOST_AXES {
             return None;

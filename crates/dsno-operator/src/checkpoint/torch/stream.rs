@@ -25,7 +25,7 @@ pub(super) fn index(source: &Source, budget: &mut Budget) -> Result<Index, Fault
         return Err(Fault::NotTorch { found });
     }
     let system = pickle::read(&mut input, &mut heap, budget)?;
-    if is_big_endian(&heap, system) {
+    if heap.entry(system, "little_endian") == Some(Value::Bool(false)) {
         return Err(Fault::BigEndian);
     }
     let root = pickle::read(&mut input, &mut heap, budget)?;
@@ -76,14 +76,4 @@ pub(super) fn index(source: &Source, budget: &mut Budget) -> Result<Index, Fault
         }),
     };
     resolve(&heap, root, &find, budget)
-}
-
-fn is_big_endian(heap: &Heap, system: Value) -> bool {
-    let Value::Object(place) = system else {
-        return false;
-    };
-    let mut entries = heap.objects[place].entries.iter();
-    entries.any(|(key, value)| {
-        heap.text(*key) == Some("little_endian") && *value == Value::Bool(false)
-    })
 }

@@ -139,6 +139,16 @@ impl Heap {
         }
     }
 
+    /// What a dictionary has for a key.
+    pub(super) fn entry(&self, value: Value, key: &str) -> Option<Value> {
+        let Value::Object(place) = value else {
+            return None;
+        };
+        let mut entries = self.objects[place].entries.iter();
+        let entry = entries.find(|(found, _)| self.text(*found) == Some(key));
+        entry.map(|(_, value)| *value)
+    }
+
     /// The values of a list or tuple.
     pub(super) fn list(&self, value: Value) -> Option<&[Value]> {
         match value {

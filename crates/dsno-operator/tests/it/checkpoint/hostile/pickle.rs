@@ -18,6 +18,11 @@ fn pickle(value: &[u8]) -> Result<Tensors, CheckpointError> {
 
 /// A dictionary of one tensor: a view of a storage `s` of so many f32, of which two are stored.
 fn tensor(elements: &[u8], first: &[u8], shape: &[u8], strides: &[u8]) -> Vec<u8> {
+    tensor_and(elements, first, shape, strides, b"")
+}
+
+/// The same with a last argument.
+fn tensor_and(elements: &[u8], first: &[u8], shape: &[u8], strides: &[u8], last: &[u8]) -> Vec<u8> {
     let value = [
         &b"\x80\x02}X\x01\0\0\0tctorch._utils\n_rebuild_tensor_v2\n(("[..],
         b"X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0sX\x03\0\0\0cpu",
@@ -26,7 +31,9 @@ fn tensor(elements: &[u8], first: &[u8], shape: &[u8], strides: &[u8]) -> Vec<u8
         first,
         shape,
         strides,
-        b"\x89}tRs.",
+        b"\x89}",
+        last,
+        b"tRs.",
     ]
     .concat();
     let data = [&2_u64.to_le_bytes()[..], &[0; 8]].concat();
@@ -185,4 +192,20 @@ fn pickles_that_are_wrong() {
     assert_fault!(read, Fault::NotTorch { .. });
     let read = read_all(b"GIF89a", CheckpointFormat::Torch);
     assert_fault!(read, Fault::NotTorch { .. });
+}
+
+#[test]
+fn tensors_that_are_not_as_stored() {
+    let read = |last: &[u8]| {
+        let bytes = tensor_and(b"K\x02", b"K\0", b"K\x02\x85", b"K\x01\x85", last);
+        read_all(&bytes, CheckpointFormat::Torch)
+    };
+    assert!(read(b"}X\x03\0\0\0neg\x89s").is_ok());
+    assert_fault!(read(b"}X\x03\0\0\0neg\x88s"), Fault::Description { .. });
+}
+
+#[test]
+fn classes_with_their_source_are_passed_over() {
+    let class = b"(X\x06\0\0\0modulec__main__\nNet\nX\x01\0\0\0fX\x01\0\0\0stQ)\x81.";
+    assert_eq!(pickle(class).unwrap(), []);
 }
