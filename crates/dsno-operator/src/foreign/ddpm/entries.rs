@@ -13,6 +13,23 @@ pub(crate) struct Entry {
     pub(crate) shape: Vec<usize>,
 }
 
+impl Entry {
+    /// Whether a tensor of this shape is the one that is meant.
+    ///
+    /// A map of channels is the same as a matrix, as a convolution over a sequence (guided-diffusion)
+    /// and as one over an image (consistency models).
+    pub(crate) fn accepts(&self, shape: &[usize]) -> bool {
+        let is_map = self.ours.contains(".projections.") && self.ours.ends_with(".weight");
+        shape == self.shape || (is_map && shape.len() >= 2 && matrix(shape) == matrix(&self.shape))
+    }
+}
+
+/// A shape without axes of length one behind the second.
+fn matrix(shape: &[usize]) -> &[usize] {
+    let behind = shape.iter().skip(2).rposition(|&length| length != 1);
+    &shape[..behind.map_or(2, |last| last + 3)]
+}
+
 impl Blueprint {
     /// Every tensor of the weight file, in building order.
     pub(crate) fn entries(&self) -> Vec<Entry> {

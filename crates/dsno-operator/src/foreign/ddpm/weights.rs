@@ -6,7 +6,7 @@ use super::blueprint::Blueprint;
 use super::entries::Entry;
 use super::network::DdpmNetwork;
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::weights::{NamedWeights, WeightError, named_parameters, with_parameters};
+use crate::weights::{HostTensor, NamedWeights, WeightError, named_parameters, with_parameters};
 
 /// Why a network of the DDPM family could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,8 @@ impl DdpmNetwork {
 
     /// Replaces all weights; names and shapes must be exactly the network's.
     ///
-    /// Where newer versions of the original have renamed a tensor, the older name is taken too.
+    /// Where newer versions of the original have renamed a tensor, the older name is taken too, and
+    /// maps of attention may be stored as convolutions over any number of axes.
     ///
     /// # Errors
     ///
@@ -46,8 +47,9 @@ impl DdpmNetwork {
             .map(|(name, tensor)| (name.clone(), tensor.shape.clone()));
         let matched = match_up(&self.blueprint, found.collect())?;
         let ours = matched.into_iter().filter_map(|(entry, name)| {
-            let tensor = weights.remove(&name)?;
-            Some((entry.ours, tensor))
+            let HostTensor { values, .. } = weights.remove(&name)?;
+            let shape = entry.shape;
+            Some((entry.ours, HostTensor { shape, values }))
         });
         let ours = ours.collect();
         Ok(with_parameters(self, ours)?)
@@ -62,7 +64,9 @@ impl DdpmNetwork {
         let matched = match_up(&self.blueprint, found.collect())?;
         let mut ours = NamedWeights::new();
         for (entry, name) in matched {
-            ours.insert(entry.ours, checkpoint.read(&name)?);
+            let HostTensor { values, .. } = checkpoint.read(&name)?;
+            let shape = entry.shape;
+            ours.insert(entry.ours, HostTensor { shape, values });
         }
         Ok(with_parameters(self, ours)?)
     }
@@ -83,7 +87,7 @@ fn match_up(
             .find(|name| found.contains_key(name));
         let shape = name.as_deref().and_then(|name| found.remove(name));
         match (name, shape) {
-            (Some(name), Some(shape)) if shape == entry.shape => matched.push((entry, name)),
+            (Some(name), Some(shape)) if entry.accepts(&shape) => matched.push((entry, name)),
             (Some(name), Some(shape)) => misshapen.push((name, shape, entry.shape)),
             _ => missing.push(entry.theirs),
         }

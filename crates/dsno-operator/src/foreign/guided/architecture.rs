@@ -47,8 +47,9 @@ use crate::foreign::ddpm::{DdpmArchitectureError, DdpmError, DdpmNetwork, Proces
 /// ```
 ///
 /// The stem has `channel_mult[0] · num_channels` channels, as in guided-diffusion; it is a matter
-/// only where the first factor is not 1. Files of consistency models have the new attention order
-/// and `process = { kind = "karras", sigma_data = 0.5, sigma_min = 0.002 }`.
+/// only where the first factor is not 1. Published files of consistency models have the new
+/// attention order, for they were trained with flash attention, and
+/// `process = { kind = "karras", sigma_data = 0.5, sigma_min = 0.002 }`.
 ///
 /// # Examples
 ///

@@ -147,6 +147,17 @@ fn answers_are_those_of_the_reference() -> Outcome {
         close(answer, &values(&file, &name)?, &name);
 
         if case.name == "consistency" {
+            // Their files have the maps of attention as convolutions over images.
+            let mut weights = network.named_weights();
+            let maps = weights
+                .values_mut()
+                .filter(|tensor| tensor.shape.len() == 3);
+            assert_eq!(maps.map(|tensor| tensor.shape.push(1)).count(), 8);
+            let same = architecture
+                .init(2, &Device::flex())?
+                .with_weights(weights)?;
+            assert_eq!(same.named_weights(), network.named_weights());
+
             let model = network.denoiser(case.labels.map(<[u32]>::to_vec), false);
             for (level, sigma) in [("low", 0.1), ("high", 20.0)] {
                 let name = format!("{}.{level}", case.name);
