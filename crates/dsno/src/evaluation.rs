@@ -171,11 +171,17 @@ impl Evaluator<'_> {
     }
 
     fn total_passes(&self) -> f64 {
-        let per_seed: f64 = self
-            .candidates
-            .iter()
-            .chain(self.endpoint.as_ref().filter(|e| !self.is_candidate(e)))
-            .map(|c| c.sampler.unet_passes() * self.settings.samples as f64)
+        let passes = |candidate: &Candidate<'_>, samples: usize| {
+            candidate.sampler.unet_passes() * samples as f64
+        };
+        let endpoint = self.endpoint.iter().filter(|e| !self.is_candidate(e));
+        let per_seed: f64 = endpoint
+            .map(|e| passes(e, self.settings.paired))
+            .chain(
+                self.candidates
+                    .iter()
+                    .map(|c| passes(c, self.settings.samples)),
+            )
             .sum();
         per_seed * self.settings.seeds.len() as f64
     }
