@@ -18,7 +18,7 @@
 //! writes tensors and takes every other object apart without calling it. Whatever a file claims,
 //!
 //! ```text
-//! memory ≤ 6 MiB + 5 × file      index ≤ 4 MiB + 2 × file
+//! memory ≤ 18 MiB + 7 × file     index ≤ 16 MiB + 4 × file
 //!                                values of one tensor ≤ 1 MiB + 2 × file
 //!                                its bytes, where they are strided, ≤ 1 MiB + file
 //! ```

@@ -127,7 +127,7 @@ fn fuzz(
             MEMORY.reset_peak_usage();
             let outcome = catch_unwind(AssertUnwindSafe(|| run(reader, format)));
             let (took, used) = (began.elapsed(), MEMORY.peak_usage() - before);
-            let allowed = (6 << 20) + 5 * input.len() + BUFFERS;
+            let allowed = (18 << 20) + 7 * input.len() + BUFFERS;
             let Some(outcome) = outcome
                 .ok()
                 .filter(|_| used <= allowed && took < LONGEST_RUN)

@@ -209,3 +209,22 @@ fn classes_with_their_source_are_passed_over() {
     let class = b"(X\x06\0\0\0modulec__main__\nNet\nX\x01\0\0\0fX\x01\0\0\0stQ)\x81.";
     assert_eq!(pickle(class).unwrap(), []);
 }
+
+#[test]
+fn many_small_tensors_are_no_attack() {
+    let one = tensor(b"K\x02", b"K\0", b"K\x01\x85", b"K\x01\x85");
+    let begin = one.windows(2).position(|w| w == b"}X").unwrap() + b"}X\x01\0\0\0t".len();
+    let end = one.len() - b"s.\x80\x02]X\x01\0\0\0sa.".len() - 16;
+    let entries = (0_u32..4000).flat_map(|n| {
+        let key = format!("{n:04}");
+        [b"X\x04\0\0\0", key.as_bytes(), &one[begin..end], b"s"].concat()
+    });
+    let bytes: Vec<u8> = one[..begin - b"X\x01\0\0\0t".len()]
+        .iter()
+        .copied()
+        .chain(entries)
+        .chain(one[end + 1..].iter().copied())
+        .collect();
+    let read = read_all(&bytes, CheckpointFormat::Torch).unwrap();
+    assert_eq!(read.len(), 4000);
+}
