@@ -81,8 +81,11 @@ fn reader<'a>(source: &'a Source, storage: &Storage) -> Input<Box<dyn Read + 'a>
     let section = |at, length| BufReader::new(source.section(at, length));
     Input::new(match *storage {
         Storage::Plain { at, length, .. } => Box::new(section(at, length)),
-        Storage::Deflated { at, packed, .. } => {
-            Box::new(BufReader::new(DeflateDecoder::new(section(at, packed))))
+        Storage::Deflated {
+            at, packed, length, ..
+        } => {
+            let inflated = DeflateDecoder::new(section(at, packed));
+            Box::new(BufReader::new(inflated.take(length)))
         }
         Storage::Pieces(_) => Box::new(std::io::empty()),
     })
@@ -108,7 +111,7 @@ impl Entry {
 
     /// Where the bytes are; at most `allowed` when inflated.
     fn find_within(&self, source: &Source, allowed: u64) -> Result<Storage, Fault> {
-        let mut local = Input::of_file(source, self.header, 30);
+        let mut local = Input::new(source.section(self.header, 30));
         let wrong = |expected| Fault::Zip {
             expected,
             at: self.header,
