@@ -65,7 +65,7 @@ fn layer_multiply_adds(kind: Kind, pixels: u64, modulation: u64) -> u64 {
 
 /// Channel mixing of the kept modes, a complex product counted as four real ones.
 ///
-/// This is the published count. The real form needs `4M − 3` products instead of `4M`, and two small
+/// This is the published count. The layer needs `3M − 2` products instead of `4M`, and two small
 /// transforms that are not counted.
 fn temporal_multiply_adds(channels: usize, modes: usize, pixels: u64) -> u64 {
     4 * (modes * channels * channels) as u64 * pixels

@@ -45,7 +45,7 @@
 //! | question                                    | part                                          |
 //! |---------------------------------------------|-----------------------------------------------|
 //! | what is the network, can it be built?       | [`Architecture`], [`ArchitectureError`]       |
-//! | how large is it, what does a pass cost?     | [`Architecture::parameter_count`], [`Architecture::multiply_adds`] |
+//! | how large is it, what does a pass cost?     | [`Architecture::parameter_count`], [`Architecture::multiply_adds`], [`Architecture::describe`] |
 //! | what does it answer?                        | [`UNet::forward`], [`NoiseLevels`]            |
 //! | how does a solver call it?                  | [`UNetDenoiser`]                              |
 //! | how do times mix?                           | [`TemporalConvolution`], usable alone         |
@@ -63,6 +63,7 @@ mod architecture;
 pub mod checkpoint;
 mod cost;
 mod denoiser;
+mod describe;
 pub mod exchange;
 pub mod foreign;
 mod init;
@@ -75,6 +76,7 @@ pub mod weights;
 
 pub use architecture::{Architecture, ArchitectureError, Heads, Output, Temporal};
 pub use denoiser::UNetDenoiser;
+pub use describe::{Description, Row};
 pub use layer::{NoiseLevels, TemporalConvolution};
 pub use transfer::TransferError;
 pub use unet::UNet;

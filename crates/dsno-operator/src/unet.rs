@@ -15,6 +15,10 @@ use crate::plan::{Kind, Plan};
 ///
 /// Space is handled by shared weights, with time as part of the batch; only temporal convolutions
 /// mix time points. Build it with [`Architecture::init`].
+///
+/// Dropout acts while training, and draws for every sample and time anew. To compute activations again
+/// on the way back instead of keeping them, train on
+/// `device.autodiff().gradient_checkpointing()`: gradients are the same, and memory goes for time.
 #[derive(Module, Debug)]
 pub struct UNet {
     pub(crate) embedding: Embedding,

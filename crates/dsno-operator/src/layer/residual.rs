@@ -87,3 +87,6 @@ fn split(both: Tensor<2>, rows: usize) -> Modulation {
         shift: both.slice([0..rows, c..width]),
     }
 }
+
+#[cfg(test)]
+mod tests;

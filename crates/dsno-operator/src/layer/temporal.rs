@@ -19,11 +19,17 @@ const LEAK: f64 = 0.01;
 /// `R` holds one complex channel matrix per mode; there is no bias and no normalisation. This is the
 /// temporal block of Zheng et al. 2023 (arXiv:2211.13449v3, section 4).
 ///
-/// The transforms are written as two small real matrices, which is exact for every `T`, runs on
-/// every backend and has gradients: `2M − 1` rows (`1`; `cos wkt`, `−sin wkt` with `w = 2π/T`) on
-/// the way in, as many columns on the way out, and between them one product per mode with
-/// `[[Re R, Im R], [−Im R, Re R]]` over stacked real and imaginary channels. What `irfft` ignores,
-/// the imaginary parts of the constant mode and of the Nyquist mode of an even `T`, has no effect.
+/// The transforms are small real matrices, which is exact for every `T`, runs on every backend and
+/// has gradients. Between them a mode `a + ib` meets its `P + iQ` in three real products, Gauss's way:
+///
+/// ```text
+/// k₁ = P(a + b)    k₂ = (Q − P)a    k₃ = (P + Q)b
+/// re = k₁ − k₃     im = k₁ + k₂
+/// ```
+///
+/// whose sums are part of the matrices: so the layer is three matrix products, one over times, one
+/// over channels (`3M − 2` of them, side by side), one over times. What `irfft` ignores, the imaginary
+/// parts of the constant mode and of the Nyquist mode of an even `T`, has no effect.
 #[derive(Module, Debug)]
 pub struct TemporalConvolution {
     /// `[C, C, M, 2]`: input channel, output channel, mode, real and imaginary part.
@@ -70,83 +76,91 @@ impl TemporalConvolution {
             times / 2 + 1
         );
         let modes = n_modes.min(times / 2 + 1);
-        let rows = 2 * modes - 1;
         let b = n / times;
 
-        let device = u.device();
-        let analysis = matrix(&analysis(times, modes), [1, rows, times], &device);
-        let synthesis = matrix(&synthesis(times, modes), [1, times, rows], &device);
-        let spectrum = analysis.matmul(u.clone().reshape([b, times, c * h * w]));
-        let spectrum = spectrum.reshape([b, rows * c, h * w]);
+        let products = products(times, modes);
+        let rows = products.len();
+        let table = |of: &dyn Fn(&Product) -> Vec<f64>, width: usize| {
+            let values: Vec<f32> = products.iter().flat_map(of).map(|v| v as f32).collect();
+            Tensor::<2>::from_data(TensorData::new(values, [rows, width]), &u.device())
+        };
+        let analysis = table(&|product| product.of_times(times), times);
+        let synthesis = table(&|product| product.to_times(times), times).transpose();
+        let weights = table(&|product| product.of_weights(n_modes), 2 * n_modes);
 
-        let mut mixed = Vec::with_capacity(modes);
-        for mode in 0..modes {
-            let parts = channel_matrix(&weight, mode);
-            let [first, count] = if mode == 0 { [0, 1] } else { [2 * mode - 1, 2] };
-            let input = spectrum
-                .clone()
-                .slice([0..b, first * c..(first + count) * c, 0..h * w]);
-            mixed.push(parts.unsqueeze().matmul(input));
-        }
-        let mixed = Tensor::cat(mixed, 1).reshape([b, rows, c * h * w]);
-        let out = synthesis.matmul(mixed).reshape([n, c, h, w]);
-        u + leaky_relu(out, LEAK)
+        // One matrix for each product: [rows, in, out], used the other way round.
+        let weights = weights.matmul(weight.reshape([c * c, 2 * n_modes]).transpose());
+        let weights = weights.reshape([1, rows, c, c]).transpose();
+        let spectrum = analysis
+            .unsqueeze()
+            .matmul(u.clone().reshape([b, times, c * h * w]));
+        let mixed = weights.matmul(spectrum.reshape([b, rows, c, h * w]));
+        let out = synthesis
+            .unsqueeze()
+            .matmul(mixed.reshape([b, rows, c * h * w]));
+        u + leaky_relu(out.reshape([n, c, h, w]), LEAK)
     }
 }
 
-/// The real matrix that mixes the channels of one mode: `[C, C]` for the constant mode, `[2C, 2C]`
-/// over stacked real and imaginary parts for the others.
-fn channel_matrix(weight: &Tensor<4>, mode: usize) -> Tensor<2> {
-    let [c, _, _, _] = weight.dims();
-    let part = |which: usize| {
-        weight
-            .clone()
-            .slice([0..c, 0..c, mode..mode + 1, which..which + 1])
-            .reshape([c, c])
-            .transpose()
+/// One real product over channels: what goes in, by which weights, and where it counts.
+#[derive(Debug, Clone, Copy)]
+struct Product {
+    mode: usize,
+    /// Shares of `cos` and `−sin` of the mode in what goes in.
+    input: [f64; 2],
+    /// Shares of the real and imaginary parts of the mode's weights.
+    weights: [f64; 2],
+    /// Shares of what comes out in `cos` and `−sin` of the mode, `1/T` apart.
+    output: [f64; 2],
+}
+
+impl Product {
+    /// What goes in, as shares of the times.
+    fn of_times(self, times: usize) -> Vec<f64> {
+        let at = |t: usize| {
+            let angle = angle(self.mode, t, times);
+            self.input[0] * angle.cos() - self.input[1] * angle.sin()
+        };
+        (0..times).map(at).collect()
+    }
+
+    /// What comes out, as shares for the times.
+    fn to_times(self, times: usize) -> Vec<f64> {
+        let at = |t: usize| {
+            let angle = angle(self.mode, t, times);
+            (self.output[0] * angle.cos() - self.output[1] * angle.sin()) / times as f64
+        };
+        (0..times).map(at).collect()
+    }
+
+    /// The weights, as shares of all that are stored for a pair of channels.
+    fn of_weights(self, n_modes: usize) -> Vec<f64> {
+        let mut shares = vec![0.0; 2 * n_modes];
+        shares[2 * self.mode..2 * self.mode + 2].copy_from_slice(&self.weights);
+        shares
+    }
+}
+
+/// The products of all modes.
+fn products(times: usize, modes: usize) -> Vec<Product> {
+    let product = |mode, input, weights, output| Product {
+        mode,
+        input,
+        weights,
+        output,
     };
-    if mode == 0 {
-        return part(0);
-    }
-    let (re, im) = (part(0), part(1));
-    let upper = Tensor::cat(vec![re.clone(), -im.clone()], 1);
-    let lower = Tensor::cat(vec![im, re], 1);
-    Tensor::cat(vec![upper, lower], 0)
-}
-
-fn matrix(values: &[f64], shape: [usize; 3], device: &Device) -> Tensor<3> {
-    let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
-    Tensor::from_data(TensorData::new(values, shape), device)
-}
-
-/// Rows `1`, then `cos`, `−sin` per mode; `[2M − 1, T]`.
-fn analysis(times: usize, modes: usize) -> Vec<f64> {
-    let mut rows = vec![1.0; times];
-    for mode in 1..modes {
-        rows.extend((0..times).map(|t| angle(mode, t, times).cos()));
-        rows.extend((0..times).map(|t| -angle(mode, t, times).sin()));
-    }
-    rows
-}
-
-/// The inverse of the real transform with all other modes zero; `[T, 2M − 1]`.
-fn synthesis(times: usize, modes: usize) -> Vec<f64> {
-    let scale = 1.0 / times as f64;
-    let mut values = Vec::with_capacity(times * (2 * modes - 1));
-    for t in 0..times {
-        values.push(scale);
-        for mode in 1..modes {
-            let nyquist = 2 * mode == times;
-            let gain = if nyquist { scale } else { 2.0 * scale };
-            values.push(gain * angle(mode, t, times).cos());
-            values.push(if nyquist {
-                0.0
-            } else {
-                -gain * angle(mode, t, times).sin()
-            });
+    let of_mode = |mode: usize| {
+        if mode == 0 || 2 * mode == times {
+            return vec![product(mode, [1.0, 0.0], [1.0, 0.0], [1.0, 0.0])];
         }
-    }
-    values
+        // Its conjugate at the mirrored frequency counts too, hence the 2.
+        vec![
+            product(mode, [1.0, 1.0], [1.0, 0.0], [2.0, 2.0]),
+            product(mode, [1.0, 0.0], [-1.0, 1.0], [0.0, 2.0]),
+            product(mode, [0.0, 1.0], [1.0, 1.0], [-2.0, 0.0]),
+        ]
+    };
+    (0..modes).flat_map(of_mode).collect()
 }
 
 fn angle(mode: usize, t: usize, times: usize) -> f64 {

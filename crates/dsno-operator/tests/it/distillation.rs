@@ -93,7 +93,7 @@ fn recipe(name: &str, shape: &[usize]) -> Vec<f32> {
 
 /// A tree of parameters as Flax writes it: maps by name, arrays as extension 1 of shape, type, bytes.
 enum Tree {
-    Branch(BTreeMap<String, Tree>),
+    Branch(BTreeMap<String, Self>),
     Array(Vec<usize>, Vec<f32>),
     Count(u8),
 }

@@ -37,6 +37,10 @@ pub struct Settings {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[allow(
+    clippy::zero_sized_map_values,
+    reason = "serde flattens into maps only"
+)]
 struct Data {
     image_size: usize,
     num_channels: usize,
@@ -50,6 +54,10 @@ struct Data {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[allow(
+    clippy::zero_sized_map_values,
+    reason = "serde flattens into maps only"
+)]
 struct Model {
     nf: usize,
     temb_dim: usize,
@@ -68,21 +76,14 @@ struct Model {
     num_t: Option<usize>,
     #[serde(default)]
     num_pad: usize,
-    #[serde(default)]
-    with_nin: bool,
-    #[serde(default = "yes")]
-    conditional: bool,
-    #[serde(default)]
-    fourier_feature: bool,
+    with_nin: Option<bool>,
+    conditional: Option<bool>,
+    fourier_feature: Option<bool>,
     resblock_type: Option<String>,
     logsnr_type: Option<String>,
     nonlinearity: Option<String>,
     #[serde(flatten)]
     rest: BTreeMap<String, IgnoredAny>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// The times that an operator of theirs answers for, noisiest first.
@@ -257,7 +258,10 @@ impl Model {
             ("conditional", self.conditional, "true"),
             ("fourier_feature", self.fourier_feature, "false"),
         ];
-        let flags = flags.map(|(key, found, expected)| (key, Some(found.to_string()), expected));
+        let flags = flags.map(|(key, found, expected)| {
+            let found = found.map(|found| found.to_string());
+            (key, found, expected)
+        });
         for (key, found, expected) in given.into_iter().chain(flags) {
             if let Some(found) = found.filter(|found| found != expected) {
                 return Err(SettingsError::Unsupported {

@@ -83,8 +83,8 @@ impl Pickle {
     }
 
     fn integer(&mut self, value: usize) -> io::Result<()> {
-        let value =
-            i32::try_from(value).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+        let value = i32::try_from(value).map_err(invalid)?;
         self.0.push(b'J');
         self.0.extend(value.to_le_bytes());
         Ok(())

@@ -22,7 +22,7 @@ impl<W: Write> Archive<W> {
 
     pub(super) fn file(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
         let length = size(content.len())?;
-        let name_length = u16::try_from(name.len()).map_err(|_| too_large())?;
+        let name_length = u16::try_from(name.len()).map_err(too_large)?;
         let mut fields = Vec::with_capacity(30);
         // Version 2.0, no flags, stored, midnight of 1 January 1980.
         fields.extend([20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0]);
@@ -44,11 +44,7 @@ impl<W: Write> Archive<W> {
         if padding > 0 && padding < 4 {
             padding += 64;
         }
-        fields.extend(
-            u16::try_from(padding)
-                .map_err(|_| too_large())?
-                .to_le_bytes(),
-        );
+        fields.extend(u16::try_from(padding).map_err(too_large)?.to_le_bytes());
         self.write(b"PK\x03\x04")?;
         self.write(&fields)?;
         self.write(name.as_bytes())?;
@@ -59,7 +55,7 @@ impl<W: Write> Archive<W> {
             self.write(&extra)?;
         }
         self.write(content)?;
-        self.files = self.files.checked_add(1).ok_or_else(too_large)?;
+        self.files = self.files.checked_add(1).ok_or_else(|| too_large(()))?;
         Ok(())
     }
 
@@ -78,16 +74,19 @@ impl<W: Write> Archive<W> {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let length = size(bytes.len())?;
-        self.written = self.written.checked_add(length).ok_or_else(too_large)?;
+        self.written = self
+            .written
+            .checked_add(length)
+            .ok_or_else(|| too_large(()))?;
         self.to.write_all(bytes)
     }
 }
 
 fn size(bytes: usize) -> io::Result<u32> {
-    u32::try_from(bytes).map_err(|_| too_large())
+    u32::try_from(bytes).map_err(too_large)
 }
 
-fn too_large() -> io::Error {
+fn too_large<E>(_: E) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidInput,
         "a PyTorch file of 4 GiB or more cannot be written",

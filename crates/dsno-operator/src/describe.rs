@@ -1,0 +1,221 @@
+//! A network layer by layer, before it is built.
+
+use std::fmt;
+
+use crate::architecture::{Architecture, ArchitectureError};
+use crate::parts::Place;
+use crate::plan::{Kind, Resample};
+
+/// The layers of a network with their sizes and costs; prints as a table.
+///
+/// # Examples
+///
+/// ```
+/// use dsno_operator::{Architecture, Heads, Output, Temporal};
+///
+/// let architecture = Architecture {
+///     image_size: 8,
+///     image_channels: 1,
+///     base_channels: 8,
+///     embedding_channels: 32,
+///     channel_multipliers: vec![1],
+///     res_blocks: 1,
+///     attention_resolutions: vec![],
+///     heads: Heads::Count(1),
+///     attention_groups: 4,
+///     residual_groups: None,
+///     classes: 0,
+///     dropout: 0.0,
+///     temporal: Some(Temporal { n_modes: 2 }),
+///     output: Output::State,
+/// };
+/// let description = architecture.describe(4)?;
+/// assert_eq!(description.parameters(), architecture.parameter_count()?);
+/// assert_eq!(description.multiply_adds(), architecture.multiply_adds(4)?);
+/// let table = description.to_string();
+/// assert!(table.contains("temporal, 2 modes"), "{table}");
+/// # Ok::<(), dsno_operator::ArchitectureError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// One for each layer, in running order.
+    pub rows: Vec<Row>,
+    /// Times of a forward pass.
+    pub times: usize,
+}
+
+/// One layer of a [`Description`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// What the names of its parameters begin with.
+    pub name: String,
+    /// What it is.
+    pub layer: String,
+    /// Shape of what comes out for one sample: `[T, C, H, W]`, without `T` ahead of the copies for
+    /// each time and without `H, W` in the embedding.
+    pub output: Vec<usize>,
+    /// Trainable numbers.
+    pub parameters: usize,
+    /// Multiply-adds for one sample at all times.
+    pub multiply_adds: u64,
+}
+
+impl Architecture {
+    /// Describes a forward pass of one sample that asks for `times` times.
+    ///
+    /// What is counted is that of [`Self::multiply_adds`]. With `image_size` changed, the same
+    /// description holds for another resolution.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::validate`].
+    pub fn describe(&self, times: usize) -> Result<Description, ArchitectureError> {
+        let parts = self.plan()?.parts(self);
+        let rows = parts.iter().map(|part| {
+            let (channels, side) = part.output;
+            let mut output = match part.place {
+                Place::Stem | Place::Class => vec![],
+                _ => vec![times],
+            };
+            output.push(channels);
+            output.extend(side.into_iter().flat_map(|side| [side, side]));
+            Row {
+                name: part.prefix.clone(),
+                layer: kind(part.place),
+                output,
+                parameters: part.count(),
+                multiply_adds: part.multiply_adds(times),
+            }
+        });
+        Ok(Description {
+            rows: rows.collect(),
+            times,
+        })
+    }
+}
+
+fn kind(place: Place) -> String {
+    match place {
+        Place::Embedding | Place::Class => "linear".to_owned(),
+        Place::Stem | Place::Head => "convolution".to_owned(),
+        Place::Norm => "normalisation".to_owned(),
+        Place::Layer(Kind::Residual { resample, .. }) => match resample {
+            Resample::Keep => "residual",
+            Resample::Halve => "residual, halves",
+            Resample::Double => "residual, doubles",
+        }
+        .to_owned(),
+        Place::Layer(Kind::Attention { heads: 1, .. }) => "attention".to_owned(),
+        Place::Layer(Kind::Attention { heads, .. }) => format!("attention, {heads} heads"),
+        Place::Layer(Kind::Temporal { n_modes, .. }) => format!("temporal, {n_modes} modes"),
+    }
+}
+
+impl Description {
+    /// Trainable numbers of the whole network.
+    pub fn parameters(&self) -> usize {
+        self.rows.iter().map(|row| row.parameters).sum()
+    }
+
+    /// Multiply-adds of the whole pass.
+    pub fn multiply_adds(&self) -> u64 {
+        self.rows.iter().map(|row| row.multiply_adds).sum()
+    }
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let heads = ["name", "layer", "output", "parameters", "multiply-adds"];
+        let shape = |row: &Row| {
+            let axes: Vec<String> = row.output.iter().map(usize::to_string).collect();
+            axes.join("×")
+        };
+        let mut lines = vec![heads.map(str::to_owned)];
+        lines.extend(self.rows.iter().map(|row| {
+            [
+                row.name.clone(),
+                row.layer.clone(),
+                shape(row),
+                thousands(row.parameters as u64),
+                thousands(row.multiply_adds),
+            ]
+        }));
+        lines.push([
+            "total".to_owned(),
+            format!("{} layers", self.rows.len()),
+            format!("{} times", self.times),
+            thousands(self.parameters() as u64),
+            thousands(self.multiply_adds()),
+        ]);
+        let width = |column: usize| {
+            let widths = lines.iter().map(|line| line[column].chars().count());
+            widths.max().unwrap_or(0)
+        };
+        let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(width);
+        for [name, layer, output, parameters, multiply_adds] in &lines {
+            writeln!(
+                f,
+                "{name:<a$}  {layer:<b$}  {output:>c$}  {parameters:>d$}  {multiply_adds:>e$}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// `1234567` as `1 234 567`.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Heads, Output, Temporal};
+
+    #[test]
+    fn rows_add_up_and_columns_line_up() -> Result<(), ArchitectureError> {
+        let architecture = Architecture {
+            image_size: 32,
+            image_channels: 3,
+            base_channels: 256,
+            embedding_channels: 1024,
+            channel_multipliers: vec![1, 1, 1],
+            res_blocks: 3,
+            attention_resolutions: vec![8, 16],
+            heads: Heads::Count(1),
+            attention_groups: 32,
+            residual_groups: None,
+            classes: 10,
+            dropout: 0.2,
+            temporal: Some(Temporal { n_modes: 2 }),
+            output: Output::State,
+        };
+        for times in [1, 4, 17] {
+            let description = architecture.describe(times)?;
+            assert_eq!(description.parameters(), architecture.parameter_count()?);
+            let expected = architecture.multiply_adds(times)?;
+            assert_eq!(description.multiply_adds(), expected);
+            let table = description.to_string();
+            let widths: Vec<usize> = table.lines().map(|line| line.chars().count()).collect();
+            assert!(widths.iter().all(|&width| width == widths[0]), "{table}");
+            assert_eq!(widths.len(), description.rows.len() + 2);
+        }
+        let rows = architecture.describe(4)?.rows;
+        let of = |name: &str| rows.iter().find(|row| row.name == name).unwrap();
+        assert_eq!(of("stem").output, [256, 32, 32]);
+        assert_eq!(of("stem").multiply_adds, 9 * 3 * 256 * 1024);
+        assert_eq!(of("layers.0").output, [4, 256, 32, 32]);
+        assert_eq!(of("layers.1").layer, "temporal, 2 modes");
+        assert_eq!(of("embedding.class").output, [1024]);
+        assert_eq!(of("head").multiply_adds, 4 * 9 * 3 * 256 * 1024);
+        Ok(())
+    }
+}
