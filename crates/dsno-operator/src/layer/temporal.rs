@@ -3,7 +3,10 @@
 use std::f64::consts::TAU;
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, TensorData, activation::leaky_relu};
+use burn::tensor::{
+    Device, Tensor, TensorData,
+    activation::{leaky_relu, relu},
+};
 
 use crate::init::Initializer;
 
@@ -98,7 +101,19 @@ impl TemporalConvolution {
         let out = synthesis
             .unsqueeze()
             .matmul(mixed.reshape([b, rows, c * h * w]));
-        u + leaky_relu(out.reshape([n, c, h, w]), LEAK)
+        add_active(u, out.reshape([n, c, h, w]))
+    }
+}
+
+/// `u + LeakyReLU(x)`.
+///
+/// Under autodiff burn composes that activation of a comparison and a choice, which take more time
+/// than all of the layer's products; ReLU has a rule of its own.
+fn add_active(u: Tensor<4>, x: Tensor<4>) -> Tensor<4> {
+    if x.device().is_autodiff() {
+        (u + x.clone()) + relu(-x) * (1.0 - LEAK)
+    } else {
+        u + leaky_relu(x, LEAK)
     }
 }
 
