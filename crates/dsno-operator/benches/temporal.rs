@@ -22,7 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Time of the layer over that of its products, at most.
 const ALLOWED: f64 = 1.3;
-/// Times are the shortest of so many: what else the machine does only adds to them.
+/// Times are medians of so many, taken in turns, so that both meet the same machine.
 const REPEATS: usize = 200;
 
 /// Shapes of the maps inside small and medium networks.
@@ -166,18 +166,21 @@ fn products(bencher: divan::Bencher<'_, '_>, shape: Shape) {
     bencher.bench(|| products.run());
 }
 
-/// The shortest times of two things that take turns.
-fn shortest<A, B>(one: impl Fn() -> A, other: impl Fn() -> B) -> [Duration; 2] {
-    let mut best = [Duration::MAX; 2];
-    for _ in 0..REPEATS {
+/// The median times of two things that take turns.
+fn medians<A, B>(one: impl Fn() -> A, other: impl Fn() -> B) -> [Duration; 2] {
+    let mut times = [[Duration::ZERO; REPEATS]; 2];
+    for repeat in 0..REPEATS {
         let start = Instant::now();
         drop(one());
-        best[0] = best[0].min(start.elapsed());
+        times[0][repeat] = start.elapsed();
         let start = Instant::now();
         drop(other());
-        best[1] = best[1].min(start.elapsed());
+        times[1][repeat] = start.elapsed();
     }
-    best
+    times.map(|mut times| {
+        times.sort_unstable();
+        times[REPEATS / 2]
+    })
 }
 
 fn main() -> ExitCode {
@@ -188,7 +191,7 @@ fn main() -> ExitCode {
     let mut within = true;
     for shape in SHAPES {
         let (layer, products) = (Layer::new(shape), Products::new(shape));
-        let [whole, bare] = shortest(|| layer.run(), || products.run());
+        let [whole, bare] = medians(|| layer.run(), || products.run());
         let [whole, bare] = [whole, bare].map(|time| time.as_secs_f64() * 1e6);
         let ratio = whole / bare;
         println!("| {shape} | {whole:.0} µs | {bare:.0} µs | {ratio:.2} |");
