@@ -168,14 +168,14 @@ fn products(bencher: divan::Bencher<'_, '_>, shape: Shape) {
 
 /// The median times of two things that take turns.
 fn medians<A, B>(one: impl Fn() -> A, other: impl Fn() -> B) -> [Duration; 2] {
-    let mut times = [[Duration::ZERO; REPEATS]; 2];
-    for repeat in 0..REPEATS {
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..REPEATS {
         let start = Instant::now();
         drop(one());
-        times[0][repeat] = start.elapsed();
+        times[0].push(start.elapsed());
         let start = Instant::now();
         drop(other());
-        times[1][repeat] = start.elapsed();
+        times[1].push(start.elapsed());
     }
     times.map(|mut times| {
         times.sort_unstable();
