@@ -39,7 +39,7 @@ pub struct UNetDenoiser<'a> {
     pub prediction: Prediction,
     /// One class per sample of the batches to come, for a network with classes.
     pub labels: Option<Vec<u32>>,
-    /// Clamp the predicted image to `[-1, 1]`, as published samplers do.
+    /// Clamp the predicted image to `[-1, 1]`, as published samplers do; NaN and infinity become NaN.
     pub clamp: bool,
 }
 
@@ -58,7 +58,9 @@ impl Denoiser for UNetDenoiser<'_> {
             .forward(z_t.clone(), NoiseLevels::Shared(&levels), labels);
         let x_hat = self.prediction.to_x(output.squeeze_dim(1), z_t, preserving);
         if self.clamp {
-            x_hat.clamp(-1.0, 1.0)
+            // As `dsno_ode::Clamped`: a broken prediction stays broken.
+            let poison = x_hat.clone() * 0.0;
+            x_hat.clamp(-1.0, 1.0) + poison
         } else {
             x_hat
         }

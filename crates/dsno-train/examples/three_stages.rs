@@ -58,6 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let job = DistillJob {
         teacher: &teacher,
+        architecture: None,
         temporal: Some(Temporal { n_modes: 2 }),
         recipe: &recipes.distill,
         seed: 1,

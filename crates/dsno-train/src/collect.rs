@@ -14,6 +14,7 @@ use crate::lane::together;
 use crate::model::Teacher;
 use crate::observer::{Observer, Outcome, Progress};
 use crate::recipe::{CollectRecipe, Precision};
+use crate::units::first_state;
 
 /// All that shapes a set of trajectories.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +109,7 @@ fn solve_batch(
         seed,
         ..
     } = *job;
-    let classes = teacher.architecture.classes as u32;
+    let classes = teacher.classes() as u32;
     let draw = || {
         batch
             .clone()
@@ -117,10 +118,11 @@ fn solve_batch(
     };
     let labels: Option<Vec<u32>> = (classes > 0).then(draw);
     let count = batch.end - batch.start;
-    let z_1 = noise::batch(seed, batch, shape(teacher), device);
-    let model = teacher.denoiser(labels.clone(), recipe.clamp);
     let (solver, schedule) = (recipe.solver, &teacher.schedule);
-    let solution = solver.solve(&model, schedule, grid, z_1, &recipe.record)?;
+    let noise = noise::batch(seed, batch, teacher.image_shape(), device);
+    let z_1 = first_state(noise, schedule);
+    let model = teacher.denoiser(labels.clone(), recipe.clamp);
+    let solution = solver.solve(model.as_ref(), schedule, grid, z_1, &recipe.record)?;
     let states = solution
         .into_trajectory()
         .into_data()
@@ -138,11 +140,6 @@ fn batches(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<u64>>
     range
         .step_by(size)
         .map(move |start| start as u64..(start + size).min(end) as u64)
-}
-
-fn shape(teacher: &Teacher) -> [usize; 3] {
-    let arch = &teacher.architecture;
-    [arch.image_channels, arch.image_size, arch.image_size]
 }
 
 fn spec(job: &CollectJob<'_>, calls: usize) -> StoreSpec {
@@ -165,14 +162,14 @@ fn spec(job: &CollectJob<'_>, calls: usize) -> StoreSpec {
             .iter()
             .map(|&t| teacher.schedule.log_snr(t))
             .collect(),
-        shape: shape(teacher),
+        shape: teacher.image_shape(),
         shard_samples: (recipe.shard_trajectories as usize).min(recipe.trajectories as usize),
         dtype: match recipe.precision {
             Precision::F16 => Dtype::F16,
             Precision::F32 => Dtype::F32,
         },
         zstd: false,
-        classes: teacher.architecture.classes as u32,
+        classes: teacher.classes() as u32,
         provenance: Provenance {
             model_calls: calls,
             schedule: json!(teacher.schedule),

@@ -11,18 +11,24 @@ use dsno_ode::Schedule;
 use dsno_operator::{Architecture, NoiseLevels, Temporal, TransferError, UNet};
 use serde::Serialize;
 
+use crate::backbone::backbone;
 use crate::checkpoint::Checkpoint;
 use crate::error::TrainError;
-use crate::model::{ModelError, Student, Teacher};
+use crate::model::{ModelError, Student, Teacher, TeacherNetwork};
 use crate::observer::{Observer, Outcome};
 use crate::recipe::{Distance, DistillRecipe};
 use crate::training::{Loss, Training, run_key};
+use crate::units;
 
 /// All that shapes a student.
 #[derive(Debug, Clone, Copy)]
 pub struct DistillJob<'a> {
-    /// Where the student's weights start.
+    /// The model that the trajectories are of. A student of one of our own networks has its
+    /// architecture and starts at its weights.
     pub teacher: &'a Teacher,
+    /// The student's network without temporal convolutions, for a teacher of another family and only
+    /// then; it starts at fresh weights.
+    pub architecture: Option<&'a Architecture>,
     /// Its temporal convolutions; `None` leaves time points independent of one another.
     pub temporal: Option<Temporal>,
     /// How to train.
@@ -69,10 +75,11 @@ pub fn distill(
     let store = TrajectoryStore::open(job.store)?;
     let recipe = job.recipe;
     let times = store.spec().times[1..].to_vec();
-    let architecture = student_architecture(job, times.len())?;
+    let backbone = backbone(&job.teacher.network.architecture(), job.architecture)?;
+    let architecture = student_architecture(&backbone, job.temporal, times.len())?;
     let key = run_key(&Key {
         teacher_sha256: job.teacher.weights_sha256(),
-        teacher_architecture: &job.teacher.architecture,
+        teacher_architecture: &backbone,
         temporal: job.temporal,
         recipe,
         seed: job.seed,
@@ -109,10 +116,17 @@ pub fn distill(
     let weights = Tensor::<1>::from_data(TensorData::new(weights, [times.len()]), &autodiff);
     let weights_seed = Stream::Weights.draws(job.seed, 0).bits();
     let fresh = || {
-        let from = &job.teacher.architecture;
         let network = architecture.init(weights_seed, device)?;
+        let TeacherNetwork::Unet {
+            network: shared,
+            architecture: from,
+            ..
+        } = &job.teacher.network
+        else {
+            return Ok(network);
+        };
         network
-            .with_shared_weights(&job.teacher.network, from, &architecture)
+            .with_shared_weights(shared, from, &architecture)
             .map_err(|e| match e {
                 TransferError::Architecture(error) => TrainError::from(error),
                 TransferError::Weights(error) => ModelError::from(error).into(),
@@ -125,7 +139,11 @@ pub fn distill(
         let order = order.batch(positions.start, count);
         let indices: Vec<usize> = order.iter().map(|example| example.index).collect();
         let labels = conditional.then(|| store.labels(&indices)).transpose()?;
-        Ok((store.batch(&indices, &autodiff)?, labels))
+        let states = store.batch(&indices, &autodiff)?;
+        Ok((
+            units::to_network(states, &store.spec().times, schedule),
+            labels,
+        ))
     };
     let loss = |network: &UNet, (states, labels): (Tensor<5>, Option<Vec<u32>>)| {
         let [b, t, c, h, w] = states.dims();
@@ -158,14 +176,18 @@ pub fn distill(
     Ok(Outcome::Finished)
 }
 
-/// The teacher's architecture with the student's temporal convolutions.
-fn student_architecture(job: &DistillJob<'_>, times: usize) -> Result<Architecture, TrainError> {
+/// The backbone with the student's temporal convolutions.
+fn student_architecture(
+    backbone: &Architecture,
+    temporal: Option<Temporal>,
+    times: usize,
+) -> Result<Architecture, TrainError> {
     let architecture = Architecture {
-        temporal: job.temporal,
-        ..job.teacher.architecture.clone()
+        temporal,
+        ..backbone.clone()
     };
     architecture.validate()?;
-    match job.temporal {
+    match temporal {
         Some(Temporal { n_modes }) if times > 1 && n_modes > times / 2 + 1 => {
             Err(TrainError::Modes { n_modes, times })
         }

@@ -8,6 +8,7 @@ use dsno_data::store::StoreError;
 use dsno_ode::{GridError, SolveError};
 use dsno_operator::ArchitectureError;
 
+use crate::backbone::BackboneError;
 use crate::checkpoint::CheckpointError;
 use crate::model::ModelError;
 use crate::recipe::RecipeError;
@@ -22,6 +23,9 @@ pub enum TrainError {
     /// A network cannot be built.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
+    /// A teacher and a student's architecture do not go together.
+    #[error(transparent)]
+    Backbone(#[from] BackboneError),
     /// A model folder cannot be read or written.
     #[error(transparent)]
     Model(#[from] ModelError),

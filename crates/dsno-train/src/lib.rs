@@ -29,6 +29,7 @@
 //!
 //! `cargo run --release -p dsno-train --example three_stages` goes the whole way on toy images.
 
+mod backbone;
 pub mod checkpoint;
 mod collect;
 mod distill;
@@ -43,16 +44,22 @@ mod optimiser;
 mod recipe;
 mod teacher;
 mod training;
+mod units;
 
+pub use backbone::{BackboneError, backbone};
 pub use collect::{CollectJob, collect};
 pub use distill::{DistillJob, distill};
 pub use ema::{Ema, ema_rate};
 pub use error::TrainError;
 pub use learning_rate::{Decay, LearningRate};
-pub use model::{ModelError, Student, Teacher};
+pub use model::{
+    DescriptionError, Family, ModelError, Student, StudentDescription, Teacher,
+    TeacherArchitecture, TeacherArchitectureError, TeacherDescription, TeacherNetwork, Weights,
+};
 pub use observer::{Observer, Outcome, Progress, Silent};
 pub use recipe::{
     Adam, CollectRecipe, Distance, DistillRecipe, Precision, RecipeError, TeacherRecipe,
     TimeWeight, Weighting,
 };
 pub use teacher::{TeacherJob, train_teacher};
+pub use units::first_state;

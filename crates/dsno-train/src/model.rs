@@ -2,22 +2,34 @@
 //!
 //! `model.safetensors` holds the weights, `model.toml` all the rest, the weights' SHA-256 included.
 
+mod description;
+mod family;
+mod network;
 mod student;
 mod teacher;
+mod weight_file;
 
+pub use description::{DescriptionError, StudentDescription, TeacherDescription};
+pub use family::{Family, TeacherArchitecture, TeacherArchitectureError};
+pub use network::TeacherNetwork;
 pub use student::Student;
 pub use teacher::Teacher;
+pub use weight_file::Weights;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use dsno_data::atomic::{WriteError, write_atomic};
-use dsno_data::digest::sha256_bytes;
-use dsno_operator::weights::{WeightError, read_safetensors, to_safetensors};
+use dsno_data::atomic::{WriteError, write_atomic, write_atomic_with};
+use dsno_data::digest::sha256_file;
+use dsno_operator::foreign::ddpm::DdpmError;
+use dsno_operator::foreign::edm::EdmError;
+use dsno_operator::weights::{WeightError, read_safetensors};
 use dsno_operator::{Architecture, ArchitectureError, UNet};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+
+use weight_file::Hashing;
 
 /// Name of the description in a model folder.
 const CARD: &str = "model.toml";
@@ -62,9 +74,18 @@ pub enum ModelError {
         /// What is wrong.
         source: ArchitectureError,
     },
+    /// The architecture is no teacher's.
+    #[error(transparent)]
+    Teacher(#[from] TeacherArchitectureError),
     /// The weights do not fit the architecture.
     #[error(transparent)]
     Weights(#[from] WeightError),
+    /// The weights are not those of a network of diffusers or OpenAI.
+    #[error(transparent)]
+    Ddpm(#[from] DdpmError),
+    /// The weights are not those of an EDM network.
+    #[error(transparent)]
+    Edm(#[from] EdmError),
     /// A file or folder cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -97,19 +118,7 @@ fn load_network(
     device: &Device,
 ) -> Result<UNet, ModelError> {
     let path = folder.join(WEIGHTS);
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(source) => return Err(ModelError::Read { path, source }),
-    };
-    let found = sha256_bytes(&bytes);
-    drop(bytes);
-    if found != expected {
-        return Err(ModelError::Digest {
-            path,
-            found,
-            expected: expected.to_owned(),
-        });
-    }
+    check_digest(&path, expected)?;
     let at = |source| ModelError::Architecture {
         path: folder.join(CARD),
         source,
@@ -118,21 +127,38 @@ fn load_network(
     Ok(network.with_weights(read_safetensors(&path)?)?)
 }
 
-fn save<C: Serialize>(
+/// Compares a weight file with the digest that its description has.
+fn check_digest(path: &Path, expected: &str) -> Result<(), ModelError> {
+    let path = path.to_owned();
+    match sha256_file(&path) {
+        Err(source) => Err(ModelError::Read { path, source }),
+        Ok(found) if found != expected => Err(ModelError::Digest {
+            path,
+            found,
+            expected: expected.to_owned(),
+        }),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Writes a folder: the weights, then the card that has their digest.
+fn write(
     folder: &Path,
-    network: &UNet,
-    card: impl FnOnce(String) -> C,
+    weights: Weights<'_>,
+    card: impl FnOnce(&str) -> Result<String, toml::ser::Error>,
 ) -> Result<(), ModelError> {
     fs::create_dir_all(folder).map_err(|source| ModelError::Folder {
         path: folder.to_owned(),
         source,
     })?;
-    let bytes = to_safetensors(&network.named_weights());
-    let text = toml::to_string(&card(sha256_bytes(&bytes)));
-    write_atomic(folder.join(WEIGHTS), &bytes)?;
-    write_atomic(
-        folder.join(CARD),
-        text.expect("invariant: cards are tables").as_bytes(),
-    )?;
+    let mut digest = String::new();
+    write_atomic_with(folder.join(WEIGHTS), |file| {
+        let mut hashing = Hashing::new(file);
+        weights.write(&mut hashing)?;
+        digest = hashing.finish();
+        Ok(())
+    })?;
+    let text = card(&digest).expect("invariant: cards are tables");
+    write_atomic(folder.join(CARD), text.as_bytes())?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::TrainError;
-use crate::model::Teacher;
+use crate::model::{Teacher, TeacherNetwork};
 use crate::observer::{Observer, Outcome};
 use crate::recipe::TeacherRecipe;
 use crate::training::{Loss, Training, run_key};
@@ -106,10 +106,12 @@ pub fn train_teacher(
         return Ok(Outcome::Stopped);
     };
     let teacher = Teacher {
-        network,
-        architecture: job.architecture.clone(),
+        network: TeacherNetwork::Unet {
+            network,
+            architecture: job.architecture.clone(),
+            prediction: recipe.prediction,
+        },
         schedule: job.schedule.clone(),
-        prediction: recipe.prediction,
         run: key,
     };
     teacher.save(&result)?;
@@ -180,8 +182,9 @@ fn level(job: &TeacherJob<'_>, position: u64) -> Amplitudes {
     let batch = job.recipe.batch_size as u64;
     let place = position % batch;
     let shift = Stream::Time.draws(job.seed, position - place).uniform();
-    job.schedule
-        .at((shift + place as f64 / batch as f64).fract())
+    let t = (shift + place as f64 / batch as f64).fract();
+    // Networks see variance-preserving states, whatever the units of the schedule.
+    Amplitudes::from_log_snr(job.schedule.log_snr(t))
 }
 
 /// One number per sample as `[B, 1, 1, 1]`.

@@ -8,6 +8,7 @@ use dsno_ode::{GridKind, Method};
 
 use crate::device::DeviceName;
 use crate::experiment::Override;
+use crate::import::{Format, WeightSet};
 
 /// Turns a diffusion model into a one-step sampler by operator learning.
 #[derive(Debug, Parser)]
@@ -41,6 +42,10 @@ pub(crate) enum Verb {
     Evaluate(EvaluateArgs),
     /// Turn weights of another program into a model folder
     Import(ImportArgs),
+    /// Write the weights of a model folder for another program
+    Export(ExportArgs),
+    /// Show a network layer by layer: shapes, parameters, multiply-adds
+    Describe(DescribeArgs),
     /// List the devices that this program knows
     Devices(ListArgs),
     /// List the data sets and whether their files are there
@@ -82,7 +87,7 @@ pub(crate) struct DeviceArgs {
 /// Noise from a file or from a seed, and labels.
 #[derive(Debug, Args)]
 pub(crate) struct NoiseArgs {
-    /// Noise to start from: float32 .npy, N×C×H×W
+    /// Standard normal noise to start from: float32 .npy, N×C×H×W
     #[arg(long, value_name = "X.npy", required_unless_present = "count")]
     pub(crate) noise: Option<PathBuf>,
     /// Number of samples to draw noise for
@@ -196,19 +201,105 @@ pub(crate) struct EvaluateArgs {
 /// `dsno import`.
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
-    /// The weights
+    /// The weights; for diffusers also the folder of the model
+    #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// Their format
-    #[arg(long)]
-    pub(crate) format: String,
-    /// TOML with tables `architecture` and `schedule` and the key `prediction`
-    #[arg(long, value_name = "ARCH.toml")]
-    pub(crate) arch: PathBuf,
+    /// The program that they are of
+    #[arg(long, value_parser = named(Format::ALL, Format::name))]
+    pub(crate) format: Format,
+    /// What network the file holds; for diffusers, the config.json beside the weights if left out
+    #[arg(long, value_name = "ARCH.toml|config.json")]
+    pub(crate) arch: Option<PathBuf>,
+    /// Weights of the last step instead of their moving average; ema if left out
+    #[arg(long, value_parser = named(WeightSet::ALL, WeightSet::name))]
+    pub(crate) weights: Option<WeightSet>,
+    /// Times that a student answers for, if the description does not say them
+    #[arg(long, value_name = "T0,T1,…", value_delimiter = ',')]
+    pub(crate) times: Option<Vec<f64>>,
     /// The model folder to make
     #[arg(long, value_name = "MODEL_DIR")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
+}
+
+/// `dsno export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Model folder of a teacher or a student
+    #[arg(value_name = "MODEL_DIR")]
+    pub(crate) model: PathBuf,
+    /// The kind of file
+    #[arg(long, value_parser = named(ExportFormat::ALL, ExportFormat::name))]
+    pub(crate) format: ExportFormat,
+    /// Names of the tensors of our own network: the DSNO authors' or ours
+    #[arg(long, default_value = "authors", value_parser = named(Names::ALL, Names::name))]
+    pub(crate) names: Names,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+}
+
+/// What `dsno export` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExportFormat {
+    /// Safetensors.
+    Safetensors,
+    /// A checkpoint for the DSNO authors' program.
+    DsnoPytorch,
+}
+
+impl ExportFormat {
+    const ALL: &[Self] = &[Self::Safetensors, Self::DsnoPytorch];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Safetensors => "safetensors",
+            Self::DsnoPytorch => "dsno-pytorch",
+        }
+    }
+}
+
+/// Whose names tensors have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// The DSNO authors'.
+    Authors,
+    /// Those of model folders.
+    Ours,
+}
+
+impl Names {
+    const ALL: &[Self] = &[Self::Authors, Self::Ours];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Authors => "authors",
+            Self::Ours => "ours",
+        }
+    }
+}
+
+/// `dsno describe`.
+#[derive(Debug, Args)]
+pub(crate) struct DescribeArgs {
+    /// A model folder, or a file that describes a network as for `dsno import --arch`
+    #[arg(value_name = "MODEL_DIR|ARCH.toml")]
+    pub(crate) model: PathBuf,
+    /// The program whose network a file describes
+    #[arg(long, default_value = "safetensors", value_parser = named(Format::ALL, Format::name))]
+    pub(crate) format: Format,
+    /// Times of a forward pass; the model's own if left out
+    #[arg(long, value_name = "N")]
+    pub(crate) times: Option<usize>,
+    /// Height and width of the images, instead of the model's own
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) image_size: Option<usize>,
+    /// Print the description as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Verbs that list something.

@@ -4,8 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use dsno_operator::Architecture;
-use dsno_train::{Student, Teacher};
+use dsno_train::{Student, StudentDescription, Teacher, TeacherDescription};
 use serde::Deserialize;
 
 use crate::failure::{Failure, While};
@@ -16,17 +15,21 @@ pub(crate) const CARD: &str = "model.toml";
 pub(crate) const WEIGHTS: &str = "model.safetensors";
 /// Where a run keeps its teacher, below the run folder.
 pub(crate) const TEACHER_FOLDER: &str = "teacher/model";
-/// Formats that `dsno import` reads.
-pub(crate) const IMPORT_FORMATS: [&str; 1] = ["safetensors"];
 
-/// The part of `model.toml` that both kinds of model have.
-#[derive(Debug, Deserialize)]
-struct Card {
-    kind: String,
-    architecture: Architecture,
+/// Which of the two a model is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Teacher,
+    Student,
 }
 
-fn card(folder: &Path) -> Result<Card, Failure> {
+fn kind(folder: &Path) -> Result<Kind, Failure> {
+    /// The part of `model.toml` that both kinds of model have.
+    #[derive(Deserialize)]
+    struct Card {
+        kind: String,
+    }
+
     let path = folder.join(CARD);
     if !folder.is_dir() {
         return Err(Failure::preflight(format!(
@@ -38,22 +41,52 @@ fn card(folder: &Path) -> Result<Card, Failure> {
         "{} is no model folder, it lacks {CARD}",
         folder.display()
     ))?;
-    toml::from_str(&text).map_err(|error| {
+    let card: Card = toml::from_str(&text).map_err(|error| {
         Failure::run(format!(
             "{} describes no model: {}",
             path.display(),
             error.message()
         ))
-    })
+    })?;
+    match card.kind.as_str() {
+        "teacher" => Ok(Kind::Teacher),
+        "student" => Ok(Kind::Student),
+        other => Err(Failure::run(format!(
+            "{} is of kind `{other}`, expected `teacher` or `student`",
+            path.display()
+        ))),
+    }
 }
 
-/// The architecture of a model.
-pub(crate) fn architecture_of(folder: &Path) -> Result<Architecture, Failure> {
-    card(folder).map(|card| card.architecture)
+/// A model of either kind, without its weights.
+#[derive(Debug, Clone)]
+pub(crate) enum Description {
+    Teacher(TeacherDescription),
+    Student(StudentDescription),
+}
+
+impl Description {
+    /// Reads what a model folder says.
+    ///
+    /// # Errors
+    ///
+    /// A preflight failure if there is none; a failure at run time if it is damaged.
+    pub(crate) fn read(folder: &Path) -> Result<Self, Failure> {
+        let place = format!("reading the model {}", folder.display());
+        match kind(folder)? {
+            Kind::Teacher => TeacherDescription::read(folder)
+                .map(Self::Teacher)
+                .while_doing(place),
+            Kind::Student => StudentDescription::read(folder)
+                .map(Self::Student)
+                .while_doing(place),
+        }
+    }
 }
 
 /// A model of either kind.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one per call of the program")]
 pub(crate) enum Model {
     Teacher(Teacher),
     Student(Student),
@@ -66,22 +99,28 @@ impl Model {
     ///
     /// A preflight failure if there is none; a failure at run time if it is damaged.
     pub(crate) fn load(folder: &Path, device: &Device) -> Result<Self, Failure> {
-        let card = card(folder)?;
-        match card.kind.as_str() {
-            "teacher" => load_teacher(folder, device).map(Self::Teacher),
-            "student" => load_student(folder, device).map(Self::Student),
-            other => Err(Failure::run(format!(
-                "{} is of kind `{other}`, expected `teacher` or `student`",
-                folder.join(CARD).display()
-            ))),
+        match kind(folder)? {
+            Kind::Teacher => load_teacher(folder, device).map(Self::Teacher),
+            Kind::Student => load_student(folder, device).map(Self::Student),
         }
     }
 
-    /// Its architecture.
-    pub(crate) fn architecture(&self) -> &Architecture {
+    /// Channels, height and width of its images.
+    pub(crate) fn image_shape(&self) -> [usize; 3] {
         match self {
-            Self::Teacher(teacher) => &teacher.architecture,
-            Self::Student(student) => &student.architecture,
+            Self::Teacher(teacher) => teacher.image_shape(),
+            Self::Student(student) => {
+                let size = student.architecture.image_size;
+                [student.architecture.image_channels, size, size]
+            }
+        }
+    }
+
+    /// Number of classes; 0 for an unconditional model.
+    pub(crate) fn classes(&self) -> usize {
+        match self {
+            Self::Teacher(teacher) => teacher.classes(),
+            Self::Student(student) => student.architecture.classes,
         }
     }
 }

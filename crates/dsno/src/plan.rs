@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::experiment::{DataSettings, Features, Import, Load, Resolved, TeacherSource};
 use crate::failure::{Failure, While};
 use crate::home::Home;
+use crate::import;
 use crate::stage::{Key, Ledger};
 
 /// Names of stages, which are also names of stage files.
@@ -55,8 +56,10 @@ impl Plan {
                 let files = ["model.toml", "model.safetensors"];
                 Key::of("load", &files.map(|file| digest(&folder.join(file))), &[])
             }
-            source @ TeacherSource::Import(Import { path, .. }) => {
-                Key::of("import", &(source, digest(&home.resolve(path))), &[])
+            source @ TeacherSource::Import(Import { path, format, .. }) => {
+                let files = import::files(*format, &home.resolve(path));
+                let digests: Vec<String> = files.iter().map(|file| digest(file)).collect();
+                Key::of("import", &(source, digests), &[])
             }
             source @ TeacherSource::Train(_) => Key::of("train", &(source, seed), &[&data]),
         };
@@ -71,7 +74,7 @@ impl Plan {
             .map(|(s, collect)| {
                 Key::of(
                     "distill",
-                    &(s.settings, &s.distill, seed),
+                    &(&s.settings, &s.distill, seed),
                     &[&teacher, collect],
                 )
             })

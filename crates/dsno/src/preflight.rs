@@ -5,7 +5,7 @@ mod machine;
 
 use std::fmt::Write;
 
-use dsno_operator::Architecture;
+use dsno_train::{TeacherArchitecture, TeacherDescription};
 
 use crate::experiment::{Experiment, Resolved, TeacherSource};
 use crate::failure::Failure;
@@ -40,7 +40,10 @@ pub(crate) fn check(
     let is_loaded = matches!(experiment.teacher, TeacherSource::Load(_));
     let is_made = !is_loaded && ledger.is_done(name::TEACHER, &plan.teacher);
     let architecture = if is_made {
-        model::architecture_of(&folder.join(model::TEACHER_FOLDER)).ok()
+        let folder = folder.join(model::TEACHER_FOLDER);
+        TeacherDescription::read(&folder)
+            .ok()
+            .map(|teacher| teacher.architecture)
     } else {
         file::teacher(experiment, home, &mut needs)
     };
@@ -52,6 +55,10 @@ pub(crate) fn check(
     file::losses(resolved, home, &mut needs);
     if let Some(architecture) = &architecture {
         fits(architecture, experiment, plan)?;
+        for student in &resolved.students {
+            let network = student.settings.network(architecture);
+            network.map_err(Failure::usage)?;
+        }
     }
     machine::space(resolved, plan, architecture.as_ref(), folder, &mut needs);
     if needs.is_empty() {
@@ -96,8 +103,12 @@ fn need(needs: &mut Vec<Need>, what: impl Into<String>, problem: String, remedy:
 }
 
 /// The teacher must be for images of this size.
-fn fits(architecture: &Architecture, experiment: &Experiment, plan: &Plan) -> Result<(), Failure> {
-    let (size, channels) = (architecture.image_size, architecture.image_channels);
+fn fits(
+    architecture: &TeacherArchitecture,
+    experiment: &Experiment,
+    plan: &Plan,
+) -> Result<(), Failure> {
+    let [channels, size, _] = architecture.image_shape();
     let (asked, spec_channels) = (experiment.data.image_size, plan.spec.channels);
     if (size, channels) == (asked, spec_channels) {
         return Ok(());

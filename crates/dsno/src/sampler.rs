@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use dsno_ode::{GridKind, Method, TimeGrid};
 use dsno_operator::{Architecture, ArchitectureError};
-use dsno_train::{CollectRecipe, Student, Teacher};
+use dsno_train::{CollectRecipe, Student, Teacher, first_state};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, While};
@@ -143,7 +143,8 @@ impl Sampler for TeacherSampler<'_> {
         let denoiser = self.teacher.denoiser(labels, self.solve.clamp);
         let schedule = &self.teacher.schedule;
         let solver = self.solve.solver;
-        let solution = solver.solve(&denoiser, schedule, &self.grid, noise, times);
+        let z_1 = first_state(noise, schedule);
+        let solution = solver.solve(denoiser.as_ref(), schedule, &self.grid, z_1, times);
         Ok(solution
             .while_doing("solving the teacher's ODE")?
             .into_trajectory())

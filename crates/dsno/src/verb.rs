@@ -2,8 +2,10 @@
 
 mod analytic;
 mod collect;
+mod describe;
 mod evaluate;
 mod experiment;
+mod export;
 mod import;
 mod list;
 mod noise;
@@ -24,6 +26,8 @@ pub(crate) fn run(call: Call) -> Result<(), Failure> {
         Verb::Sample(args) => sample::run(&args),
         Verb::Evaluate(args) => evaluate::run(&args),
         Verb::Import(args) => import::run(&args),
+        Verb::Export(args) => export::run(&args),
+        Verb::Describe(args) => describe::run(&args),
         Verb::Devices(args) => list::devices(&args),
         Verb::Datasets(args) => list::datasets(&args),
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::StoreError;
@@ -18,7 +18,9 @@ pub struct StoreSpec {
     pub samples: usize,
     /// Times of the stored states, strictly decreasing within `[0, 1]`; `t = 1` is noise.
     pub times: Vec<f64>,
-    /// Log signal-to-noise ratio at each time, in nats.
+    /// Log signal-to-noise ratio at each time, in nats; infinite where there is no noise, which JSON
+    /// writes as `null`.
+    #[serde(deserialize_with = "with_infinity")]
     pub log_snr: Vec<f64>,
     /// Shape `[C, H, W]` of one state.
     pub shape: [usize; 3],
@@ -83,6 +85,15 @@ impl Provenance {
     }
 }
 
+/// JSON has no infinity, and `serde_json` writes `null` for it.
+fn with_infinity<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
+    let values = Vec::<Option<f64>>::deserialize(from)?;
+    Ok(values
+        .into_iter()
+        .map(|value| value.unwrap_or(f64::INFINITY))
+        .collect())
+}
+
 impl StoreSpec {
     /// Values of one trajectory: `T·C·H·W`.
     pub fn sample_len(&self) -> usize {
@@ -140,8 +151,8 @@ impl StoreSpec {
             () if self.log_snr.len() != self.times.len() => {
                 Some(("log_snr", "must have one value for each time"))
             }
-            () if !self.log_snr.iter().all(|l| l.is_finite()) => {
-                Some(("log_snr", "must be finite"))
+            () if !self.log_snr.iter().all(|&l| l > f64::NEG_INFINITY) => {
+                Some(("log_snr", "must be finite, or infinite without noise"))
             }
             () => None,
         };

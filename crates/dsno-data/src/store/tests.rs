@@ -66,6 +66,19 @@ fn what_was_written_is_read_in_any_order() {
 }
 
 #[test]
+fn a_level_without_noise_is_read_as_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = StoreSpec {
+        log_snr: vec![-20.0, -0.4, 1.76, 4.6, f64::INFINITY],
+        ..spec()
+    };
+    fill(&mut TrajectoryStore::create(folder.path(), &spec).unwrap());
+    let store = TrajectoryStore::open(folder.path()).unwrap();
+    assert_eq!(store.spec(), &spec);
+    TrajectoryStore::create(folder.path(), &spec).unwrap();
+}
+
+#[test]
 fn the_same_trajectories_are_the_same_files() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, order: [usize; 3]| {
@@ -341,6 +354,13 @@ fn impossible_specifications_write_nothing() {
             "log_snr",
             StoreSpec {
                 log_snr: vec![],
+                ..spec()
+            },
+        ),
+        (
+            "log_snr",
+            StoreSpec {
+                log_snr: vec![f64::NEG_INFINITY, -0.4, 1.76, 4.6, 20.0],
                 ..spec()
             },
         ),

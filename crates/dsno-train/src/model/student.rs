@@ -7,7 +7,8 @@ use dsno_ode::{NoiseSchedule, Schedule};
 use dsno_operator::{Architecture, NoiseLevels, UNet};
 use serde::{Deserialize, Serialize};
 
-use super::{ModelError, load_network, read_card, save};
+use super::{ModelError, StudentDescription, Weights, load_network, read_card, write};
+use crate::units;
 
 /// What `model.toml` of a student says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,15 +74,13 @@ impl Student {
     ///
     /// [`ModelError::Folder`] or [`ModelError::Write`]; old files stay whole.
     pub fn save(&self, folder: &Path) -> Result<(), ModelError> {
-        let card = |weights_sha256| StudentCard {
-            kind: StudentKind::Student,
-            weights_sha256,
-            run: self.run.clone(),
+        let description = StudentDescription {
             times: self.times.clone(),
             schedule: self.schedule.clone(),
             architecture: self.architecture.clone(),
         };
-        save(folder, &self.network, card)
+        let weights = self.network.named_weights();
+        save(&description, folder, Weights::Named(&weights), &self.run)
     }
 
     /// Predicts the whole trajectory.
@@ -92,7 +91,7 @@ impl Student {
     /// |----------|-------------------|-----------------------------------------|
     /// | `noise`  | `[B, C, H, W]`    | standard normal                         |
     /// | `labels` | `B` values        | classes, for a conditional network      |
-    /// | returned | `[B, T, C, H, W]` | states at `times`, pixel units          |
+    /// | returned | `[B, T, C, H, W]` | states at `times`, units of the schedule |
     pub fn trajectory(&self, noise: Tensor<4>, labels: Option<&[u32]>) -> Tensor<5> {
         self.trajectory_at(&self.times, noise, labels)
     }
@@ -106,8 +105,10 @@ impl Student {
         labels: Option<&[u32]>,
     ) -> Tensor<5> {
         let log_snrs: Vec<f64> = times.iter().map(|&t| self.schedule.log_snr(t)).collect();
-        self.network
-            .forward(noise, NoiseLevels::Shared(&log_snrs), labels)
+        let trajectory = self
+            .network
+            .forward(noise, NoiseLevels::Shared(&log_snrs), labels);
+        units::from_network(trajectory, times, &self.schedule)
     }
 
     /// Predicts the images alone: the states at the last time, `[B, C, H, W]`.
@@ -118,4 +119,36 @@ impl Student {
             .slice([0..b, t - 1..t, 0..c, 0..h, 0..w])
             .squeeze_dim(1)
     }
+}
+
+pub(super) fn read(folder: &Path) -> Result<StudentDescription, ModelError> {
+    let card: StudentCard = read_card(folder)?;
+    Ok(StudentDescription {
+        times: card.times,
+        schedule: card.schedule,
+        architecture: card.architecture,
+    })
+}
+
+pub(super) fn save(
+    description: &StudentDescription,
+    folder: &Path,
+    weights: Weights<'_>,
+    run: &str,
+) -> Result<(), ModelError> {
+    let StudentDescription {
+        times,
+        schedule,
+        architecture,
+    } = description.clone();
+    write(folder, weights, |weights_sha256| {
+        toml::to_string(&StudentCard {
+            kind: StudentKind::Student,
+            weights_sha256: weights_sha256.to_owned(),
+            run: run.to_owned(),
+            times,
+            schedule,
+            architecture,
+        })
+    })
 }

@@ -137,7 +137,7 @@ fn students(
 fn plan(experiment: &Experiment, name: &str) -> Option<StudentPlan> {
     Some(StudentPlan {
         name: name.to_owned(),
-        settings: experiment.student?,
+        settings: experiment.student.clone()?,
         distill: experiment.distill.clone()?,
     })
 }

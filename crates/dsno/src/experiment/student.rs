@@ -1,16 +1,47 @@
 //! The `[student]` section and the ablations that vary it.
 
+use dsno_operator::{Architecture, Temporal};
+use dsno_train::{TeacherArchitecture, backbone};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::DistillSettings;
+use crate::failure::sentence;
 
 /// What the student has that the teacher lacks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StudentSettings {
     /// Fourier modes that temporal convolutions keep; 0 leaves the convolutions out.
     pub(crate) n_modes: usize,
+    /// The network without temporal convolutions, for a teacher of another family, and only then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) architecture: Option<Architecture>,
+}
+
+impl StudentSettings {
+    /// Its temporal convolutions.
+    pub(crate) fn temporal(&self) -> Option<Temporal> {
+        let n_modes = self.n_modes;
+        (n_modes > 0).then_some(Temporal { n_modes })
+    }
+
+    /// The student's whole network, for this teacher.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names what does not go together.
+    pub(crate) fn network(&self, teacher: &TeacherArchitecture) -> Result<Architecture, String> {
+        let backbone = backbone(teacher, self.architecture.as_ref());
+        let backbone = backbone.map_err(|error| format!("student: {}", sentence(&error)))?;
+        let network = Architecture {
+            temporal: self.temporal(),
+            ..backbone
+        };
+        let fits = network.validate();
+        fits.map_err(|error| format!("student: {}", sentence(&error)))?;
+        Ok(network)
+    }
 }
 
 /// One more student, the same but for some keys.

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use dsno_operator::{Architecture, Temporal};
+use dsno_train::TeacherArchitecture;
 
 use super::{
-    EvaluateSettings, Experiment, Features, Import, SampleSettings, StudentPlan, TeacherSource,
-    Train,
+    EvaluateSettings, Experiment, Features, SampleSettings, StudentPlan, TeacherSource, Train,
 };
 use crate::failure::sentence;
 use crate::sampler::Solve;
@@ -92,26 +91,21 @@ impl Experiment {
                 recipe
                     .validate()
                     .map_err(|error| format!("teacher.recipe: {}", sentence(&error)))?;
-                architecture
+                &TeacherArchitecture::Unet {
+                    architecture: architecture.clone(),
+                    prediction: recipe.prediction,
+                }
             }
-            TeacherSource::Import(Import { architecture, .. }) => architecture,
+            TeacherSource::Import(import) => match &import.teacher {
+                Some(teacher) => &teacher.architecture,
+                None => return Ok(()),
+            },
         };
-        let temporal = self
-            .student
-            .filter(|student| student.n_modes > 0)
-            .map(|student| Temporal {
-                n_modes: student.n_modes,
-            });
         architecture
             .validate()
-            .and_then(|()| {
-                Architecture {
-                    temporal,
-                    ..architecture.clone()
-                }
-                .validate()
-            })
-            .map_err(|error| format!("teacher.architecture: {}", sentence(&error)))
+            .map_err(|error| format!("teacher.architecture: {}", sentence(&error)))?;
+        let student = self.student.as_ref();
+        student.map_or(Ok(()), |student| student.network(architecture).map(drop))
     }
 }
 

@@ -1,9 +1,9 @@
 //! Files that a run reads.
 
-use dsno_operator::Architecture;
+use dsno_train::{TeacherArchitecture, TeacherDescription};
 
 use super::{Need, need};
-use crate::experiment::{Experiment, Features, Import, Load, Resolved, TeacherSource, Train};
+use crate::experiment::{Experiment, Features, Load, Resolved, TeacherSource, Train};
 use crate::failure::sentence;
 use crate::home::Home;
 use crate::model;
@@ -17,9 +17,16 @@ pub(super) fn teacher(
     experiment: &Experiment,
     home: &Home,
     needs: &mut Vec<Need>,
-) -> Option<Architecture> {
+) -> Option<TeacherArchitecture> {
     match &experiment.teacher {
-        TeacherSource::Train(Train { architecture, .. }) => Some(architecture.clone()),
+        TeacherSource::Train(Train {
+            architecture,
+            recipe,
+            ..
+        }) => Some(TeacherArchitecture::Unet {
+            architecture: architecture.clone(),
+            prediction: recipe.prediction,
+        }),
         TeacherSource::Load(Load { path }) => {
             let folder = home.resolve(path);
             let missing: Vec<_> = [model::CARD, model::WEIGHTS]
@@ -27,12 +34,12 @@ pub(super) fn teacher(
                 .filter(|file| !folder.join(file).is_file())
                 .collect();
             if missing.is_empty() {
-                return match model::architecture_of(&folder) {
-                    Ok(architecture) => Some(architecture),
-                    Err(failure) => {
+                return match TeacherDescription::read(&folder) {
+                    Ok(teacher) => Some(teacher.architecture),
+                    Err(error) => {
                         let remedy =
                             "restore the folder or give another with `--set teacher.path=DIR`";
-                        need(needs, "teacher", failure.to_string(), remedy.to_owned());
+                        need(needs, "teacher", sentence(&error), remedy.to_owned());
                         None
                     }
                 };
@@ -43,37 +50,26 @@ pub(super) fn teacher(
             need(needs, "teacher", problem, remedy.to_owned());
             None
         }
-        TeacherSource::Import(Import {
-            path,
-            format,
-            architecture,
-            ..
-        }) => {
-            let file = home.resolve(path);
-            if !file.is_file() {
-                let remedy = format!(
-                    "place the published checkpoint ({format}) there, or give its path with `--set teacher.path=FILE`"
-                );
-                need(
-                    needs,
-                    "teacher",
-                    format!("{} is not there", file.display()),
-                    remedy,
-                );
+        TeacherSource::Import(import) => {
+            let source = import.source(home);
+            let checked = source.check();
+            let is_there = checked.is_ok();
+            let place_it = format!(
+                "place the published checkpoint ({}) there, or give its path with `--set teacher.path=FILE`",
+                import.format
+            );
+            if let Err(failure) = checked {
+                need(needs, "teacher", failure.to_string(), place_it.clone());
             }
-            if !model::IMPORT_FORMATS.contains(&format.as_str()) {
-                let remedy = format!(
-                    "convert it to {}, or use a version of dsno that reads `{format}`",
-                    model::IMPORT_FORMATS.join(" or ")
-                );
-                need(
-                    needs,
-                    "import",
-                    format!("this version does not read `{format}`"),
-                    remedy,
-                );
+            match import.describe(home) {
+                Ok(teacher) => Some(teacher.architecture),
+                Err(failure) => {
+                    if is_there {
+                        need(needs, "teacher", failure.to_string(), place_it);
+                    }
+                    None
+                }
             }
-            Some(architecture.clone())
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use dsno_operator::Architecture;
-use dsno_train::Precision;
+use dsno_train::{Precision, TeacherArchitecture};
 
 use super::{Need, need};
 use crate::experiment::Resolved;
@@ -19,7 +18,7 @@ const STORED_COPIES: u64 = 9;
 pub(super) fn space(
     resolved: &Resolved,
     plan: &Plan,
-    architecture: Option<&Architecture>,
+    architecture: Option<&TeacherArchitecture>,
     folder: &RunFolder,
     needs: &mut Vec<Need>,
 ) {

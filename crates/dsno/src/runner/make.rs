@@ -3,17 +3,15 @@
 use std::path::PathBuf;
 
 use dsno_data::ImageSet;
-use dsno_operator::Temporal;
 use dsno_train::{
     CollectJob, DistillJob, Observer, Outcome, Progress, Teacher, TeacherJob, collect, distill,
     train_teacher,
 };
 
 use super::Runner;
-use crate::experiment::{Import, Load, StudentPlan, TeacherSource, Train};
+use crate::experiment::{Load, StudentPlan, TeacherSource, Train};
 use crate::failure::{Failure, While};
-use crate::import;
-use crate::model;
+use crate::model::{self, Description};
 use crate::progress::Meter;
 
 /// The trajectory store, below the run folder.
@@ -105,21 +103,12 @@ impl Runner<'_> {
                 return train_teacher(&job, &self.device, &mut Watch(meter))
                     .while_doing(self.again("teacher training", "teacher"));
             }
-            TeacherSource::Import(Import {
-                path,
-                format,
-                architecture,
-                schedule,
-                prediction,
-            }) => {
-                let source = import::Source {
-                    file: &self.session.home.resolve(path),
-                    format,
-                    architecture,
-                    schedule: schedule.clone(),
-                    prediction: *prediction,
-                };
-                source.import(&self.teacher_folder(), &self.device)?;
+            TeacherSource::Import(import) => {
+                let home = &self.session.home;
+                let teacher = Description::Teacher(import.describe(home)?);
+                import
+                    .source(home)
+                    .import(&teacher, &self.teacher_folder(), &self.device)?;
             }
         }
         Ok(Outcome::Finished)
@@ -154,11 +143,11 @@ impl Runner<'_> {
         );
         let store = self.folder.join(STORE);
         let teacher = self.load_teacher()?;
-        let n_modes = student.settings.n_modes;
         let stage = student.stage();
         let job = DistillJob {
             teacher: &teacher,
-            temporal: (n_modes > 0).then_some(Temporal { n_modes }),
+            architecture: student.settings.architecture.as_ref(),
+            temporal: student.settings.temporal(),
             recipe: &student.distill.recipe,
             seed: self.resolved.experiment.seed,
             store: &store,

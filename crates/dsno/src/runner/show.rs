@@ -61,14 +61,13 @@ impl Runner<'_> {
             .as_ref()
             .map(|_| self.images())
             .transpose()?;
-        let size = teacher.architecture.image_size;
         let gallery = Gallery {
             settings,
             seed: experiment.seed,
             teacher: &TeacherSampler::new(&teacher, self.endpoint()?)?,
             students: &samplers,
-            shape: [teacher.architecture.image_channels, size, size],
-            classes: teacher.architecture.classes,
+            shape: teacher.image_shape(),
+            classes: teacher.classes(),
             images: images.as_ref(),
             device: &self.device,
             lanes: self.session.device.lanes(),
@@ -111,7 +110,7 @@ impl Runner<'_> {
             endpoint,
             images: &images,
             images_key: &self.plan.data,
-            classes: teacher.architecture.classes,
+            classes: teacher.classes(),
             extractor: &extractor,
             device: &self.device,
             lanes: self.session.device.lanes(),

@@ -18,6 +18,7 @@ use std::path::Path;
 use burn::tensor::Tensor;
 use dsno_ode::analytic::AnalyticTeacher;
 use dsno_ode::{CosineSchedule, GridKind, Method, NoiseSchedule, TimeGrid};
+use dsno_train::first_state;
 use toml::{Table, Value};
 
 use crate::failure::{Failure, While};
@@ -86,7 +87,8 @@ impl Analytic {
         grid: &TimeGrid,
         record: &[f64],
     ) -> Result<Tensor<5>, Failure> {
-        let solution = solver.solve(&self.teacher, &self.schedule, grid, noise, record);
+        let z_1 = first_state(noise, &self.schedule);
+        let solution = solver.solve(&self.teacher, &self.schedule, grid, z_1, record);
         Ok(solution
             .while_doing("solving the teacher's ODE")?
             .into_trajectory())

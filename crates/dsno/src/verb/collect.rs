@@ -74,7 +74,7 @@ fn network(
     teacher: &Teacher,
     device: &Device,
 ) -> Result<(), Failure> {
-    let source = Source::open(&args.noise, &teacher.architecture)?;
+    let source = Source::open(&args.noise, teacher.image_shape(), teacher.classes())?;
     let sampler = TeacherSampler::new(teacher, Solve::from(&recipe(args)))?;
     raw(args, session, &source, &|range| {
         let noise = source.noise(range, device);
@@ -90,7 +90,7 @@ fn analytic(args: &CollectArgs, session: &Session, device: &Device) -> Result<()
     }
     let analytic = Analytic::open(&args.teacher)?;
     let grid = analytic.grid(args.grid, args.steps)?;
-    let source = Source::of_shape(&args.noise, analytic.shape(), 0)?;
+    let source = Source::open(&args.noise, analytic.shape(), 0)?;
     raw(args, session, &source, &|range| {
         analytic.trajectory(
             source.noise(range, device),

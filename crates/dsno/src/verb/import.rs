@@ -2,13 +2,21 @@
 
 use crate::args::ImportArgs;
 use crate::failure::Failure;
-use crate::import;
+use crate::import::{Source, describe};
 use crate::session::Session;
 
 /// Carries out the verb.
 pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
     let device = Session::new(args.device.device.clone()).open_device()?;
-    import::from_files(&args.file, &args.format, &args.arch, &args.out, &device)?;
+    let source = Source {
+        path: args.file.clone(),
+        format: args.format,
+        weights: args.weights,
+    };
+    source.check()?;
+    let (arch, times) = (args.arch.as_deref(), args.times.as_deref());
+    let description = describe(source.format, arch, &source.path, times)?;
+    source.import(&description, &args.out, &device)?;
     println!("{}", args.out.display());
     Ok(())
 }

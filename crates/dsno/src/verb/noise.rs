@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dsno_data::{noise, npy};
-use dsno_operator::Architecture;
 
 use crate::args::NoiseArgs;
 use crate::failure::{Failure, While};
@@ -20,22 +19,13 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Reads or plans the noise that a model of this architecture starts from.
+    /// Reads or plans the noise that a model starts from, for images of channels, height and width
+    /// `shape`; without classes for 0.
     ///
     /// # Errors
     ///
     /// A usage failure if the arrays do not fit the model; a preflight failure if a file is missing.
-    pub(super) fn open(args: &NoiseArgs, architecture: &Architecture) -> Result<Self, Failure> {
-        let size = architecture.image_size;
-        Self::of_shape(
-            args,
-            [architecture.image_channels, size, size],
-            architecture.classes,
-        )
-    }
-
-    /// As [`Self::open`], for images of channels, height and width `shape`; without classes for 0.
-    pub(super) fn of_shape(
+    pub(super) fn open(
         args: &NoiseArgs,
         shape: [usize; 3],
         classes: usize,

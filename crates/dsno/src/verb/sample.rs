@@ -30,7 +30,7 @@ pub(super) fn run(args: &SampleArgs) -> Result<(), Failure> {
     let session = Session::new(args.device.device.clone());
     let device = session.open_device()?;
     let model = Model::load(&args.model, &device)?;
-    let source = Source::open(&args.noise, model.architecture())?;
+    let source = Source::open(&args.noise, model.image_shape(), model.classes())?;
     let sampler: Box<dyn Sampler + '_> = match &model {
         Model::Student(_)
             if args.solver.is_some()

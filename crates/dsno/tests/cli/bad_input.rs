@@ -182,10 +182,6 @@ fn verbs_without_their_input() {
     call(&["sample", "--model", &empty]).failed(2, &["--noise"]);
     call(&["evaluate", "/no/such/images", &empty]).failed(3, &["/no/such/images"]);
     call(&["evaluate", &empty, &empty, "--metrics", "fid"]).failed(2, &["fid", "frechet"]);
-    call(&[
-        "import", "/x", "--format", "edm", "--arch", "/x", "--out", &png,
-    ])
-    .failed(2, &["edm"]);
     call(&["report", MINI, "--out", &empty]).failed(3, &["teacher", "run `dsno experiment"]);
 }
 

@@ -1,7 +1,5 @@
 //! Interrupted and undisturbed runs end in the same bits.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::cell::Cell;
 use std::error::Error;
 use std::fs;
@@ -237,6 +235,7 @@ fn collection_and_distillation_go_on_to_the_same_bits() -> Checked {
         let distill = |name: &str, observer: &mut dyn Observer| {
             let job = DistillJob {
                 teacher: &teacher,
+                architecture: None,
                 temporal: n_modes.map(|n_modes| Temporal { n_modes }),
                 recipe: &distill_recipe(),
                 seed: 4,

@@ -1,0 +1,151 @@
+//! The weights themselves, strict in both directions.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use dsno_operator::Architecture;
+use dsno_operator::checkpoint::{Checkpoint, CheckpointFormat};
+use dsno_operator::exchange::{ImportError, authors, distillation};
+use dsno_operator::weights::{NamedWeights, WeightError};
+use dsno_train::{TeacherArchitecture, Weights};
+
+use super::{Format, Source};
+use crate::failure::{Failure, While, sentence};
+use crate::model::Description;
+
+/// Weights that fit their description.
+pub(super) enum Found {
+    /// Names or layouts had to change.
+    Converted(NamedWeights),
+    /// The file is what the model folder will hold.
+    AsStored(Checkpoint),
+}
+
+impl Found {
+    pub(super) fn weights(&self) -> Weights<'_> {
+        match self {
+            Self::Converted(weights) => Weights::Named(weights),
+            Self::AsStored(file) => Weights::Stored(file),
+        }
+    }
+}
+
+/// Reads the weights that belong to a description.
+pub(super) fn read(
+    source: &Source,
+    description: &Description,
+    device: &Device,
+) -> Result<Found, Failure> {
+    let place = format!("importing {}", source.path.display());
+    let file = open(source)?;
+    match description {
+        Description::Student(student) => own(source, file, &student.architecture, device, &place),
+        Description::Teacher(teacher) => match &teacher.architecture {
+            TeacherArchitecture::Unet { architecture, .. } => {
+                own(source, file, architecture, device, &place)
+            }
+            foreign => {
+                let network = foreign.load(&file, device).while_doing(&place)?;
+                if names(foreign) == file.names().map(str::to_owned).collect() {
+                    return Ok(Found::AsStored(file));
+                }
+                Ok(Found::Converted(network.named_weights()))
+            }
+        },
+    }
+}
+
+/// Names of a network's weights in files of today; older files may have others.
+fn names(architecture: &TeacherArchitecture) -> BTreeSet<String> {
+    let shapes = match architecture {
+        TeacherArchitecture::Diffusers(a) => a.weight_shapes().unwrap_or_default(),
+        TeacherArchitecture::Guided(a) => a.weight_shapes().unwrap_or_default(),
+        TeacherArchitecture::Edm(a) => a.weight_shapes().unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    shapes.into_iter().map(|(name, _)| name).collect()
+}
+
+/// Weights of our own network.
+fn own(
+    source: &Source,
+    file: Checkpoint,
+    architecture: &Architecture,
+    device: &Device,
+    place: &str,
+) -> Result<Found, Failure> {
+    let set = source.weights.unwrap_or_default();
+    let is_theirs = || file.names().any(|name| name.contains("all_modules."));
+    let read = match source.format {
+        Format::FlaxPd => distillation::read(&file, set.into(), architecture),
+        Format::DsnoPytorch => authors::read(&file, set.into(), architecture),
+        _ if is_theirs() => authors::read(&file, set.into(), architecture),
+        _ => {
+            let each = |name: &str| Ok((name.to_owned(), file.read(name)?));
+            let weights: Result<NamedWeights, WeightError> = file.names().map(each).collect();
+            let network = architecture.init(0, device).or_usage("architecture")?;
+            let fits = network.with_weights(weights.while_doing(place)?);
+            drop(fits.while_doing(place)?);
+            return Ok(Found::AsStored(file));
+        }
+    };
+    read.map(Found::Converted).map_err(|error| {
+        let text = format!("{place}: {}", sentence(&error));
+        match error {
+            ImportError::Architecture(_)
+            | ImportError::Foreign { .. }
+            | ImportError::NoSuchSet { .. } => Failure::usage(text),
+            _ => Failure::run(text),
+        }
+    })
+}
+
+fn open(source: &Source) -> Result<Checkpoint, Failure> {
+    let path = weight_file(source)?;
+    let format = match source.format {
+        Format::FlaxPd => CheckpointFormat::Flax,
+        Format::Safetensors => CheckpointFormat::Safetensors,
+        Format::DsnoPytorch | Format::GuidedDiffusion => {
+            container(&path).unwrap_or(CheckpointFormat::Torch)
+        }
+        Format::Diffusers | Format::Edm => {
+            container(&path).unwrap_or(CheckpointFormat::Safetensors)
+        }
+    };
+    Checkpoint::open(&path, format).while_doing(format!("importing {}", path.display()))
+}
+
+/// The file of weights: the one given, or that of a diffusers folder.
+pub(super) fn weight_file(source: &Source) -> Result<PathBuf, Failure> {
+    if !source.path.is_dir() {
+        return Ok(source.path.clone());
+    }
+    let model = "diffusion_pytorch_model";
+    let folders = [source.path.clone(), source.path.join("unet")];
+    let mut files = ["safetensors", "bin"].iter().flat_map(|ending| {
+        folders
+            .iter()
+            .map(move |f| f.join(format!("{model}.{ending}")))
+    });
+    files.find(|file| file.is_file()).ok_or_else(|| {
+        Failure::preflight(format!(
+            "{} has no {model}.safetensors",
+            source.path.display()
+        ))
+    })
+}
+
+/// How a file holds its tensors, by its first bytes.
+fn container(path: &Path) -> Option<CheckpointFormat> {
+    let mut start = [0; 9];
+    File::open(path).ok()?.read_exact(&mut start).ok()?;
+    match start {
+        // Behind the length of its header comes the header, an object.
+        [.., b'{'] => Some(CheckpointFormat::Safetensors),
+        [b'P', b'K', ..] | [0x80, ..] => Some(CheckpointFormat::Torch),
+        _ => None,
+    }
+}

@@ -1,0 +1,82 @@
+//! `dsno export`: the weights of a model folder, for other programs.
+
+use std::path::Path;
+
+use dsno_data::atomic::write_atomic_with;
+use dsno_operator::Architecture;
+use dsno_operator::exchange::{ImportError, authors};
+use dsno_operator::weights::NamedWeights;
+use dsno_train::{Family, TeacherNetwork, Weights};
+
+use crate::args::{ExportArgs, ExportFormat, Names};
+use crate::failure::{Failure, While, sentence};
+use crate::model::Model;
+use crate::session::Session;
+
+/// Carries out the verb.
+pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
+    if args.format == ExportFormat::DsnoPytorch && args.names == Names::Ours {
+        return Err(Failure::usage(
+            "--names ours is for safetensors; the authors' program reads its own names only",
+        ));
+    }
+    let device = Session::new(args.device.device.clone()).open_device()?;
+    let weights = match Model::load(&args.model, &device)? {
+        Model::Student(student) => {
+            named(args, student.network.named_weights(), &student.architecture)?
+        }
+        Model::Teacher(teacher) => match &teacher.network {
+            TeacherNetwork::Unet {
+                network,
+                architecture,
+                ..
+            } => named(args, network.named_weights(), architecture)?,
+            foreign => original(args, foreign)?,
+        },
+    };
+    write(args.format, &weights, &args.out)
+        .while_doing(format!("exporting {}", args.model.display()))?;
+    println!("{}", args.out.display());
+    Ok(())
+}
+
+/// Our own network under the names that are asked for.
+fn named(
+    args: &ExportArgs,
+    weights: NamedWeights,
+    architecture: &Architecture,
+) -> Result<NamedWeights, Failure> {
+    if args.names == Names::Ours {
+        return Ok(weights);
+    }
+    authors::rename(weights, architecture).map_err(|error| {
+        let text = format!("exporting {}: {}", args.model.display(), sentence(&error));
+        match error {
+            ImportError::Foreign { .. } => Failure::usage(format!("{text}; --names ours has all")),
+            _ => Failure::run(text),
+        }
+    })
+}
+
+/// A network of another family has the names of its own program.
+fn original(args: &ExportArgs, network: &TeacherNetwork) -> Result<NamedWeights, Failure> {
+    let family: Family = network.architecture().family();
+    if args.format == ExportFormat::DsnoPytorch {
+        return Err(Failure::usage(format!(
+            "{} is a network of family `{family}`, which the DSNO authors' program does not have; export it as safetensors",
+            args.model.display()
+        )));
+    }
+    Ok(network.named_weights())
+}
+
+fn write(
+    format: ExportFormat,
+    weights: &NamedWeights,
+    out: &Path,
+) -> Result<(), dsno_data::atomic::WriteError> {
+    write_atomic_with(out, |file| match format {
+        ExportFormat::Safetensors => Weights::Named(weights).write(file),
+        ExportFormat::DsnoPytorch => authors::to_torch(weights, file),
+    })
+}
