@@ -7,9 +7,12 @@
     reason = "a test that cannot prepare its files has failed"
 )]
 
+mod bad_files;
 mod bad_input;
 mod end_to_end;
+mod exchange;
 mod experiments;
+mod families;
 mod program;
 mod restart;
 mod sampling;

@@ -1,0 +1,232 @@
+//! Teachers of other families, from the files that their programs wrote to the end of an experiment.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use burn::tensor::Device;
+use dsno_data::npy;
+use dsno_operator::checkpoint::{Checkpoint, CheckpointFormat};
+use dsno_operator::foreign::edm::EdmArchitecture;
+use dsno_operator::weights::to_safetensors;
+
+use crate::end_to_end::TINY;
+use crate::program::{Answer, call, project, text};
+
+/// The network of `tests/golden/guided.pt`.
+pub(crate) const GUIDED: &str = r#"
+[architecture]
+image_size = 4
+image_channels = 1
+num_channels = 32
+num_res_blocks = 1
+channel_mult = [1.0]
+attention_resolutions = []
+num_heads = 2
+use_scale_shift_norm = false
+resblock_updown = false
+conv_resample = true
+use_new_attention_order = false
+num_classes = 0
+learn_sigma = false
+dropout = 0.1
+
+[architecture.process]
+kind = "table"
+prediction = "epsilon"
+rescale_timesteps = true
+schedule = { kind = "discrete-squared-cosine", entries = 4000 }
+"#;
+
+/// Keys of a network for grey images of 16 pixels.
+const EDM: &str = r#"
+img_resolution = 16
+img_channels = 1
+label_dim = 0
+augment_dim = 0
+model_channels = 8
+channel_mult = [1, 1]
+channel_mult_emb = 2
+num_blocks = 1
+attn_resolutions = []
+dropout = 0.0
+model = { model_type = "DhariwalUNet" }
+preconditioning = { class_name = "EDMPrecond", sigma_data = 0.5 }
+"#;
+
+fn golden(name: &str) -> String {
+    text(&project().join("tests/golden").join(name))
+}
+
+/// Writes the weights of a fresh EDM network and its description.
+fn edm(folder: &Path) -> [String; 2] {
+    let architecture: EdmArchitecture = toml::from_str(EDM).unwrap();
+    let weights = architecture
+        .init(1, &Device::flex())
+        .unwrap()
+        .named_weights();
+    let [file, arch] = ["edm.safetensors", "edm.toml"].map(|name| folder.join(name));
+    fs::write(&file, to_safetensors(&weights)).unwrap();
+    fs::write(&arch, format!("[architecture]\n{EDM}")).unwrap();
+    [text(&file), text(&arch)]
+}
+
+/// Values by name, as f32.
+fn weights(file: &str, format: CheckpointFormat) -> BTreeMap<String, Vec<f32>> {
+    let file = Checkpoint::open(Path::new(file), format).unwrap();
+    file.names()
+        .map(|name| (name.to_owned(), file.read(name).unwrap().values))
+        .collect()
+}
+
+#[test]
+fn files_of_other_programs_become_teachers_under_their_own_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| text(&folder.path().join(name));
+    let (out, raw) = (path("model"), path("raw.npy"));
+    fs::write(path("guided.toml"), GUIDED).unwrap();
+    let [edm_file, edm_arch] = edm(folder.path());
+    let (guided, guided_arch) = (golden("guided.pt"), path("guided.toml"));
+    let diffusers = golden("diffusers");
+    let diffusers_file = format!("{diffusers}/diffusion_pytorch_model.safetensors");
+    let diffusers_config = format!("{diffusers}/config.json");
+    let (torch, safetensors) = (CheckpointFormat::Torch, CheckpointFormat::Safetensors);
+    let cases: [(&str, &str, &[&str], &str, CheckpointFormat, &str); 5] = [
+        (
+            "guided-diffusion",
+            &guided,
+            &["--arch", &guided_arch],
+            &guided,
+            torch,
+            "discrete-squared-cosine",
+        ),
+        (
+            "edm",
+            &edm_file,
+            &["--arch", &edm_arch],
+            &edm_file,
+            safetensors,
+            "edm",
+        ),
+        (
+            "diffusers",
+            &diffusers,
+            &[],
+            &diffusers_file,
+            safetensors,
+            "discrete-linear",
+        ),
+        (
+            "diffusers",
+            &diffusers_file,
+            &[],
+            &diffusers_file,
+            safetensors,
+            "discrete-linear",
+        ),
+        (
+            "diffusers",
+            &diffusers_file,
+            &["--arch", &diffusers_config],
+            &diffusers_file,
+            safetensors,
+            "discrete-linear",
+        ),
+    ];
+    for (format, file, more, original, container, schedule) in cases {
+        let start = ["import", file, "--format", format, "--out", &out];
+        call(&[&start[..], more].concat()).succeeded();
+        let card = fs::read_to_string(format!("{out}/model.toml")).unwrap();
+        assert!(card.contains(&format!("family = \"{format}\"")), "{card}");
+        assert!(card.contains(&format!("kind = \"{schedule}\"")), "{card}");
+        let found = weights(&format!("{out}/model.safetensors"), safetensors);
+        assert_eq!(found, weights(original, container), "{format}");
+
+        let export = path("exported.safetensors");
+        call(&["export", &out, "--format", "safetensors", "--out", &export]).succeeded();
+        let bytes = |file: &str| fs::read(file).unwrap();
+        assert_eq!(bytes(&export), bytes(&format!("{out}/model.safetensors")));
+        call(&["export", &out, "--format", "dsno-pytorch", "--out", &export]).failed(2, &[format]);
+
+        let described = call(&["describe", &out, "--json"]).succeeded().json();
+        assert_eq!(described["family"], format);
+        assert_eq!(described["weights"].as_array().unwrap().len(), found.len());
+        call(&["describe", &out, "--times", "4"]).failed(2, &[format]);
+
+        let start = [
+            "collect",
+            "--teacher",
+            &out,
+            "--count",
+            "2",
+            "--solver",
+            "heun",
+        ];
+        let more = [
+            "--steps", "2", "--grid", "uniform", "--record", "1,0.5,0", "--raw", &raw,
+        ];
+        call(&[&start[..], &more].concat()).succeeded();
+        let (shape, values) = npy::read_f32(&raw).unwrap();
+        assert_eq!(shape[..2], [2, 3]);
+        assert!(values.iter().all(|value| value.is_finite()), "{format}");
+        // The first state is noise, σ times as large where the variance explodes.
+        let states = values.len() / 6;
+        let power = values[..states].iter().map(|v| v * v).sum::<f32>() / states as f32;
+        let expected = if format == "edm" { 80.0 } else { 1.0 };
+        assert!(
+            (power.sqrt() / expected - 1.0).abs() < 0.5,
+            "{format}: {power}"
+        );
+        fs::remove_dir_all(&out).unwrap();
+    }
+}
+
+/// An experiment on a teacher of another family, with these lines in its `[student]`.
+fn experiment(folder: &Path, student: &str, verb: &str) -> Answer {
+    let [file, _] = edm(folder);
+    let mini = project().join("experiments/mini/fashion.toml");
+    let mini = fs::read_to_string(mini).unwrap();
+    let (before, rest) = mini.split_once("[teacher]\n").unwrap();
+    let (_, after) = rest.split_once("[collect]\n").unwrap();
+    let teacher = format!(
+        "[teacher]\nkind = \"import\"\nformat = \"edm\"\npath = \"{file}\"\n[teacher.architecture]{EDM}"
+    );
+    let after = after.replace("n_modes = 2\n\n", &format!("n_modes = 2\n{student}\n"));
+    let path = folder.join("experiment.toml");
+    fs::write(&path, format!("{before}{teacher}\n[collect]\n{after}")).unwrap();
+    let (path, out) = (text(&path), text(&folder.join("runs")));
+    let settings: Vec<&str> = TINY
+        .chunks(2)
+        .filter(|set| !set[1].starts_with("teacher."))
+        .flatten()
+        .copied()
+        .collect();
+    call(&[&[verb, &path, "--out", &out][..], &settings].concat())
+}
+
+#[test]
+fn a_student_of_another_family_has_an_architecture_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = "architecture = { image_size = 16, image_channels = 1, base_channels = 8, embedding_channels = 16, channel_multipliers = [1, 2], res_blocks = 1, attention_resolutions = [], heads = { count = 1 }, attention_groups = 8, classes = 0, dropout = 0.0, output = \"state\" }\n";
+    experiment(folder.path(), "", "experiment").failed(2, &["student", "family `edm`"]);
+    let coloured = own.replace("image_channels = 1", "image_channels = 3");
+    experiment(folder.path(), &coloured, "experiment").failed(2, &["[3, 16, 16]", "[1, 16, 16]"]);
+    assert!(!folder.path().join("runs").exists());
+    experiment(folder.path(), own, "distill").succeeded();
+    let student = text(&folder.path().join("runs/mini-fashion/distill/model"));
+    let raw = text(&folder.path().join("raw.npy"));
+    let start = ["sample", "--model", &student, "--count", "2", "--raw", &raw];
+    call(&start).succeeded();
+    let (_, values) = npy::read_f32(&raw).unwrap();
+    assert!(values.iter().all(|value| value.is_finite()));
+}
+
+#[test]
+fn a_student_of_our_own_network_has_its_teachers_architecture() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = "n_modes = 2\narchitecture = { image_size = 16, image_channels = 1, base_channels = 8, embedding_channels = 16, channel_multipliers = [1, 2], res_blocks = 1, attention_resolutions = [], heads = { count = 1 }, attention_groups = 8, classes = 0, dropout = 0.0, output = \"state\" }\n";
+    let changed = crate::program::changed(folder.path(), "mini/fashion", &[("n_modes = 2\n", own)]);
+    let out = text(&folder.path().join("runs"));
+    call(&["experiment", &changed, "--out", &out])
+        .failed(2, &["student", "leave `architecture` out"]);
+}
