@@ -62,11 +62,15 @@ impl<R: Read> Input<R> {
         Ok(u8::from_le_bytes(self.array()?))
     }
 
-    /// So many bytes, paid for before they are asked for.
+    /// So many bytes, paid for before they are asked for, and kept only as they come.
     pub(super) fn bytes(&mut self, length: u64, budget: &mut Budget) -> Result<Vec<u8>, Fault> {
-        budget.spend(length)?;
-        let mut bytes = vec![0; length as usize];
-        self.fill(&mut bytes)?;
+        budget.spend_values::<u8>(length as usize)?;
+        let mut bytes = Vec::with_capacity(length.min(4096) as usize);
+        let read = (&mut self.inner).take(length).read_to_end(&mut bytes);
+        if read.map_err(|error| fault(error, self.at))? as u64 != length {
+            return Err(Fault::Truncated { at: self.at });
+        }
+        self.at += length;
         Ok(bytes)
     }
 
