@@ -196,12 +196,14 @@ impl ModuleVisitor for Gather<'_> {
 fn answers_losses_and_gradients_are_those_of_the_reference() -> Result<(), Box<dyn Error>> {
     let bytes = golden("unet.safetensors")?;
     let file = SafeTensors::deserialize(&bytes)?;
-    let plain = Device::flex().autodiff();
-    // Recomputing activations on the way back must change nothing.
-    let checkpointed = plain.clone().gradient_checkpointing();
-    for case in cases() {
-        for device in [&plain, &checkpointed] {
-            compare(&case, &file, device)?;
+    for device in crate::devices() {
+        let plain = device.autodiff();
+        // Recomputing activations on the way back must change nothing.
+        let checkpointed = plain.clone().gradient_checkpointing();
+        for case in cases() {
+            for device in [&plain, &checkpointed] {
+                compare(&case, &file, device)?;
+            }
         }
     }
     Ok(())
@@ -274,10 +276,15 @@ fn compare(case: &Case, file: &SafeTensors<'_>, device: &Device) -> Result<(), B
 
 #[test]
 fn padding_takes_part_and_is_not_answered() -> Result<(), Box<dyn Error>> {
-    let device = Device::flex();
-    let case = &cases()[3];
-    let network = build(case, &device)?;
-    let z = Tensor::<4>::from_data(input("z", &[2, 3, 12, 12]), &device);
+    for device in crate::devices() {
+        padding(&cases()[3], &device)?;
+    }
+    Ok(())
+}
+
+fn padding(case: &Case, device: &Device) -> Result<(), Box<dyn Error>> {
+    let network = build(case, device)?;
+    let z = Tensor::<4>::from_data(input("z", &[2, 3, 12, 12]), device);
     let levels = &case.log_snrs;
     let all = network.forward(z.clone(), NoiseLevels::Shared(levels), None);
     let kept = network.forward_padded(z.clone(), levels, 2, None);

@@ -1,7 +1,7 @@
 //! Recipes of weights and inputs, and comparisons, as the scripts in `tests/golden/derive` state them.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::Path;
 
 use burn::tensor::TensorData;
 use safetensors::SafeTensors;
@@ -23,8 +23,13 @@ pub(crate) fn input(name: &str, shape: &[usize]) -> TensorData {
 
 /// The bytes of a file in `tests/golden`.
 pub(crate) fn golden(name: &str) -> Result<Vec<u8>, Box<dyn Error>> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
-    Ok(std::fs::read(folder.join(name))?)
+    // Another crate of the workspace includes this file, from another depth.
+    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let mut files = folders.map(|folder| folder.join("tests/golden").join(name));
+    let file = files.find(|file| file.is_file());
+    Ok(std::fs::read(
+        file.ok_or(format!("no golden file {name}"))?,
+    )?)
 }
 
 /// Values of a tensor of f64.
