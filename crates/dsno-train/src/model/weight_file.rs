@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use dsno_operator::checkpoint::Checkpoint;
+use dsno_operator::foreign::ddpm::StoredWeight;
 use dsno_operator::weights::{HostTensor, NamedWeights};
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -15,11 +16,13 @@ pub enum Weights<'a> {
     Named(&'a NamedWeights),
     /// All tensors of a file, as they are named there; they pass through memory one at a time.
     Stored(&'a Checkpoint),
+    /// The same, with the names and shapes that the file's own program has today.
+    Placed(&'a Checkpoint, &'a [StoredWeight]),
 }
 
-impl Weights<'_> {
+impl<'a> Weights<'a> {
     /// Names and shapes, in alphabetical order, which is that of the file.
-    fn shapes(&self) -> Vec<(&str, &[usize])> {
+    fn shapes(&self) -> Vec<(&'a str, &'a [usize])> {
         match self {
             Self::Named(weights) => weights
                 .iter()
@@ -29,6 +32,12 @@ impl Weights<'_> {
                 .names()
                 .map(|name| (name, file.shape(name).unwrap_or_default()))
                 .collect(),
+            Self::Placed(_, weights) => {
+                let shape = |w: &'a StoredWeight| (w.name.as_str(), w.shape.as_slice());
+                let mut shapes: Vec<_> = weights.iter().map(shape).collect();
+                shapes.sort_unstable();
+                shapes
+            }
         }
     }
 
@@ -36,6 +45,11 @@ impl Weights<'_> {
         match self {
             Self::Named(weights) => Ok(Cow::Borrowed(&weights[name])),
             Self::Stored(file) => file.read(name).map(Cow::Owned).map_err(io::Error::other),
+            Self::Placed(file, weights) => {
+                let stored = weights.iter().find(|weight| weight.name == name);
+                let stored = stored.map_or(name, |weight| &weight.stored);
+                file.read(stored).map(Cow::Owned).map_err(io::Error::other)
+            }
         }
     }
 
@@ -168,5 +182,23 @@ mod tests {
         assert_eq!(stored, expected);
         let digest = Weights::Stored(&file).sha256().unwrap();
         assert_eq!(digest, sha256_bytes(&expected));
+
+        let place = |(name, tensor): (&String, &HostTensor)| StoredWeight {
+            name: format!("z{}", name.len()),
+            shape: [tensor.shape.as_slice(), &[1]].concat(),
+            stored: name.clone(),
+        };
+        let places: Vec<StoredWeight> = weights.iter().map(place).collect();
+        let renamed: NamedWeights = places
+            .iter()
+            .map(|place| {
+                let values = weights[&place.stored].values.clone();
+                let shape = place.shape.clone();
+                (place.name.clone(), HostTensor { shape, values })
+            })
+            .collect();
+        let mut placed = Vec::new();
+        Weights::Placed(&file, &places).write(&mut placed).unwrap();
+        assert_eq!(placed, to_safetensors(&renamed));
     }
 }

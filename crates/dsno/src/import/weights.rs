@@ -1,6 +1,5 @@
 //! The weights themselves, strict in both directions.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,6 +8,7 @@ use burn::tensor::Device;
 use dsno_operator::Architecture;
 use dsno_operator::checkpoint::{Checkpoint, CheckpointFormat};
 use dsno_operator::exchange::{ImportError, authors, distillation};
+use dsno_operator::foreign::ddpm::StoredWeight;
 use dsno_operator::weights::{NamedWeights, WeightError};
 use dsno_train::{TeacherArchitecture, Weights};
 
@@ -22,6 +22,8 @@ pub(super) enum Found {
     Converted(NamedWeights),
     /// The file is what the model folder will hold.
     AsStored(Checkpoint),
+    /// It is, but for names and axes of length one.
+    Placed(Checkpoint, Vec<StoredWeight>),
 }
 
 impl Found {
@@ -29,6 +31,7 @@ impl Found {
         match self {
             Self::Converted(weights) => Weights::Named(weights),
             Self::AsStored(file) => Weights::Stored(file),
+            Self::Placed(file, places) => Weights::Placed(file, places),
         }
     }
 }
@@ -47,26 +50,20 @@ pub(super) fn read(
             TeacherArchitecture::Unet { architecture, .. } => {
                 own(source, file, architecture, device, &place)
             }
+            TeacherArchitecture::Diffusers(architecture) => {
+                let places = architecture.find(&file).while_doing(&place)?;
+                Ok(Found::Placed(file, places))
+            }
+            TeacherArchitecture::Guided(architecture) => {
+                let places = architecture.find(&file).while_doing(&place)?;
+                Ok(Found::Placed(file, places))
+            }
             foreign => {
-                let network = foreign.load(&file, device).while_doing(&place)?;
-                if names(foreign) == file.names().map(str::to_owned).collect() {
-                    return Ok(Found::AsStored(file));
-                }
-                Ok(Found::Converted(network.named_weights()))
+                drop(foreign.load(&file, device).while_doing(&place)?);
+                Ok(Found::AsStored(file))
             }
         },
     }
-}
-
-/// Names of a network's weights in files of today; older files may have others.
-fn names(architecture: &TeacherArchitecture) -> BTreeSet<String> {
-    let shapes = match architecture {
-        TeacherArchitecture::Diffusers(a) => a.weight_shapes().unwrap_or_default(),
-        TeacherArchitecture::Guided(a) => a.weight_shapes().unwrap_or_default(),
-        TeacherArchitecture::Edm(a) => a.weight_shapes().unwrap_or_default(),
-        _ => Vec::new(),
-    };
-    shapes.into_iter().map(|(name, _)| name).collect()
 }
 
 /// Weights of our own network.

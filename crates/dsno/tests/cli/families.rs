@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use dsno_data::npy;
 use dsno_operator::checkpoint::{Checkpoint, CheckpointFormat};
 use dsno_operator::foreign::edm::EdmArchitecture;
-use dsno_operator::weights::to_safetensors;
+use dsno_operator::weights::{NamedWeights, to_safetensors};
 
 use crate::end_to_end::TINY;
 use crate::program::{Answer, call, project, text};
@@ -179,6 +179,41 @@ fn files_of_other_programs_become_teachers_under_their_own_names() {
         );
         fs::remove_dir_all(&out).unwrap();
     }
+}
+
+#[test]
+fn older_names_of_diffusers_become_those_of_today() {
+    let folder = tempfile::tempdir().unwrap();
+    let golden = golden("diffusers");
+    for name in ["config.json", "scheduler_config.json"] {
+        fs::copy(format!("{golden}/{name}"), folder.path().join(name)).unwrap();
+    }
+    let name = "diffusion_pytorch_model.safetensors";
+    let original = format!("{golden}/{name}");
+    let file = Checkpoint::open(Path::new(&original), CheckpointFormat::Safetensors).unwrap();
+    let older = |name: &str| {
+        let names = [
+            (".to_q.", ".query."),
+            (".to_k.", ".key."),
+            (".to_v.", ".value."),
+            (".to_out.0.", ".proj_attn."),
+        ];
+        let renamed = |text: String, (new, old): (&str, &str)| text.replace(new, old);
+        names.into_iter().fold(name.to_owned(), renamed)
+    };
+    let weights = file
+        .names()
+        .map(|name| (older(name), file.read(name).unwrap()));
+    let older: NamedWeights = weights.collect();
+    assert!(older.keys().any(|name| name.contains(".query.")));
+    fs::write(folder.path().join(name), to_safetensors(&older)).unwrap();
+    let import = |from: &str, to: &str| {
+        let out = text(&folder.path().join(to));
+        call(&["import", from, "--format", "diffusers", "--out", &out]).succeeded();
+        fs::read(folder.path().join(to).join("model.safetensors")).unwrap()
+    };
+    let from_older = import(&text(folder.path()), "older");
+    assert!(from_older == import(&golden, "new"));
 }
 
 /// An experiment on a teacher of another family, with these lines in its `[student]`.

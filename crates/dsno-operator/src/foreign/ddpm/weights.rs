@@ -23,6 +23,17 @@ pub enum DdpmError {
     Checkpoint(#[from] CheckpointError),
 }
 
+/// A weight of a network and the tensor of a file that holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredWeight {
+    /// Its name in files of today.
+    pub name: String,
+    /// Its shape there; the same values in the same order.
+    pub shape: Vec<usize>,
+    /// Its name in this file, which older versions of the original may have written.
+    pub stored: String,
+}
+
 impl DdpmNetwork {
     /// Copies all weights to the host, under the names of the original.
     pub fn named_weights(&self) -> NamedWeights {
@@ -57,11 +68,7 @@ impl DdpmNetwork {
 
     /// Reads all weights, one tensor at a time.
     pub(crate) fn load(self, checkpoint: &Checkpoint) -> Result<Self, DdpmError> {
-        let found = checkpoint.names().map(|name| {
-            let shape = checkpoint.shape(name).unwrap_or_default();
-            (name.to_owned(), shape.to_vec())
-        });
-        let matched = match_up(&self.blueprint, found.collect())?;
+        let matched = match_up(&self.blueprint, shapes(checkpoint))?;
         let mut ours = NamedWeights::new();
         for (entry, name) in matched {
             let HostTensor { values, .. } = checkpoint.read(&name)?;
@@ -70,6 +77,27 @@ impl DdpmNetwork {
         }
         Ok(with_parameters(self, ours)?)
     }
+}
+
+impl Blueprint {
+    /// Finds all weights in a file, which has nothing else; no values are read.
+    pub(crate) fn find(&self, checkpoint: &Checkpoint) -> Result<Vec<StoredWeight>, WeightError> {
+        let matched = match_up(self, shapes(checkpoint))?.into_iter();
+        let weight = |(entry, stored): (Entry, String)| StoredWeight {
+            name: entry.theirs,
+            shape: entry.shape,
+            stored,
+        };
+        Ok(matched.map(weight).collect())
+    }
+}
+
+fn shapes(checkpoint: &Checkpoint) -> BTreeMap<String, Vec<usize>> {
+    let shape = |name| checkpoint.shape(name).unwrap_or_default().to_vec();
+    checkpoint
+        .names()
+        .map(|name| (name.to_owned(), shape(name)))
+        .collect()
 }
 
 /// Finds each tensor of the network among those of a file: the entry and its name there.

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::blueprint;
 use crate::checkpoint::Checkpoint;
-use crate::foreign::ddpm::{DdpmArchitectureError, DdpmError, DdpmNetwork, Process};
+use crate::foreign::ddpm::{DdpmArchitectureError, DdpmError, DdpmNetwork, Process, StoredWeight};
 
 /// Describes a `UNet2DModel` completely.
 ///
@@ -209,6 +209,15 @@ impl DiffusersArchitecture {
     /// * [`DdpmError::Checkpoint`] if a tensor cannot be read.
     pub fn load(&self, checkpoint: &Checkpoint, device: &Device) -> Result<DdpmNetwork, DdpmError> {
         self.init(0, device)?.load(checkpoint)
+    }
+
+    /// Finds all weights in a file without reading or building anything, for programs that pass them on.
+    ///
+    /// # Errors
+    ///
+    /// [`DdpmError::Architecture`] and [`DdpmError::Weights`], as [`Self::load`].
+    pub fn find(&self, checkpoint: &Checkpoint) -> Result<Vec<StoredWeight>, DdpmError> {
+        Ok(blueprint(self)?.find(checkpoint)?)
     }
 
     /// Counts the trainable numbers without building the network.
