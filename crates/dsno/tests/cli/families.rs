@@ -265,3 +265,28 @@ fn a_student_of_our_own_network_has_its_teachers_architecture() {
     call(&["experiment", &changed, "--out", &out])
         .failed(2, &["student", "leave `architecture` out"]);
 }
+
+/// Descriptions in the documentation, and parameters of the networks that they name.
+#[test]
+fn documented_descriptions_describe_what_they_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = fs::read_to_string(project().join("docs/import.md")).unwrap();
+    let blocks = page.split("```toml\n").skip(1);
+    let blocks = blocks.map(|block| block.split("```").next().unwrap());
+    let descriptions: Vec<&str> = blocks.filter(|b| b.contains("[architecture]")).collect();
+    let expected = [
+        ("flax-pd", 60_004_099),
+        ("dsno-pytorch", 65_771_267),
+        ("diffusers", 35_746_307),
+        ("guided-diffusion", 295_904_454),
+        ("edm", 55_733_891),
+    ];
+    assert_eq!(descriptions.len(), expected.len());
+    for (description, (format, parameters)) in descriptions.into_iter().zip(expected) {
+        let path = folder.path().join("arch.toml");
+        fs::write(&path, description).unwrap();
+        let arguments = ["describe", &text(&path), "--format", format, "--json"];
+        let json = call(&arguments).succeeded().json();
+        assert_eq!(json["parameters"], parameters, "{format}");
+    }
+}

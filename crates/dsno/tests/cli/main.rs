@@ -13,6 +13,7 @@ mod end_to_end;
 mod exchange;
 mod experiments;
 mod families;
+mod flax;
 mod program;
 mod restart;
 mod sampling;
