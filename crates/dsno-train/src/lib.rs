@@ -19,6 +19,13 @@
 //! position in one file that is replaced in one rename. A run that was killed and called again ends
 //! in the same bits as one that was not, on the same device and build.
 //!
+//! # Teachers of others
+//!
+//! A teacher's network is of one of four families ([`Family`]); all are solved and distilled alike. A
+//! student of our own network starts at its weights, one of another family has an architecture of
+//! its own ([`backbone()`]). [`TeacherDescription`] and [`StudentDescription`] make folders of weights
+//! that were trained elsewhere.
+//!
 //! # Extending
 //!
 //! Watch and stop a run through [`Observer`]. A new loss is a variant of [`Distance`], a new weight

@@ -82,10 +82,10 @@ pub enum ModelError {
     Weights(#[from] WeightError),
     /// The weights are not those of a network of diffusers or OpenAI.
     #[error(transparent)]
-    Ddpm(#[from] DdpmError),
+    Ddpm(#[from] Box<DdpmError>),
     /// The weights are not those of an EDM network.
     #[error(transparent)]
-    Edm(#[from] EdmError),
+    Edm(#[from] Box<EdmError>),
     /// A file or folder cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),

@@ -281,15 +281,15 @@ impl TeacherArchitecture {
                 }
             }
             Self::Diffusers(architecture) => TeacherNetwork::Diffusers {
-                network: architecture.load(file, device)?,
+                network: architecture.load(file, device).map_err(Box::new)?,
                 architecture,
             },
             Self::Guided(architecture) => TeacherNetwork::Guided {
-                network: architecture.load(file, device)?,
+                network: architecture.load(file, device).map_err(Box::new)?,
                 architecture,
             },
             Self::Edm(architecture) => TeacherNetwork::Edm {
-                network: architecture.load(file, device)?,
+                network: architecture.load(file, device).map_err(Box::new)?,
             },
         })
     }

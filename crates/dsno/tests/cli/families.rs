@@ -79,6 +79,16 @@ fn weights(file: &str, format: CheckpointFormat) -> BTreeMap<String, Vec<f32>> {
         .collect()
 }
 
+/// Format, file, further arguments, the file of weights and its kind, kind of the schedule.
+type Case<'a> = (
+    &'a str,
+    &'a str,
+    &'a [&'a str],
+    &'a str,
+    CheckpointFormat,
+    &'a str,
+);
+
 #[test]
 fn files_of_other_programs_become_teachers_under_their_own_names() {
     let folder = tempfile::tempdir().unwrap();
@@ -91,7 +101,7 @@ fn files_of_other_programs_become_teachers_under_their_own_names() {
     let diffusers_file = format!("{diffusers}/diffusion_pytorch_model.safetensors");
     let diffusers_config = format!("{diffusers}/config.json");
     let (torch, safetensors) = (CheckpointFormat::Torch, CheckpointFormat::Safetensors);
-    let cases: [(&str, &str, &[&str], &str, CheckpointFormat, &str); 5] = [
+    let cases: [Case<'_>; 5] = [
         (
             "guided-diffusion",
             &guided,
