@@ -8,7 +8,7 @@ mod conditioned;
 mod conditioning;
 mod dynamic_threshold;
 
-pub use clamped::Clamped;
+pub use clamped::{Clamped, clamp_prediction};
 pub use classifier_free::ClassifierFree;
 pub use conditioned::Conditioned;
 pub use conditioning::Conditioning;

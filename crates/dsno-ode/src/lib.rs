@@ -97,7 +97,7 @@ pub use adaptive::{AdaptiveError, Dopri5, StepControl, solve_adaptive, solve_ada
 pub use amplitudes::Amplitudes;
 pub use denoiser::{
     Clamped, ClassifierFree, Conditioned, Conditioning, Denoiser, DenoiserError, DynamicThreshold,
-    FromFn, from_fn,
+    FromFn, clamp_prediction, from_fn,
 };
 pub use diffuse::{diffuse, diffuse_with};
 pub use grid::{GridError, GridKind, TableSpacing, TimeGrid};

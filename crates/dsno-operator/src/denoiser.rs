@@ -1,7 +1,7 @@
 //! A network as solvers see it.
 
 use burn::tensor::Tensor;
-use dsno_ode::{Amplitudes, Denoiser, Prediction};
+use dsno_ode::{Amplitudes, Denoiser, Prediction, clamp_prediction};
 
 use crate::layer::NoiseLevels;
 use crate::unet::UNet;
@@ -58,9 +58,7 @@ impl Denoiser for UNetDenoiser<'_> {
             .forward(z_t.clone(), NoiseLevels::Shared(&levels), labels);
         let x_hat = self.prediction.to_x(output.squeeze_dim(1), z_t, preserving);
         if self.clamp {
-            // As `dsno_ode::Clamped`: a broken prediction stays broken.
-            let poison = x_hat.clone() * 0.0;
-            x_hat.clamp(-1.0, 1.0) + poison
+            clamp_prediction(x_hat)
         } else {
             x_hat
         }

@@ -39,9 +39,30 @@ impl<M: Denoiser> Clamped<M> {
 
 impl<M: Denoiser> Denoiser for Clamped<M> {
     fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
-        let x_hat = self.model.denoise(z_t, at);
-        // 0, or NaN where the prediction is not finite.
-        let poison = x_hat.clone() * 0.0;
-        x_hat.clamp(-1.0, 1.0) + poison
+        clamp_prediction(self.model.denoise(z_t, at))
     }
+}
+
+/// Holds a predicted image to `[-1, 1]`; NaN and infinity become NaN, so that a solve stops on them.
+///
+/// # Shapes
+///
+/// `x_hat` and the returned image are `[B, C, H, W]`, in pixel units.
+///
+/// # Examples
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use dsno_ode::clamp_prediction;
+///
+/// let x_hat = Tensor::<4>::from_floats([[[[0.5, -3.0, f32::INFINITY]]]], &Device::flex());
+/// let held = clamp_prediction(x_hat).try_into_vec_as::<f32>()?;
+/// assert_eq!(held[..2], [0.5, -1.0]);
+/// assert!(held[2].is_nan());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn clamp_prediction(x_hat: Tensor<4>) -> Tensor<4> {
+    // 0, or NaN where the prediction is not finite.
+    let poison = x_hat.clone() * 0.0;
+    x_hat.clamp(-1.0, 1.0) + poison
 }

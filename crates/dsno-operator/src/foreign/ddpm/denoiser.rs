@@ -1,5 +1,5 @@
 use burn::tensor::Tensor;
-use dsno_ode::{Amplitudes, Denoiser};
+use dsno_ode::{Amplitudes, Denoiser, clamp_prediction};
 
 use super::network::{Condition, DdpmNetwork};
 
@@ -19,7 +19,7 @@ pub struct DdpmDenoiser<'a> {
     pub network: &'a DdpmNetwork,
     /// One class per sample of the batches to come, for a network with classes.
     pub labels: Option<Vec<u32>>,
-    /// Clamp the predicted image to `[-1, 1]`.
+    /// Clamp the predicted image to `[-1, 1]`; NaN and infinity become NaN.
     pub clamp: bool,
 }
 
@@ -29,7 +29,7 @@ impl Denoiser for DdpmDenoiser<'_> {
         let network = |x, time| self.network.forward(x, &[time], condition);
         let x_hat = self.network.blueprint.process.denoise(z_t, at, network);
         if self.clamp {
-            x_hat.clamp(-1.0, 1.0)
+            clamp_prediction(x_hat)
         } else {
             x_hat
         }

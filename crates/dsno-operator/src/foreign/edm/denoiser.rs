@@ -1,7 +1,7 @@
 //! An EDM network as solvers see it.
 
 use burn::tensor::Tensor;
-use dsno_ode::{Amplitudes, Denoiser};
+use dsno_ode::{Amplitudes, Denoiser, clamp_prediction};
 
 use super::entries::LEVELS;
 use super::network::EdmNetwork;
@@ -54,7 +54,7 @@ pub struct EdmDenoiser<'a> {
     pub network: &'a EdmNetwork,
     /// One class per sample of the batches to come, for a network with classes.
     pub labels: Option<Vec<u32>>,
-    /// Clamp the predicted image to `[-1, 1]`.
+    /// Clamp the predicted image to `[-1, 1]`; NaN and infinity become NaN.
     pub clamp: bool,
 }
 
@@ -75,7 +75,7 @@ impl Denoiser for EdmDenoiser<'_> {
         let output = output.narrow(1, 0, architecture.img_channels);
         let x_hat = z_t * (by.skip / alpha) + output * by.out;
         if self.clamp {
-            x_hat.clamp(-1.0, 1.0)
+            clamp_prediction(x_hat)
         } else {
             x_hat
         }
