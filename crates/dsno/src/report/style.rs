@@ -17,7 +17,8 @@ p { max-width: 46rem; } .about, .note, figcaption, .tick, .label { color: var(--
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .4rem .7rem; text-align: right; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } th { font-weight: 600; color: var(--soft); }
+th:first-child, td:first-child { text-align: left; }
+th { font-weight: 600; color: var(--soft); white-space: normal; vertical-align: bottom; }
 tr.ours td { font-weight: 650; background: var(--card); }
 table.plain td { text-align: left; white-space: normal; }
 .grids { display: flex; flex-wrap: wrap; gap: 1.25rem; }
