@@ -1,10 +1,18 @@
 //! The one driver: walks a grid with a solver, records states and counts model calls.
 
+mod error;
+mod place;
+mod solution;
+
+pub use error::SolveError;
+pub use solution::{Recorded, Solution, StepReport};
+
 use std::cell::Cell;
 
 use burn::tensor::Tensor;
 
-use crate::{AdaptiveError, Amplitudes, Denoiser, Schedule, Solver, Step, StepError, TimeGrid};
+use crate::{Amplitudes, Denoiser, Schedule, Solver, Step, TimeGrid};
+use place::{Place, places, places_equal, times_inside};
 
 /// Solves the probability-flow ODE over a grid and returns the states at the recorded times.
 ///
@@ -33,7 +41,7 @@ use crate::{AdaptiveError, Amplitudes, Denoiser, Schedule, Solver, Step, StepErr
 ///   model is not called.
 /// * [`SolveError::NonFiniteStart`] if `z_1` holds NaN or infinity.
 /// * [`SolveError::NonFinite`] if a state after a step does.
-/// * [`SolveError::Step`] if the solver cannot take a step, with the [`StepError`] as its cause.
+/// * [`SolveError::Step`] if the solver cannot take a step, with the [`StepError`](crate::StepError) as its cause.
 ///
 /// # Examples
 ///
@@ -205,188 +213,6 @@ fn take<S: Solver>(
         t: step.s(),
         log_snr: step.to().log_snr(),
     })
-}
-
-/// A state that was asked for.
-#[derive(Debug, Clone)]
-pub struct Recorded {
-    /// Position in the list of recorded times.
-    pub index: usize,
-    /// The time asked for.
-    pub time: f64,
-    /// State `[B, C, H, W]` at that time.
-    pub state: Tensor<4>,
-}
-
-/// What one step of a solve was and what it cost.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StepReport {
-    /// Time at the start.
-    pub t: f64,
-    /// Time at the end.
-    pub s: f64,
-    /// `λ` at the start, in nats.
-    pub from_log_snr: f64,
-    /// `λ` at the end, in nats.
-    pub to_log_snr: f64,
-    /// Model calls of the step, of the attempts rejected before it and of the recorded times inside
-    /// it, each on the whole batch.
-    pub model_calls: usize,
-    /// Attempts that were rejected before this step; 0 on a grid.
-    pub rejected: usize,
-    /// Error estimate in units of the tolerance, at most 1; none on a grid.
-    pub error: Option<f64>,
-}
-
-/// The recorded states of a solve and what they cost.
-#[derive(Debug, Clone)]
-pub struct Solution {
-    /// One state `[B, C, H, W]` per recorded time, in the order in which they were asked for.
-    pub states: Vec<Tensor<4>>,
-    /// Number of model calls, each on the whole batch.
-    pub model_calls: usize,
-    /// The steps that were taken, in order.
-    pub steps: Vec<StepReport>,
-}
-
-impl Solution {
-    pub(crate) fn new(states: Vec<Tensor<4>>, steps: Vec<StepReport>) -> Self {
-        Self {
-            states,
-            model_calls: steps.iter().map(|step| step.model_calls).sum(),
-            steps,
-        }
-    }
-
-    /// Returns the number of attempts that an adaptive solve rejected; 0 on a grid.
-    ///
-    /// The accepted ones are the [`steps`](Self::steps).
-    pub fn rejected(&self) -> usize {
-        self.steps.iter().map(|step| step.rejected).sum()
-    }
-
-    /// Stacks the states along a time axis.
-    ///
-    /// # Shapes
-    ///
-    /// | value    | shape             | range and unit                    |
-    /// |----------|-------------------|-----------------------------------|
-    /// | returned | `[B, T, C, H, W]` | pixel units; `T` recorded times   |
-    ///
-    /// # Panics
-    ///
-    /// If nothing was recorded.
-    pub fn into_trajectory(self) -> Tensor<5> {
-        Tensor::stack(self.states, 1)
-    }
-}
-
-/// Why a solve stopped.
-#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SolveError {
-    /// A recorded time is not between the ends of the grid.
-    #[error("time {time} is to be recorded but the solve runs from {first} to {last}")]
-    RecordOutsideGrid {
-        /// The time asked for.
-        time: f64,
-        /// First time of the solve.
-        first: f64,
-        /// Last time of the solve.
-        last: f64,
-    },
-    /// The schedule does not give a larger `λ` for a later time of the grid.
-    #[error(
-        "the schedule has log-SNR {log_snr} at time {t} after {previous} at the grid time before, \
-         expected a larger one: the grid reaches outside the schedule"
-    )]
-    LevelNotIncreasing {
-        /// Time of the grid.
-        t: f64,
-        /// `λ` there, in nats.
-        log_snr: f64,
-        /// `λ` at the grid time before, in nats.
-        previous: f64,
-    },
-    /// The state given to start from is not finite.
-    #[error("the state given for time {t} holds NaN or infinity")]
-    NonFiniteStart {
-        /// First time of the grid.
-        t: f64,
-    },
-    /// A step led to a state that is not finite.
-    #[error(
-        "step {step} led to NaN or infinity at time {t} (log-SNR {log_snr}): the model's prediction \
-         is not finite, or its values grow beyond the tensor's number type"
-    )]
-    NonFinite {
-        /// Number of the step, from 1.
-        step: usize,
-        /// Time at the end of the step.
-        t: f64,
-        /// `λ` at that time, in nats.
-        log_snr: f64,
-    },
-    /// The solver could not take a step.
-    #[error("step {step} from time {t} (log-SNR {log_snr}) failed: {cause}")]
-    Step {
-        /// Number of the step, from 1.
-        step: usize,
-        /// Time at the start of the step.
-        t: f64,
-        /// `λ` at that time, in nats.
-        log_snr: f64,
-        /// What the solver found.
-        cause: StepError,
-    },
-    /// A solve with steps of its own choice could not start or go on.
-    #[error(transparent)]
-    Adaptive(#[from] AdaptiveError),
-}
-
-/// Where a recorded time lies.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Place {
-    /// At this position of the grid.
-    On(usize),
-    /// Inside the step with this index.
-    Inside { step: usize, time: f64 },
-}
-
-/// Finds the place of each recorded time.
-fn places(grid: &TimeGrid, record: &[f64]) -> Result<Vec<Place>, SolveError> {
-    let times = grid.times();
-    let place = |&time: &f64| {
-        let inside = || {
-            let step = times.windows(2).position(|p| p[0] > time && time > p[1])?;
-            Some(Place::Inside { step, time })
-        };
-        let found = grid.position(time).map(Place::On).or_else(inside);
-        found.ok_or(SolveError::RecordOutsideGrid {
-            time,
-            first: times[0],
-            last: times[grid.steps()],
-        })
-    };
-    record.iter().map(place).collect()
-}
-
-/// Returns the positions in the record of all times at `place`.
-fn places_equal(places: &[Place], place: Place) -> impl Iterator<Item = usize> + '_ {
-    let same = move |(index, &found): (usize, &Place)| (found == place).then_some(index);
-    places.iter().enumerate().filter_map(same)
-}
-
-/// Returns the different recorded times inside a step, largest first.
-fn times_inside(places: &[Place], index: usize) -> Vec<f64> {
-    let inside = |place: &Place| match *place {
-        Place::Inside { step, time } if step == index => Some(time),
-        _ => None,
-    };
-    let mut times: Vec<f64> = places.iter().filter_map(inside).collect();
-    times.sort_by(|a, b| b.total_cmp(a));
-    times.dedup();
-    times
 }
 
 /// Checks that noise falls along the grid, NaN included.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::test_support::{assert_close, f64_tensor};
-use crate::{CosineSchedule, Ddim, LinearBetaSchedule, from_fn};
+use crate::{CosineSchedule, Ddim, LinearBetaSchedule, StepError, from_fn};
 
 fn start() -> Tensor<4> {
     f64_tensor(&[0.3, -1.2, 0.8, 0.0], [2, 1, 1, 2])
