@@ -1,0 +1,287 @@
+//! Exponentials and what is made of them, for vectors of any number of lanes.
+//!
+//! Whoever passes over data anyway takes the vector forms; whole maps go through [`silu`],
+//! [`silu_backward`] and [`softmax`].
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::{scratch, threads};
+
+#[cfg(test)]
+mod tests;
+
+/// `log₂ e`, and `ln 2` in two parts, the first of nine bits: its products with exponents are exact.
+const LOG2_E: f32 = std::f32::consts::LOG2_E;
+const LN_2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+
+/// `1.5·2²³`: a sum with it is rounded to a whole number, which stands in its lowest bits.
+const ROUND: f32 = 12_582_912.0;
+
+/// `(eʳ − 1 − r)/r²` on `|r| ≤ ln 2 / 2`, minimax for the relative error of `eʳ` (4e-9).
+const TAYLOR: [f32; 5] = [
+    0.499_999_94,
+    0.166_665_21,
+    0.041_668_39,
+    0.008_368_745,
+    0.001_381_454,
+];
+
+/// Slope of LeakyReLU below zero.
+const LEAK: f32 = 0.01;
+
+/// `(p, b)` with `eˣ = p·2ⁿ`, `p` on `[0.7, 1.42]` and `b` the number `n` in an exponent's place.
+#[inline(always)]
+fn split_exp<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::u32s) {
+    let rounded = simd.mul_add_e_f32s(x, simd.splat_f32s(LOG2_E), simd.splat_f32s(ROUND));
+    let exponent = simd.sub_f32s(rounded, simd.splat_f32s(ROUND));
+    let r = simd.mul_add_e_f32s(exponent, simd.splat_f32s(-LN_2[0]), x);
+    let r = simd.mul_add_e_f32s(exponent, simd.splat_f32s(-LN_2[1]), r);
+    let mut q = simd.splat_f32s(TAYLOR[4]);
+    for &c in TAYLOR[..4].iter().rev() {
+        q = simd.mul_add_e_f32s(q, r, simd.splat_f32s(c));
+    }
+    let p = simd.mul_add_e_f32s(q, simd.mul_f32s(r, r), r);
+    let bits = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(rounded), simd.splat_u32s(23));
+    (simd.add_f32s(p, simd.splat_f32s(1.0)), bits)
+}
+
+/// `x·2ⁿ`, where `n` stands in the place of an exponent and the result is normal.
+#[inline(always)]
+fn scale<S: Simd>(simd: S, x: S::f32s, exponent: S::u32s) -> S::f32s {
+    simd.transmute_f32s_u32s(simd.add_u32s(simd.transmute_u32s_f32s(x), exponent))
+}
+
+/// `min(max(x, low), high)`; NaN stays NaN on every machine, which `min` and `max` do not promise.
+#[inline(always)]
+fn clamp<S: Simd>(simd: S, x: S::f32s, low: f32, high: f32) -> S::f32s {
+    let (low, high) = (simd.splat_f32s(low), simd.splat_f32s(high));
+    let x = simd.select_f32s(simd.less_than_f32s(x, low), low, x);
+    simd.select_f32s(simd.greater_than_f32s(x, high), high, x)
+}
+
+/// `eˣ` within 1 ulp where it is normal; `0` below that, `∞` above the largest number.
+#[inline(always)]
+pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    // ln of the largest number, and of the least normal one.
+    let (high, low) = (simd.splat_f32s(88.722_83), simd.splat_f32s(-87.336_54));
+    let (p, exponent) = split_exp(simd, clamp(simd, x, -87.336_54, 88.722_83));
+    let e = scale(simd, p, exponent);
+    let e = simd.select_f32s(simd.less_than_f32s(x, low), simd.splat_f32s(0.0), e);
+    let e = simd.select_f32s(
+        simd.greater_than_f32s(x, high),
+        simd.splat_f32s(f32::INFINITY),
+        e,
+    );
+    simd.select_f32s(simd.equal_f32s(x, x), e, x)
+}
+
+/// What the logistic function `σ(x) = 1/(1 + e⁻ˣ)` and its relatives are made of.
+///
+/// `e⁻ˣ` and the result leave the range of `f32` at different places. Below −64 all terms are
+/// therefore multiplied by `k = 2⁻³²`; elsewhere `k = 1`. At −104, where `x` is cut off, everything
+/// that is made of these has long become zero.
+struct Logistic<F> {
+    /// `x`, not below −104.
+    x: F,
+    /// `k`.
+    k: F,
+    /// `k·e⁻ˣ`, not below `e⁻⁸⁷`.
+    e: F,
+    /// `k·(1 + e⁻ˣ)`.
+    sum: F,
+}
+
+impl<F: Copy> Logistic<F> {
+    #[inline(always)]
+    fn of<S: Simd<f32s = F>>(simd: S, x: F) -> Self {
+        let low = simd.splat_f32s(-104.0);
+        let x = simd.select_f32s(simd.less_than_f32s(x, low), low, x);
+        let high = simd.splat_f32s(87.0);
+        let bounded = simd.select_f32s(simd.greater_than_f32s(x, high), high, x);
+        let (p, exponent) = split_exp(simd, simd.neg_f32s(bounded));
+        let far = simd.less_than_f32s(x, simd.splat_f32s(-64.0));
+        let scaled = simd.sub_u32s(exponent, simd.splat_u32s(32 << 23));
+        let e = scale(simd, p, simd.select_u32s(far, scaled, exponent));
+        let one = simd.splat_f32s(1.0);
+        let k = simd.select_f32s(far, simd.splat_f32s(f32::from_bits((127 - 32) << 23)), one);
+        Self {
+            x,
+            k,
+            e,
+            sum: simd.add_f32s(k, e),
+        }
+    }
+}
+
+/// `σ(x)`.
+#[inline(always)]
+pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let terms = Logistic::of(simd, x);
+    let result = simd.div_f32s(terms.k, terms.sum);
+    simd.select_f32s(simd.equal_f32s(x, x), result, x)
+}
+
+/// `x·σ(x)`; `0` at `−∞`.
+#[inline(always)]
+pub(crate) fn silu_of<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let Logistic { x, k, sum, .. } = Logistic::of(simd, x);
+    simd.div_f32s(simd.mul_f32s(x, k), sum)
+}
+
+/// The derivative of [`silu_of`], `σ(x)·(1 + x·(1 − σ(x)))`; finite for every number.
+#[inline(always)]
+pub(crate) fn silu_slope<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let Logistic { x, k, e, sum } = Logistic::of(simd, x);
+    let one = simd.splat_f32s(1.0);
+    let inverse = simd.div_f32s(one, sum);
+    // From 2⁶ on `1 − σ` is nothing beside one; `x` may be so large that the product is not.
+    let high = simd.splat_f32s(64.0);
+    let bounded = simd.select_f32s(simd.greater_than_f32s(x, high), high, x);
+    let rest = simd.mul_f32s(e, inverse);
+    let inner = simd.mul_add_e_f32s(bounded, rest, one);
+    simd.mul_f32s(simd.mul_f32s(inner, k), inverse)
+}
+
+/// `x` from zero on, `0.01·x` below.
+#[inline(always)]
+pub(crate) fn leaky_relu<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    simd.mul_f32s(x, leaky_relu_slope(simd, x))
+}
+
+/// The derivative of [`leaky_relu`]; one at zero.
+#[inline(always)]
+pub(crate) fn leaky_relu_slope<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let below = simd.less_than_f32s(x, simd.splat_f32s(0.0));
+    simd.select_f32s(below, simd.splat_f32s(LEAK), simd.splat_f32s(1.0))
+}
+
+/// `x·σ(x)` of every number.
+pub(crate) fn silu(x: &[f32]) -> Vec<f32> {
+    let mut y = scratch::for_overwrite(x.len());
+    let cut = threads::ranges(x.len(), 16);
+    let jobs = cut.iter().zip(threads::split(&mut y, &cut, 1)).collect();
+    threads::run(jobs, |(range, y): (&std::ops::Range<usize>, &mut [f32])| {
+        Arch::new().dispatch(Silu {
+            x: &x[range.clone()],
+            y,
+        });
+    });
+    y
+}
+
+/// Gradient of [`silu`]: `dy` times the derivative at `x`.
+pub(crate) fn silu_backward(x: &[f32], dy: &[f32]) -> Vec<f32> {
+    assert_eq!(x.len(), dy.len(), "one gradient for each number");
+    let mut dx = scratch::for_overwrite(x.len());
+    let cut = threads::ranges(x.len(), 24);
+    let jobs = cut.iter().zip(threads::split(&mut dx, &cut, 1)).collect();
+    threads::run(
+        jobs,
+        |(range, dx): (&std::ops::Range<usize>, &mut [f32])| {
+            Arch::new().dispatch(SiluBackward {
+                x: &x[range.clone()],
+                dy: &dy[range.clone()],
+                dx,
+            });
+        },
+    );
+    dx
+}
+
+/// `softmax(factor·row)` in place, for each row of `length` numbers, on one thread.
+pub(crate) fn softmax(rows: &mut [f32], length: usize, factor: f32) {
+    Arch::new().dispatch(Softmax {
+        rows,
+        length,
+        factor,
+    });
+}
+
+/// `exp(factor·(x − max x))` in place; returns the sum of the results. `factor` is positive.
+///
+/// For whoever divides by the sum later, after fewer numbers are left.
+#[inline(always)]
+pub(crate) fn softmax_numerators<S: Simd>(simd: S, row: &mut [f32], factor: f32) -> f32 {
+    let (vectors, tail) = S::as_mut_simd_f32s(row);
+    let mut largest = simd.splat_f32s(f32::NEG_INFINITY);
+    for &x in &*vectors {
+        largest = simd.max_f32s(largest, x);
+    }
+    let largest = tail
+        .iter()
+        .fold(simd.reduce_max_f32s(largest), |a, &b| a.max(b));
+    let (factor, shift) = (simd.splat_f32s(factor), simd.splat_f32s(largest));
+    let numerator = |x| exp(simd, simd.mul_f32s(simd.sub_f32s(x, shift), factor));
+    let mut sum = simd.splat_f32s(0.0);
+    for x in vectors {
+        *x = numerator(*x);
+        sum = simd.add_f32s(sum, *x);
+    }
+    let last = numerator(simd.partial_load_f32s(tail));
+    simd.partial_store_f32s(tail, last);
+    simd.reduce_sum_f32s(sum) + tail.iter().sum::<f32>()
+}
+
+struct Silu<'a> {
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl WithSimd for Silu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let ((x, x_tail), (y, y_tail)) = (S::as_simd_f32s(self.x), S::as_mut_simd_f32s(self.y));
+        for (x, y) in x.iter().zip(y) {
+            *y = silu_of(simd, *x);
+        }
+        simd.partial_store_f32s(y_tail, silu_of(simd, simd.partial_load_f32s(x_tail)));
+    }
+}
+
+struct SiluBackward<'a> {
+    x: &'a [f32],
+    dy: &'a [f32],
+    dx: &'a mut [f32],
+}
+
+impl WithSimd for SiluBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let ((x, x_tail), (dy, dy_tail)) = (S::as_simd_f32s(self.x), S::as_simd_f32s(self.dy));
+        let (dx, dx_tail) = S::as_mut_simd_f32s(self.dx);
+        for ((x, dy), dx) in x.iter().zip(dy).zip(dx) {
+            *dx = simd.mul_f32s(*dy, silu_slope(simd, *x));
+        }
+        let (x, dy) = (
+            simd.partial_load_f32s(x_tail),
+            simd.partial_load_f32s(dy_tail),
+        );
+        simd.partial_store_f32s(dx_tail, simd.mul_f32s(dy, silu_slope(simd, x)));
+    }
+}
+
+struct Softmax<'a> {
+    rows: &'a mut [f32],
+    length: usize,
+    factor: f32,
+}
+
+impl WithSimd for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for row in self.rows.chunks_exact_mut(self.length) {
+            let inverse = 1.0 / softmax_numerators(simd, row, self.factor);
+            let (vectors, tail) = S::as_mut_simd_f32s(row);
+            for x in vectors {
+                *x = simd.mul_f32s(*x, simd.splat_f32s(inverse));
+            }
+            tail.iter_mut().for_each(|x| *x *= inverse);
+        }
+    }
+}
