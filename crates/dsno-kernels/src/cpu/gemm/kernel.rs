@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use pulp::{MemMask, Simd, WithSimd};
 
-use super::Gemm;
+use super::{Gemm, Summand};
 
 /// Summands after which a block's sums are added to the result: this much of a panel of the right
 /// factor and of a block's rows of the left stays in the first two caches.
@@ -18,19 +18,28 @@ pub(super) struct Product<'a> {
     a: *const f32,
     b: *const f32,
     c: *mut f32,
+    plus: [Option<Summand<'a>>; 2],
     slices: PhantomData<(&'a [f32], &'a mut [f32])>,
 }
 
 impl<'a> Product<'a> {
     /// # Safety
     /// For `i < rows`, `j < columns`, `p < depth`: `a` holds `i·a_strides[0] + p·a_strides[1]`,
-    /// `b` holds `p·b_stride + j`, `c` holds `i·c_stride + j`.
-    pub(super) unsafe fn new(shape: Gemm, a: &'a [f32], b: &'a [f32], c: &'a mut [f32]) -> Self {
+    /// `b` holds `p·b_stride + j`, `c` holds `i·c_stride + j`, summands hold `i·stride + j`.
+    pub(super) unsafe fn new(
+        shape: Gemm,
+        a: &'a [f32],
+        b: &'a [f32],
+        plus: [Option<Summand<'a>>; 2],
+        c: &'a mut [f32],
+    ) -> Self {
+        let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
         Self {
             shape,
-            a: a.as_ptr(),
-            b: b.as_ptr(),
-            c: c.as_mut_ptr(),
+            a,
+            b,
+            c,
+            plus,
             slices: PhantomData,
         }
     }
@@ -63,22 +72,27 @@ impl WithSimd for Product<'_> {
                 for panel in 0..panels {
                     let (from, to) = (panel * vectors / panels, (panel + 1) * vectors / panels);
                     let j = from * lanes;
-                    // SAFETY: i < rows, j < columns, and p < depth or depth = 0 where p = 0: the
-                    // first number of each part is inside its matrix, or one behind an empty one.
-                    let part = unsafe {
-                        Part {
-                            a: self.a.add(i * a_strides[0] + p * a_strides[1]),
-                            b: self.b.add(p * b_stride + j),
-                            c: self.c.add(i * c_stride + j),
-                            rows: last - i,
-                            depth: end - p,
-                            a_strides,
-                            b_stride,
-                            c_stride,
-                            accumulate: accumulate || sum > 0,
-                            tail: columns - (vectors - 1) * lanes,
-                        }
+                    let c = self.c.wrapping_add(i * c_stride + j);
+                    let mut part = Part {
+                        a: self.a.wrapping_add(i * a_strides[0] + p * a_strides[1]),
+                        b: self.b.wrapping_add(p * b_stride + j),
+                        c,
+                        rows: last - i,
+                        depth: end - p,
+                        a_strides,
+                        b_stride,
+                        c_stride,
+                        plus: [(c.cast_const(), c_stride); 3],
+                        summands: usize::from(accumulate || sum > 0),
+                        tail: columns - (vectors - 1) * lanes,
                     };
+                    if sum == 0 {
+                        for Summand { numbers, stride } in self.plus.into_iter().flatten() {
+                            let numbers = numbers.as_ptr().wrapping_add(i * stride + j);
+                            part.plus[part.summands] = (numbers, stride);
+                            part.summands += 1;
+                        }
+                    }
                     part.dispatch(simd, to - from, to * lanes > columns);
                 }
             }
@@ -102,7 +116,10 @@ struct Part {
     a_strides: [usize; 2],
     b_stride: usize,
     c_stride: usize,
-    accumulate: bool,
+    /// What is added to the products: matrices' first numbers and distances between rows.
+    plus: [(*const f32, usize); 3],
+    /// How many of them there are.
+    summands: usize,
     /// The lanes of the last vector that are columns.
     tail: usize,
 }
@@ -197,28 +214,33 @@ impl<const ROWS: usize, const WIDTH: usize, const MASKED: bool, const ADJACENT: 
             b_stride,
             c_stride,
             depth,
+            plus,
+            summands,
             tail,
-            accumulate,
             ..
         } = self.0;
         let lanes = S::F32_LANES;
         let between = if ADJACENT { 1 } else { a_strides[0] };
         let mask = MemMask::new(simd.mask_between_m32s(0, tail as u32).mask());
+        let cut = |v: usize| MASKED && v == WIDTH - 1;
         let mut sums = [[simd.splat_f32s(0.0); WIDTH]; R];
         // SAFETY: rows, summands and columns of this part, hence of its matrices; lanes beyond the
         // columns, which are in the last vector of the last panel alone, are masked.
         unsafe {
-            let mut a = self.0.a.add(row * a_strides[0]);
+            let load = |at: *const f32, v: usize| {
+                let at = at.add(v * lanes);
+                if cut(v) {
+                    simd.mask_load_ptr_f32s(mask, at)
+                } else {
+                    at.cast::<S::f32s>().read_unaligned()
+                }
+            };
+            let mut a = self.0.a.wrapping_add(row * a_strides[0]);
             let mut b = self.0.b;
             for _ in 0..depth {
                 let mut right = [simd.splat_f32s(0.0); WIDTH];
                 for (v, right) in right.iter_mut().enumerate() {
-                    let at = b.add(v * lanes);
-                    *right = if MASKED && v == WIDTH - 1 {
-                        simd.mask_load_ptr_f32s(mask, at)
-                    } else {
-                        at.cast::<S::f32s>().read_unaligned()
-                    };
+                    *right = load(b, v);
                 }
                 for (i, sums) in sums.iter_mut().enumerate() {
                     let left = simd.splat_f32s(*a.add(i * between));
@@ -229,25 +251,22 @@ impl<const ROWS: usize, const WIDTH: usize, const MASKED: bool, const ADJACENT: 
                 a = a.wrapping_add(a_strides[1]);
                 b = b.wrapping_add(b_stride);
             }
+            for &(plus, stride) in &plus[..summands] {
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    let plus = plus.add((row + i) * stride);
+                    for (v, sum) in sums.iter_mut().enumerate() {
+                        *sum = simd.add_f32s(load(plus, v), *sum);
+                    }
+                }
+            }
             for (i, sums) in sums.iter().enumerate() {
                 let c = self.0.c.add((row + i) * c_stride);
                 for (v, &sum) in sums.iter().enumerate() {
                     let at = c.add(v * lanes);
-                    if MASKED && v == WIDTH - 1 {
-                        let old = if accumulate {
-                            simd.mask_load_ptr_f32s(mask, at)
-                        } else {
-                            simd.splat_f32s(0.0)
-                        };
-                        simd.mask_store_ptr_f32s(mask, at, simd.add_f32s(old, sum));
+                    if cut(v) {
+                        simd.mask_store_ptr_f32s(mask, at, sum);
                     } else {
-                        let at = at.cast::<S::f32s>();
-                        let sum = if accumulate {
-                            simd.add_f32s(at.read_unaligned(), sum)
-                        } else {
-                            sum
-                        };
-                        at.write_unaligned(sum);
+                        at.cast::<S::f32s>().write_unaligned(sum);
                     }
                 }
             }

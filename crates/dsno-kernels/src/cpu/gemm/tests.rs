@@ -140,6 +140,27 @@ fn long_sums_and_many_rows_are_right() {
 }
 
 #[test]
+fn summands_are_added_once() {
+    for (rows, columns, depth) in [(5, 20, 7), (14, 64, 600), (3, 1, 0)] {
+        let gemm = Gemm {
+            accumulate: true,
+            ..packed(rows, columns, depth)
+        };
+        let [a, b, mut c] = matrices(&gemm);
+        let (bias, residual) = (noise(4, columns), noise(5, rows * (columns + 1)));
+        let mut expected = direct(&gemm, &a, &b, &c);
+        for (at, expected) in expected.iter_mut().enumerate() {
+            let (i, j) = (at / columns, at % columns);
+            *expected += f64::from(bias[j]) + f64::from(residual[i * (columns + 1) + j]);
+        }
+        let plus = [(&bias, 0), (&residual, columns + 1)]
+            .map(|(numbers, stride)| Some(Summand { numbers, stride }));
+        gemm.run_plus(&a, &b, plus, &mut c);
+        assert!(relative_rms(&c, &expected) < 5e-7);
+    }
+}
+
+#[test]
 fn an_empty_sum_is_zero() {
     let (mut c, gemm) = (noise(1, 12), packed(3, 4, 0));
     Gemm {
