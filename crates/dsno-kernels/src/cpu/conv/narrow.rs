@@ -1,0 +1,171 @@
+//! Convolutions from or to a few channels, as plain products of matrices.
+//!
+//! From a few: `y[p] = Σ_k x[p + k]·W_k`, one product of the nine neighbours' channels side by side.
+//! To a few: one product gives what each pixel contributes to its nine neighbours, which are summed.
+//! Each is the other's data gradient.
+
+use super::super::gemm::Gemm;
+use super::super::scratch::{Scratch, for_overwrite};
+use super::super::threads;
+use super::neighbours::Neighbours;
+use super::{ConvGradients, ConvShape, add_pixels, weight};
+
+fn product(rows: usize, columns: usize, depth: usize, accumulate: bool) -> Gemm {
+    Gemm {
+        rows,
+        columns,
+        depth,
+        a_strides: [depth, 1],
+        b_stride: columns,
+        c_stride: columns,
+        accumulate,
+    }
+}
+
+/// The two ways of being narrow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Input,
+    Output,
+}
+
+impl Side {
+    fn neighbours(self, shape: ConvShape) -> Neighbours {
+        let (height, width) = (shape.height, shape.width);
+        match self {
+            Self::Input => Neighbours {
+                height,
+                width,
+                channels: shape.channels_in,
+                strides: [9, 1],
+            },
+            Self::Output => {
+                let channels = shape.channels_out;
+                Neighbours {
+                    height,
+                    width,
+                    channels,
+                    strides: [1, channels],
+                }
+            }
+        }
+    }
+}
+
+/// `conv(x) + bias + residual`.
+pub(super) fn forward(
+    side: Side,
+    shape: ConvShape,
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    residual: Option<&[f32]>,
+) -> Vec<f32> {
+    let [inputs, outputs] = [shape.channels_in, shape.channels_out];
+    let pixels = shape.height * shape.width;
+    let (from, to) = (pixels * inputs, pixels * outputs);
+    let taps = weight::taps(weight, [inputs, outputs], outputs);
+    let taps = &taps[..];
+    let neighbours = side.neighbours(shape);
+    let mut y = for_overwrite(shape.images * to);
+    let ranges = threads::ranges(shape.images, 18 * pixels * inputs * outputs);
+    let parts = threads::split(&mut y, &ranges, to);
+    threads::run(ranges.into_iter().zip(parts).collect(), |(range, y)| {
+        let mut patches = Scratch::take(neighbours.len());
+        for (image, y) in range.zip(y.chunks_mut(to)) {
+            match residual {
+                Some(residual) => y.copy_from_slice(&residual[image * to..][..to]),
+                None => y.fill(0.0),
+            }
+            if let Some(bias) = bias {
+                for y in y.chunks_mut(outputs) {
+                    y.iter_mut().zip(bias).for_each(|(y, bias)| *y += bias);
+                }
+            }
+            let x = &x[image * from..][..from];
+            match side {
+                Side::Input => {
+                    neighbours.gather(x, false, &mut patches);
+                    product(pixels, outputs, 9 * inputs, true).run(&patches, taps, y);
+                }
+                Side::Output => {
+                    product(pixels, 9 * outputs, inputs, false).run(x, taps, &mut patches);
+                    neighbours.sum(&patches, false, y);
+                }
+            }
+        }
+    });
+    y
+}
+
+/// Gradients of `Σ dy ∘ conv(x)`.
+pub(super) fn backward(
+    side: Side,
+    shape: ConvShape,
+    x: &[f32],
+    weight: &[f32],
+    dy: &[f32],
+    wants_x: bool,
+) -> ConvGradients {
+    let [inputs, outputs] = [shape.channels_in, shape.channels_out];
+    let pixels = shape.height * shape.width;
+    let (from, to) = (pixels * inputs, pixels * outputs);
+    // `[C_out][C_in·3·3]` is stored; `[3·3·C_out][C_in]` is made.
+    let turned = match side {
+        Side::Input => None,
+        Side::Output => Some(weight::turned(weight, [inputs, outputs])),
+    };
+    let turned = turned.as_deref().unwrap_or(weight);
+    let neighbours = side.neighbours(shape);
+    let mut dx = for_overwrite(if wants_x { shape.images * from } else { 0 });
+    let ranges = threads::ranges(shape.images, 36 * pixels * inputs * outputs);
+    let parts = threads::split(&mut dx, &ranges, if wants_x { from } else { 0 });
+    let partials = threads::run(ranges.into_iter().zip(parts).collect(), |(range, dx)| {
+        let mut patches = Scratch::take(neighbours.len());
+        let (mut taps, mut bias) = (Scratch::zeros(9 * inputs * outputs), vec![0.0; outputs]);
+        let first = range.start;
+        for image in range {
+            let (x, dy) = (&x[image * from..][..from], &dy[image * to..][..to]);
+            let dx = wants_x.then(|| &mut dx[(image - first) * from..][..from]);
+            add_pixels(dy, &mut bias);
+            if side == Side::Input {
+                neighbours.gather(x, false, &mut patches);
+                transposed(9 * inputs, outputs, pixels).run(&patches, dy, &mut taps);
+                if let Some(dx) = dx {
+                    product(pixels, 9 * inputs, outputs, false).run(dy, turned, &mut patches);
+                    dx.fill(0.0);
+                    neighbours.sum(&patches, true, dx);
+                }
+            } else {
+                neighbours.gather(dy, true, &mut patches);
+                transposed(inputs, 9 * outputs, pixels).run(x, &patches, &mut taps);
+                if let Some(dx) = dx {
+                    product(pixels, inputs, 9 * outputs, false).run(&patches, turned, dx);
+                }
+            }
+        }
+        (taps, bias)
+    });
+    let (mut taps, mut bias) = (Scratch::zeros(9 * inputs * outputs), vec![0.0; outputs]);
+    for (d_taps, d_bias) in &partials {
+        taps.iter_mut()
+            .zip(&d_taps[..])
+            .for_each(|(sum, part)| *sum += part);
+        bias.iter_mut()
+            .zip(d_bias)
+            .for_each(|(sum, part)| *sum += part);
+    }
+    ConvGradients {
+        x: wants_x.then_some(dx),
+        weight: weight::stored(&taps, [inputs, outputs], outputs),
+        bias: bias.into_iter().map(|bias| bias as f32).collect(),
+    }
+}
+
+/// `C += Aᵀ·B` where `A` is stored in rows of `rows` numbers.
+fn transposed(rows: usize, columns: usize, depth: usize) -> Gemm {
+    Gemm {
+        a_strides: [1, rows],
+        ..product(rows, columns, depth, true)
+    }
+}

@@ -1,0 +1,50 @@
+//! Vectors of channels at any place of a slice, and transforms in two dimensions.
+
+use pulp::Simd;
+
+/// The vector at `pointer`.
+///
+/// # Safety
+/// As many numbers as a vector of `S` holds must be readable there.
+#[inline(always)]
+pub(super) unsafe fn load<S: Simd>(_: S, pointer: *const f32) -> S::f32s {
+    // SAFETY: the caller's; vectors are plain numbers.
+    unsafe { pointer.cast::<S::f32s>().read_unaligned() }
+}
+
+/// Writes the vector at `pointer`.
+///
+/// # Safety
+/// As many numbers as a vector of `S` holds must be writable there.
+#[inline(always)]
+pub(super) unsafe fn store<S: Simd>(_: S, pointer: *mut f32, value: S::f32s) {
+    // SAFETY: the caller's; vectors are plain numbers.
+    unsafe { pointer.cast::<S::f32s>().write_unaligned(value) };
+}
+
+/// `f x fᵀ`: a transform of `$inputs` to `$outputs` vectors along both dimensions.
+///
+/// A macro, since a function that is passed to another is called without the instructions of `S`.
+macro_rules! square {
+    ($simd:expr, $f:expr, $x:expr, $inputs:expr, $outputs:expr) => {{
+        let zero = $simd.splat_f32s(0.0);
+        let mut half = [[zero; $inputs]; $outputs];
+        for column in 0..$inputs {
+            let mut values = [zero; $inputs];
+            for row in 0..$inputs {
+                values[row] = $x[row][column];
+            }
+            let values = $f($simd, values);
+            for row in 0..$outputs {
+                half[row][column] = values[row];
+            }
+        }
+        let mut result = [[zero; $outputs]; $outputs];
+        for row in 0..$outputs {
+            result[row] = $f($simd, half[row]);
+        }
+        result
+    }};
+}
+
+pub(super) use square;
