@@ -4,7 +4,7 @@ mod kernel;
 #[cfg(test)]
 mod tests;
 
-use pulp::{Arch, Simd};
+use pulp::Arch;
 
 use kernel::Product;
 
@@ -55,8 +55,9 @@ impl Gemm {
         }
     }
 
-    /// [`Gemm::run`] for callers that know their instructions already.
-    pub(crate) fn run_with<S: Simd>(self, simd: S, a: &[f32], b: &[f32], c: &mut [f32]) {
+    /// [`Gemm::run`] with given instructions.
+    #[cfg(test)]
+    fn run_with<S: pulp::Simd>(self, simd: S, a: &[f32], b: &[f32], c: &mut [f32]) {
         if let Some(product) = self.within(a, b, [None; 2], c) {
             simd.vectorize(product);
         }

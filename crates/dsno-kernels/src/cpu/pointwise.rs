@@ -91,7 +91,8 @@ pub(crate) fn backward(
     let parts = threads::split(&mut dx, &ranges, if wants_x { k } else { 0 });
     let jobs = ranges.iter().cloned().zip(parts).collect();
     let sums = threads::run(jobs, |(range, mut rest): (Range<usize>, &mut [f32])| {
-        let (mut d_weight, mut d_bias) = (vec![0.0; k * n], vec![0.0; n]);
+        let first = range.start;
+        let (mut d_weight, mut d_bias) = (for_overwrite(k * n), vec![0.0; n]);
         let mut column_sums = Scratch::take(n);
         for Range { start, end } in blocks(range, 2 * k + n) {
             let dy = &dy[start * n..end * n];
@@ -100,19 +101,19 @@ pub(crate) fn backward(
                 rest = behind;
                 product([end - start, k], n, [n, 1], false).run(dy, transposed, dx);
             }
-            product([k, n], end - start, [1, k], true).run(&x[start * k..], dy, &mut d_weight);
+            let x = &x[start * k..end * k];
+            product([k, n], end - start, [1, k], start > first).run(x, dy, &mut d_weight);
+            // Sums of columns are the product with a row of ones.
             product([1, n], end - start, [0, 0], false).run(&[1.0], dy, &mut column_sums);
             add(&mut d_bias, column_sums.iter().copied().map(f64::from));
         }
         (d_weight, d_bias)
     });
-    let (mut d_weight, mut d_bias) = (vec![0.0; k * n], vec![0.0; n]);
-    for (part, (weight, bias)) in sums.into_iter().enumerate() {
-        if part == 0 {
-            d_weight = weight;
-        } else {
-            add(&mut d_weight, weight.into_iter());
-        }
+    let mut sums = sums.into_iter();
+    let none = || (vec![0.0; k * n], vec![0.0; n]);
+    let (mut d_weight, mut d_bias) = sums.next().unwrap_or_else(none);
+    for (weight, bias) in sums {
+        add(&mut d_weight, weight.into_iter());
         add(&mut d_bias, bias.into_iter());
     }
     PointwiseGradients {
