@@ -211,13 +211,13 @@ pub(crate) fn softmax_numerators<S: Simd>(simd: S, row: &mut [f32], factor: f32)
         .iter()
         .fold(simd.reduce_max_f32s(largest), |a, &b| a.max(b));
     let (factor, shift) = (simd.splat_f32s(factor), simd.splat_f32s(largest));
-    let numerator = |x| exp(simd, simd.mul_f32s(simd.sub_f32s(x, shift), factor));
     let mut sum = simd.splat_f32s(0.0);
     for x in vectors {
-        *x = numerator(*x);
+        *x = exp(simd, simd.mul_f32s(simd.sub_f32s(*x, shift), factor));
         sum = simd.add_f32s(sum, *x);
     }
-    let last = numerator(simd.partial_load_f32s(tail));
+    let last = simd.sub_f32s(simd.partial_load_f32s(tail), shift);
+    let last = exp(simd, simd.mul_f32s(last, factor));
     simd.partial_store_f32s(tail, last);
     simd.reduce_sum_f32s(sum) + tail.iter().sum::<f32>()
 }

@@ -31,6 +31,18 @@ pub(crate) struct ImageShape {
 }
 
 impl ImageShape {
+    /// The number of images in a tensor, and the shape of each.
+    fn in_tensor([images, height, width, channels]: [usize; 4]) -> (usize, Self) {
+        (
+            images,
+            Self {
+                height,
+                width,
+                channels,
+            },
+        )
+    }
+
     /// Numbers in an image.
     pub(crate) fn size(self) -> usize {
         self.height * self.width * self.channels
@@ -93,34 +105,40 @@ impl Resample {
             Self::Double => sum(input, [dy, dx], from, to, 1.0),
         }
     }
+}
 
-    /// All images of a tensor.
-    pub(crate) fn forward(self, input: ImageShape, x: &[f32]) -> Vec<f32> {
-        let output = self.result_of(input);
-        images(input, output, x, |x, y| {
-            self.image(input, [input.row(), output.row()], x, y)
-        })
-    }
+/// All images of a tensor of shape `[N, H, W, C]`.
+pub(crate) fn forward(resample: Resample, dims: [usize; 4], x: &[f32]) -> Vec<f32> {
+    let (images, input) = ImageShape::in_tensor(dims);
+    let output = resample.result_of(input);
+    let strides = [input.row(), output.row()];
+    each(images, [input, output], x, |x, y| {
+        resample.image(input, strides, x, y)
+    })
+}
 
-    /// Gradient of the input from that of the output.
-    pub(crate) fn backward(self, input: ImageShape, dy: &[f32]) -> Vec<f32> {
-        let output = self.result_of(input);
-        let strides = [output.row(), input.row()];
-        images(output, input, dy, |dy, dx| {
-            self.image_backward(input, strides, dy, dx)
-        })
-    }
+/// Gradient of the input, of shape `[N, H, W, C]`, from that of the output.
+pub(crate) fn backward(resample: Resample, dims: [usize; 4], dy: &[f32]) -> Vec<f32> {
+    let (images, input) = ImageShape::in_tensor(dims);
+    let output = resample.result_of(input);
+    let strides = [output.row(), input.row()];
+    each(images, [output, input], dy, |dy, dx| {
+        resample.image_backward(input, strides, dy, dx)
+    })
 }
 
 /// Makes every image of a tensor from one of another, with threads.
-fn images(
-    from: ImageShape,
-    to: ImageShape,
+fn each(
+    count: usize,
+    [from, to]: [ImageShape; 2],
     x: &[f32],
     make: impl Fn(&[f32], &mut [f32]) + Sync,
 ) -> Vec<f32> {
-    assert!(x.len().is_multiple_of(from.size()), "whole images");
-    let count = x.len() / from.size();
+    assert_eq!(
+        x.len(),
+        count * from.size(),
+        "one number for each channel of each pixel"
+    );
     let mut y = scratch::for_overwrite(count * to.size());
     let cut = threads::ranges(count, from.size() + to.size());
     let jobs = cut
@@ -194,12 +212,6 @@ impl WithSimd for SumRow<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let channels = self.channels;
         let factor = simd.splat_f32s(self.factor);
-        let of = |a, b, c, d| {
-            simd.mul_f32s(
-                simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)),
-                factor,
-            )
-        };
         let pixels = self.rows[0]
             .chunks_exact(2 * channels)
             .zip(self.rows[1].chunks_exact(2 * channels));
@@ -209,15 +221,24 @@ impl WithSimd for SumRow<'_> {
                 [a, b, c, d].map(|of| S::as_simd_f32s(of));
             let (to, to_tail) = S::as_mut_simd_f32s(to);
             for ((to, (a, b)), (c, d)) in to.iter_mut().zip(a.iter().zip(b)).zip(c.iter().zip(d)) {
-                *to = of(*a, *b, *c, *d);
+                *to = scaled_sum(simd, [*a, *b, *c, *d], factor);
             }
             if !to_tail.is_empty() {
                 let [a, b, c, d] =
                     [a_tail, b_tail, c_tail, d_tail].map(|of| simd.partial_load_f32s(of));
-                simd.partial_store_f32s(to_tail, of(a, b, c, d));
+                simd.partial_store_f32s(to_tail, scaled_sum(simd, [a, b, c, d], factor));
             }
         }
     }
+}
+
+/// `factor·((a + b) + (c + d))`.
+#[inline(always)]
+fn scaled_sum<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4], factor: S::f32s) -> S::f32s {
+    simd.mul_f32s(
+        simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)),
+        factor,
+    )
 }
 
 struct SpreadRow<'a> {

@@ -43,10 +43,6 @@ impl<const SILU: bool> WithSimd for Apply<'_, SILU> {
         let period = period(self.affine.mean.len(), S::F32_LANES);
         let [mean, gain, offset] =
             [self.affine.mean, self.affine.gain, self.affine.offset].map(|of| repeated(of, period));
-        let place = |x, mean, gain, offset| {
-            let p = simd.mul_add_e_f32s(simd.sub_f32s(x, mean), gain, offset);
-            if SILU { silu_of(simd, p) } else { p }
-        };
         let (means, gains) = (S::as_simd_f32s(&mean).0, S::as_simd_f32s(&gain).0);
         let offsets = S::as_simd_f32s(&offset).0;
         for (from, to) in self.rows.starts(self.image.len()) {
@@ -57,15 +53,23 @@ impl<const SILU: bool> WithSimd for Apply<'_, SILU> {
                 let ((x, x_tail), (y, y_tail)) = (S::as_simd_f32s(x), S::as_mut_simd_f32s(y));
                 let affine = means.iter().zip(gains).zip(offsets);
                 for ((x, y), ((mean, gain), offset)) in x.iter().zip(y).zip(affine) {
-                    *y = place(*x, *mean, *gain, *offset);
+                    *y = place::<SILU, S>(simd, *x, [*mean, *gain, *offset]);
                 }
                 if !x_tail.is_empty() {
                     let at = x.len();
                     let last = simd.partial_load_f32s(x_tail);
-                    let last = place(last, means[at], gains[at], offsets[at]);
+                    let last = place::<SILU, S>(simd, last, [means[at], gains[at], offsets[at]]);
                     simd.partial_store_f32s(y_tail, last);
                 }
             }
         }
     }
+}
+
+/// The normalised numbers, with SiLU or without.
+#[inline(always)]
+fn place<const SILU: bool, S: Simd>(simd: S, x: S::f32s, affine: [S::f32s; 3]) -> S::f32s {
+    let [mean, gain, offset] = affine;
+    let p = simd.mul_add_e_f32s(simd.sub_f32s(x, mean), gain, offset);
+    if SILU { silu_of(simd, p) } else { p }
 }

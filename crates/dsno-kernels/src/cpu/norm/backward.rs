@@ -117,15 +117,6 @@ impl<const SILU: bool> WithSimd for First<'_, SILU> {
             [self.affine.mean, self.affine.gain, self.affine.offset].map(|of| repeated(of, period));
         let (means, gains) = (S::as_simd_f32s(&mean).0, S::as_simd_f32s(&gain).0);
         let offsets = S::as_simd_f32s(&offset).0;
-        let of_vector = |at: usize, x, dy| {
-            let centred = simd.sub_f32s(x, means[at]);
-            if !SILU {
-                return (dy, centred);
-            }
-            let p = simd.mul_add_e_f32s(centred, gains[at], offsets[at]);
-            (simd.mul_f32s(dy, silu_slope(simd, p)), centred)
-        };
-
         let mut totals = (vec![0.0; period], vec![0.0; period]);
         let mut partial = vec![[simd.splat_f32s(0.0); 2]; period / lanes];
         let mut held = 0;
@@ -148,7 +139,9 @@ impl<const SILU: bool> WithSimd for First<'_, SILU> {
                         let (x, dy) = (S::as_simd_f32s(x).0, S::as_simd_f32s(dy).0);
                         let dp = S::as_mut_simd_f32s(dp).0;
                         for (i, [sum, product]) in sums.iter_mut().enumerate() {
-                            let (d, centred) = of_vector(at + i, x[at + i], dy[at + i]);
+                            let affine = [means[at + i], gains[at + i], offsets[at + i]];
+                            let (d, centred) =
+                                before::<SILU, S>(simd, x[at + i], dy[at + i], affine);
                             dp[at + i] = d;
                             *sum = simd.add_f32s(*sum, d);
                             *product = simd.mul_add_e_f32s(d, centred, *product);
@@ -159,7 +152,8 @@ impl<const SILU: bool> WithSimd for First<'_, SILU> {
                 let tail = x[whole..].chunks(lanes).zip(dy[whole..].chunks(lanes));
                 for (at, ((x, dy), dp)) in tail.zip(dp[whole..].chunks_mut(lanes)).enumerate() {
                     let (x, dy) = (simd.partial_load_f32s(x), simd.partial_load_f32s(dy));
-                    let (d, centred) = of_vector(at, x, dy);
+                    let affine = [means[at], gains[at], offsets[at]];
+                    let (d, centred) = before::<SILU, S>(simd, x, dy, affine);
                     simd.partial_store_f32s(dp, d);
                     let [sum, product] = &mut partial[at];
                     *sum = simd.add_f32s(*sum, d);
@@ -170,6 +164,22 @@ impl<const SILU: bool> WithSimd for First<'_, SILU> {
         flush::<S>(&mut partial, &mut totals);
         (folded(&totals.0, channels), folded(&totals.1, channels))
     }
+}
+
+/// `dp`, and `x − mean`.
+#[inline(always)]
+fn before<const SILU: bool, S: Simd>(
+    simd: S,
+    x: S::f32s,
+    dy: S::f32s,
+    [mean, gain, offset]: [S::f32s; 3],
+) -> (S::f32s, S::f32s) {
+    let centred = simd.sub_f32s(x, mean);
+    if !SILU {
+        return (dy, centred);
+    }
+    let p = simd.mul_add_e_f32s(centred, gain, offset);
+    (simd.mul_f32s(dy, silu_slope(simd, p)), centred)
 }
 
 /// Moves sums in `f32` to those in `f64`.
@@ -204,23 +214,29 @@ impl WithSimd for Second<'_> {
         let tables = tables.map(|of| repeated(of, period));
         let [means, gains, slopes, constants] =
             [&tables[0], &tables[1], &tables[2], &tables[3]].map(|of| S::as_simd_f32s(of).0);
-        let place = |at: usize, x, dp| {
-            let around = simd.sub_f32s(x, means[at]);
-            let rest = simd.mul_add_e_f32s(around, slopes[at], constants[at]);
-            simd.mul_add_e_f32s(gains[at], dp, rest)
-        };
         for (x, dx) in self.image.chunks(period).zip(self.dx.chunks_mut(period)) {
             let ((x, x_tail), (dx, dx_tail)) = (S::as_simd_f32s(x), S::as_mut_simd_f32s(dx));
             for (at, (x, dx)) in x.iter().zip(dx).enumerate() {
-                *dx = place(at, *x, *dx);
+                let affine = [means[at], gains[at], slopes[at], constants[at]];
+                *dx = after(simd, *x, *dx, affine);
             }
             if !x_tail.is_empty() {
                 let (last, dp) = (
                     simd.partial_load_f32s(x_tail),
                     simd.partial_load_f32s(dx_tail),
                 );
-                simd.partial_store_f32s(dx_tail, place(x.len(), last, dp));
+                let at = x.len();
+                let affine = [means[at], gains[at], slopes[at], constants[at]];
+                simd.partial_store_f32s(dx_tail, after(simd, last, dp, affine));
             }
         }
     }
+}
+
+/// `dx`.
+#[inline(always)]
+fn after<S: Simd>(simd: S, x: S::f32s, dp: S::f32s, affine: [S::f32s; 4]) -> S::f32s {
+    let [mean, gain, slope, constant] = affine;
+    let rest = simd.mul_add_e_f32s(simd.sub_f32s(x, mean), slope, constant);
+    simd.mul_add_e_f32s(gain, dp, rest)
 }

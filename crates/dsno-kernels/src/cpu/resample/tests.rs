@@ -11,6 +11,10 @@ const SHAPES: [[usize; 3]; 7] = [
     [16, 16, 64],
 ];
 
+fn dims(images: usize, of: ImageShape) -> [usize; 4] {
+    [images, of.height, of.width, of.channels]
+}
+
 fn shape([height, width, channels]: [usize; 3]) -> ImageShape {
     ImageShape {
         height,
@@ -29,7 +33,7 @@ fn halving_takes_means_of_four() {
     for input in SHAPES.map(shape) {
         let x = noise(1, 3 * input.size());
         let (y, output) = (
-            Resample::Halve.forward(input, &x),
+            forward(Resample::Halve, dims(3, input), &x),
             Resample::Halve.result_of(input),
         );
         assert_eq!(y.len(), 3 * output.size());
@@ -55,7 +59,7 @@ fn doubling_repeats_pixels() {
     for input in SHAPES.map(shape) {
         let x = noise(2, 2 * input.size());
         let (y, output) = (
-            Resample::Double.forward(input, &x),
+            forward(Resample::Double, dims(2, input), &x),
             Resample::Double.result_of(input),
         );
         assert_eq!(y.len(), 2 * output.size());
@@ -89,7 +93,10 @@ fn gradients_are_exact_transposes() {
         for resample in [Resample::Keep, Resample::Halve, Resample::Double] {
             let x = whole(3, 5 * input.size());
             let dy = whole(4, 5 * resample.result_of(input).size());
-            let (y, dx) = (resample.forward(input, &x), resample.backward(input, &dy));
+            let (y, dx) = (
+                forward(resample, dims(5, input), &x),
+                backward(resample, dims(5, input), &dy),
+            );
             assert_eq!(dx.len(), x.len());
             assert_eq!(dot(&y, &dy), dot(&x, &dx), "{resample:?} {input:?}");
         }
@@ -110,10 +117,16 @@ fn strides_leave_what_lies_between_rows() {
             };
             let mut y = vec![9.0; output.height * to];
             resample.image(input, [from, to], &wide(&x, input.row(), from), &mut y);
-            assert_eq!(y, wide(&resample.forward(input, &x), output.row(), to));
+            assert_eq!(
+                y,
+                wide(&forward(resample, dims(1, input), &x), output.row(), to)
+            );
             let mut dx = vec![9.0; input.height * from];
             resample.image_backward(input, [to, from], &wide(&dy, output.row(), to), &mut dx);
-            assert_eq!(dx, wide(&resample.backward(input, &dy), input.row(), from));
+            assert_eq!(
+                dx,
+                wide(&backward(resample, dims(1, input), &dy), input.row(), from)
+            );
         }
     }
 }
