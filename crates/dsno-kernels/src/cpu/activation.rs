@@ -51,12 +51,25 @@ fn scale<S: Simd>(simd: S, x: S::f32s, exponent: S::u32s) -> S::f32s {
     simd.transmute_f32s_u32s(simd.add_u32s(simd.transmute_u32s_f32s(x), exponent))
 }
 
-/// `min(max(x, low), high)`; NaN stays NaN on every machine, which `min` and `max` do not promise.
+/// `max(x, low)`; NaN stays NaN.
 #[inline(always)]
-fn clamp<S: Simd>(simd: S, x: S::f32s, low: f32, high: f32) -> S::f32s {
-    let (low, high) = (simd.splat_f32s(low), simd.splat_f32s(high));
-    let x = simd.select_f32s(simd.less_than_f32s(x, low), low, x);
-    simd.select_f32s(simd.greater_than_f32s(x, high), high, x)
+fn at_least<S: Simd>(simd: S, x: S::f32s, low: f32) -> S::f32s {
+    let low = simd.splat_f32s(low);
+    if S::IS_SCALAR {
+        return simd.select_f32s(simd.less_than_f32s(x, low), low, x);
+    }
+    // Vector instructions return their second operand if one is NaN, or else NaN.
+    simd.max_f32s(low, x)
+}
+
+/// `min(x, high)`; NaN stays NaN.
+#[inline(always)]
+fn at_most<S: Simd>(simd: S, x: S::f32s, high: f32) -> S::f32s {
+    let high = simd.splat_f32s(high);
+    if S::IS_SCALAR {
+        return simd.select_f32s(simd.greater_than_f32s(x, high), high, x);
+    }
+    simd.min_f32s(high, x)
 }
 
 /// `eˣ` within 1 ulp where it is normal; `0` below that, `∞` above the largest number.
@@ -64,7 +77,10 @@ fn clamp<S: Simd>(simd: S, x: S::f32s, low: f32, high: f32) -> S::f32s {
 pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     // ln of the largest number, and of the least normal one.
     let (high, low) = (simd.splat_f32s(88.722_83), simd.splat_f32s(-87.336_54));
-    let (p, exponent) = split_exp(simd, clamp(simd, x, -87.336_54, 88.722_83));
+    let (p, exponent) = split_exp(
+        simd,
+        at_most(simd, at_least(simd, x, -87.336_54), 88.722_83),
+    );
     let e = scale(simd, p, exponent);
     let e = simd.select_f32s(simd.less_than_f32s(x, low), simd.splat_f32s(0.0), e);
     let e = simd.select_f32s(
@@ -78,34 +94,34 @@ pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 /// What the logistic function `σ(x) = 1/(1 + e⁻ˣ)` and its relatives are made of.
 ///
 /// `e⁻ˣ` and the result leave the range of `f32` at different places. Below −64 all terms are
-/// therefore multiplied by `k = 2⁻³²`; elsewhere `k = 1`. At −104, where `x` is cut off, everything
-/// that is made of these has long become zero.
-struct Logistic<F> {
+/// therefore multiplied by `k = 2⁻³²`, in their exponents; elsewhere `k = 1`. At −104, where `x` is
+/// cut off, everything that is made of these has long become zero.
+struct Logistic<S: Simd> {
     /// `x`, not below −104.
-    x: F,
+    x: S::f32s,
+    /// What is to be taken from an exponent to multiply by `k`.
+    shift: S::u32s,
     /// `k`.
-    k: F,
+    k: S::f32s,
     /// `k·e⁻ˣ`, not below `e⁻⁸⁷`.
-    e: F,
+    e: S::f32s,
     /// `k·(1 + e⁻ˣ)`.
-    sum: F,
+    sum: S::f32s,
 }
 
-impl<F: Copy> Logistic<F> {
+impl<S: Simd> Logistic<S> {
     #[inline(always)]
-    fn of<S: Simd<f32s = F>>(simd: S, x: F) -> Self {
-        let low = simd.splat_f32s(-104.0);
-        let x = simd.select_f32s(simd.less_than_f32s(x, low), low, x);
-        let high = simd.splat_f32s(87.0);
-        let bounded = simd.select_f32s(simd.greater_than_f32s(x, high), high, x);
-        let (p, exponent) = split_exp(simd, simd.neg_f32s(bounded));
+    fn of(simd: S, x: S::f32s) -> Self {
         let far = simd.less_than_f32s(x, simd.splat_f32s(-64.0));
-        let scaled = simd.sub_u32s(exponent, simd.splat_u32s(32 << 23));
-        let e = scale(simd, p, simd.select_u32s(far, scaled, exponent));
-        let one = simd.splat_f32s(1.0);
-        let k = simd.select_f32s(far, simd.splat_f32s(f32::from_bits((127 - 32) << 23)), one);
+        let shift = simd.select_u32s(far, simd.splat_u32s(32 << 23), simd.splat_u32s(0));
+        let x = at_least(simd, x, -104.0);
+        let (p, exponent) = split_exp(simd, simd.neg_f32s(at_most(simd, x, 87.0)));
+        let e = scale(simd, p, simd.sub_u32s(exponent, shift));
+        let one = simd.splat_u32s(1f32.to_bits());
+        let k = simd.transmute_f32s_u32s(simd.sub_u32s(one, shift));
         Self {
             x,
+            shift,
             k,
             e,
             sum: simd.add_f32s(k, e),
@@ -116,29 +132,28 @@ impl<F: Copy> Logistic<F> {
 /// `σ(x)`.
 #[inline(always)]
 pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let terms = Logistic::of(simd, x);
-    let result = simd.div_f32s(terms.k, terms.sum);
+    let Logistic { k, sum, .. } = Logistic::of(simd, x);
+    let result = simd.div_f32s(k, sum);
     simd.select_f32s(simd.equal_f32s(x, x), result, x)
 }
 
 /// `x·σ(x)`; `0` at `−∞`.
 #[inline(always)]
 pub(crate) fn silu_of<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let Logistic { x, k, sum, .. } = Logistic::of(simd, x);
-    simd.div_f32s(simd.mul_f32s(x, k), sum)
+    let Logistic { x, shift, sum, .. } = Logistic::of(simd, x);
+    let scaled = simd.sub_u32s(simd.transmute_u32s_f32s(x), shift);
+    simd.div_f32s(simd.transmute_f32s_u32s(scaled), sum)
 }
 
 /// The derivative of [`silu_of`], `σ(x)·(1 + x·(1 − σ(x)))`; finite for every number.
 #[inline(always)]
 pub(crate) fn silu_slope<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let Logistic { x, k, e, sum } = Logistic::of(simd, x);
+    let Logistic { x, k, e, sum, .. } = Logistic::of(simd, x);
     let one = simd.splat_f32s(1.0);
     let inverse = simd.div_f32s(one, sum);
     // From 2⁶ on `1 − σ` is nothing beside one; `x` may be so large that the product is not.
-    let high = simd.splat_f32s(64.0);
-    let bounded = simd.select_f32s(simd.greater_than_f32s(x, high), high, x);
     let rest = simd.mul_f32s(e, inverse);
-    let inner = simd.mul_add_e_f32s(bounded, rest, one);
+    let inner = simd.mul_add_e_f32s(at_most(simd, x, 64.0), rest, one);
     simd.mul_f32s(simd.mul_f32s(inner, k), inverse)
 }
 
