@@ -7,10 +7,12 @@
 
 mod choice;
 mod data;
+mod frame;
+mod gradient;
 mod grid;
-mod input;
 mod narrow;
 mod neighbours;
+mod reader;
 mod result;
 #[cfg(test)]
 mod tests;
@@ -19,10 +21,13 @@ mod vector;
 mod weight;
 mod winograd;
 
-use input::Input;
-use narrow::Side;
+pub(crate) use reader::Prologue;
 
-use super::scratch;
+use narrow::Side;
+use reader::Input;
+
+use super::norm::Statistics;
+use super::scratch::Scratch;
 
 /// Sizes of a convolution.
 #[derive(Debug, Clone, Copy)]
@@ -52,40 +57,35 @@ pub(crate) enum Algorithm {
 /// Gradients of `Σ dy ∘ y`.
 #[derive(Debug)]
 pub(crate) struct ConvGradients {
-    /// `[images, height, width, channels_in]` where wanted.
+    /// Like `x`, where wanted.
     pub(crate) x: Option<Vec<f32>>,
     /// `[channels_out, channels_in, 3, 3]`.
     pub(crate) weight: Vec<f32>,
     /// `[channels_out]`.
     pub(crate) bias: Vec<f32>,
+    /// Of the prologue's `γ`, `β` and modulation.
+    pub(crate) norm: Option<(Vec<f32>, Vec<f32>, Option<Vec<f32>>)>,
 }
 
-impl ConvGradients {
-    fn zeros(shape: ConvShape, wants_x: bool) -> Self {
-        let ConvShape {
-            images,
-            height,
-            width,
-            channels_in,
-            channels_out,
-        } = shape;
-        Self {
-            x: wants_x.then(|| vec![0.0; images * height * width * channels_in]),
-            weight: vec![0.0; channels_out * channels_in * 9],
-            bias: vec![0.0; channels_out],
-        }
-    }
-}
-
-/// `conv(x) + bias + residual`.
+/// `conv(x) + bias + residual`, where `x` goes through the prologue first if there is one; with the
+/// moments of its normalisation.
 pub(crate) fn forward(
     shape: ConvShape,
     x: &[f32],
+    prologue: Option<&Prologue<'_>>,
     weight: &[f32],
     bias: Option<&[f32]>,
     residual: Option<&[f32]>,
-) -> Vec<f32> {
-    forward_by(choice::choose(shape), shape, x, weight, bias, residual)
+) -> (Vec<f32>, Option<Statistics>) {
+    forward_by(
+        choice::choose(shape),
+        shape,
+        x,
+        prologue,
+        weight,
+        bias,
+        residual,
+    )
 }
 
 /// [`forward`] by an algorithm of the caller's choice.
@@ -93,35 +93,50 @@ pub(crate) fn forward_by(
     algorithm: Algorithm,
     shape: ConvShape,
     x: &[f32],
+    prologue: Option<&Prologue<'_>>,
     weight: &[f32],
     bias: Option<&[f32]>,
     residual: Option<&[f32]>,
-) -> Vec<f32> {
-    let input = Input {
-        x,
-        channels: shape.channels_in,
-    };
-    match algorithm {
+) -> (Vec<f32>, Option<Statistics>) {
+    shape.check(weight, residual, bias);
+    let input = Input::new(shape, x, prologue);
+    let (y, moments) = match algorithm {
         Algorithm::Four => {
             winograd::forward::<tile::Four, 4, 6>(shape, input, weight, bias, residual)
         }
         Algorithm::Two => {
             winograd::forward::<tile::Two, 2, 4>(shape, input, weight, bias, residual)
         }
-        Algorithm::NarrowInput => narrow::forward(Side::Input, shape, x, weight, bias, residual),
-        Algorithm::NarrowOutput => narrow::forward(Side::Output, shape, x, weight, bias, residual),
-    }
+        Algorithm::NarrowInput => {
+            narrow::forward(Side::Input, shape, input, weight, bias, residual)
+        }
+        Algorithm::NarrowOutput => {
+            narrow::forward(Side::Output, shape, input, weight, bias, residual)
+        }
+    };
+    let groups = input.groups();
+    (y, prologue.map(|_| Statistics { groups, moments }))
 }
 
-/// Gradients of `Σ dy ∘ conv(x)`; that of `x` only where it is wanted.
+/// Gradients of `Σ dy ∘ y`, with the moments that [`forward`] returned. That of `x` is made where it
+/// is wanted, and always behind a prologue.
 pub(crate) fn backward(
     shape: ConvShape,
     x: &[f32],
+    prologue: Option<(&Prologue<'_>, &Statistics)>,
     weight: &[f32],
     dy: &[f32],
     wants_x: bool,
 ) -> ConvGradients {
-    backward_by(choice::choose(shape), shape, x, weight, dy, wants_x)
+    backward_by(
+        choice::choose(shape),
+        shape,
+        x,
+        prologue,
+        weight,
+        dy,
+        wants_x,
+    )
 }
 
 /// [`backward`] by an algorithm of the caller's choice.
@@ -129,28 +144,61 @@ pub(crate) fn backward_by(
     algorithm: Algorithm,
     shape: ConvShape,
     x: &[f32],
+    prologue: Option<(&Prologue<'_>, &Statistics)>,
     weight: &[f32],
     dy: &[f32],
     wants_x: bool,
 ) -> ConvGradients {
-    let input = Input {
-        x,
-        channels: shape.channels_in,
-    };
+    shape.check(weight, Some(dy), None);
+    let input = Input::new(shape, x, prologue.map(|(prologue, _)| prologue));
+    let moments = prologue.map_or(&[][..], |(_, statistics)| &statistics.moments);
+    let wanted = wants_x || prologue.is_some();
     match algorithm {
         Algorithm::Four => {
-            winograd::backward::<tile::Four, 4, 6>(shape, input, weight, dy, wants_x)
+            winograd::backward::<tile::Four, 4, 6>(shape, input, moments, weight, dy, wanted)
         }
-        Algorithm::Two => winograd::backward::<tile::Two, 2, 4>(shape, input, weight, dy, wants_x),
-        Algorithm::NarrowInput => narrow::backward(Side::Input, shape, x, weight, dy, wants_x),
-        Algorithm::NarrowOutput => narrow::backward(Side::Output, shape, x, weight, dy, wants_x),
+        Algorithm::Two => {
+            winograd::backward::<tile::Two, 2, 4>(shape, input, moments, weight, dy, wanted)
+        }
+        Algorithm::NarrowInput => {
+            narrow::backward(Side::Input, shape, input, moments, weight, dy, wanted)
+        }
+        Algorithm::NarrowOutput => {
+            narrow::backward(Side::Output, shape, input, moments, weight, dy, wanted)
+        }
+    }
+}
+
+impl ConvShape {
+    fn check(self, weight: &[f32], result: Option<&[f32]>, bias: Option<&[f32]>) {
+        let Self {
+            images,
+            height,
+            width,
+            channels_in,
+            channels_out,
+        } = self;
+        assert_eq!(
+            weight.len(),
+            9 * channels_in * channels_out,
+            "weights of another shape"
+        );
+        let results = images * height * width * channels_out;
+        assert!(
+            result.is_none_or(|y| y.len() == results),
+            "results of another shape"
+        );
+        assert!(
+            bias.is_none_or(|bias| bias.len() == channels_out),
+            "one bias per channel"
+        );
     }
 }
 
 /// Adds the sum over the pixels of `map` to `sums`, one per channel.
 fn add_pixels(map: &[f32], sums: &mut [f64]) {
     let channels = sums.len();
-    let mut part = scratch::Scratch::take(channels);
+    let mut part = Scratch::take(channels);
     // A few pixels at a time in f32, those sums in f64.
     for rows in map.chunks(64 * channels) {
         part.fill(0.0);

@@ -71,6 +71,13 @@ pub(super) struct Piece {
 }
 
 impl Piece {
+    /// Place of its results among those of all images, `line` numbers to a row.
+    pub(super) fn results(&self, grid: Grid, line: usize) -> Range<usize> {
+        let first = self.image * grid.rows();
+        let row = |row: usize| grid.result_row(first + row) * line;
+        row(self.rows.start)..row(self.rows.end)
+    }
+
     /// Whether the image's last row of tiles is here.
     pub(super) fn ends_image(&self, grid: Grid) -> bool {
         self.rows.end == grid.rows()

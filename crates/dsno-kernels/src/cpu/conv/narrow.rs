@@ -5,9 +5,12 @@
 //! Each is the other's data gradient.
 
 use super::super::gemm::Gemm;
+use super::super::norm::Moments;
 use super::super::scratch::{Scratch, for_overwrite};
 use super::super::threads;
+use super::gradient::InputGradients;
 use super::neighbours::Neighbours;
+use super::reader::{Input, Reader};
 use super::{ConvGradients, ConvShape, add_pixels, weight};
 
 fn product(rows: usize, columns: usize, depth: usize, accumulate: bool) -> Gemm {
@@ -52,26 +55,28 @@ impl Side {
     }
 }
 
-/// `conv(x) + bias + residual`.
+/// `conv(x) + bias + residual`, and the moments of all images that are normalised.
 pub(super) fn forward(
     side: Side,
     shape: ConvShape,
-    x: &[f32],
+    input: Input<'_>,
     weight: &[f32],
     bias: Option<&[f32]>,
     residual: Option<&[f32]>,
-) -> Vec<f32> {
+) -> (Vec<f32>, Vec<Moments>) {
     let [inputs, outputs] = [shape.channels_in, shape.channels_out];
     let pixels = shape.height * shape.width;
-    let (from, to) = (pixels * inputs, pixels * outputs);
+    let to = pixels * outputs;
     let taps = weight::taps(weight, [inputs, outputs], outputs);
     let taps = &taps[..];
     let neighbours = side.neighbours(shape);
     let mut y = for_overwrite(shape.images * to);
     let ranges = threads::ranges(shape.images, 18 * pixels * inputs * outputs);
     let parts = threads::split(&mut y, &ranges, to);
-    threads::run(ranges.into_iter().zip(parts).collect(), |(range, y)| {
+    let moments = threads::run(ranges.into_iter().zip(parts).collect(), |(range, y)| {
         let mut patches = Scratch::take(neighbours.len());
+        let mut x = Scratch::take(pixels * inputs);
+        let mut reader = Reader::new(input, range.start, Vec::new());
         for (image, y) in range.zip(y.chunks_mut(to)) {
             match residual {
                 Some(residual) => y.copy_from_slice(&residual[image * to..][..to]),
@@ -82,34 +87,36 @@ pub(super) fn forward(
                     y.iter_mut().zip(bias).for_each(|(y, bias)| *y += bias);
                 }
             }
-            let x = &x[image * from..][..from];
+            reader.write(image, 0..shape.height, &mut x, shape.width * inputs);
             match side {
                 Side::Input => {
-                    neighbours.gather(x, false, &mut patches);
+                    neighbours.gather(&x, false, &mut patches);
                     product(pixels, outputs, 9 * inputs, true).run(&patches, taps, y);
                 }
                 Side::Output => {
-                    product(pixels, 9 * outputs, inputs, false).run(x, taps, &mut patches);
+                    product(pixels, 9 * outputs, inputs, false).run(&x, taps, &mut patches);
                     neighbours.sum(&patches, false, y);
                 }
             }
         }
+        reader.into_moments()
     });
-    y
+    (y, moments.concat())
 }
 
-/// Gradients of `Σ dy ∘ conv(x)`.
+/// Gradients of `Σ dy ∘ conv(x)`; `wanted` are those of what comes before the convolution.
 pub(super) fn backward(
     side: Side,
     shape: ConvShape,
-    x: &[f32],
+    input: Input<'_>,
+    moments: &[Moments],
     weight: &[f32],
     dy: &[f32],
-    wants_x: bool,
+    wanted: bool,
 ) -> ConvGradients {
     let [inputs, outputs] = [shape.channels_in, shape.channels_out];
     let pixels = shape.height * shape.width;
-    let (from, to) = (pixels * inputs, pixels * outputs);
+    let (line, to) = (shape.width * inputs, pixels * outputs);
     // `[C_out][C_in·3·3]` is stored; `[3·3·C_out][C_in]` is made.
     let turned = match side {
         Side::Input => None,
@@ -117,35 +124,45 @@ pub(super) fn backward(
     };
     let turned = turned.as_deref().unwrap_or(weight);
     let neighbours = side.neighbours(shape);
-    let mut dx = for_overwrite(if wants_x { shape.images * from } else { 0 });
+    let mut gradients = InputGradients::new(input, shape.images, wanted);
     let ranges = threads::ranges(shape.images, 36 * pixels * inputs * outputs);
-    let parts = threads::split(&mut dx, &ranges, if wants_x { from } else { 0 });
-    let partials = threads::run(ranges.into_iter().zip(parts).collect(), |(range, dx)| {
-        let mut patches = Scratch::take(neighbours.len());
-        let (mut taps, mut bias) = (Scratch::zeros(9 * inputs * outputs), vec![0.0; outputs]);
-        let first = range.start;
-        for image in range {
-            let (x, dy) = (&x[image * from..][..from], &dy[image * to..][..to]);
-            let dx = wants_x.then(|| &mut dx[(image - first) * from..][..from]);
-            add_pixels(dy, &mut bias);
-            if side == Side::Input {
-                neighbours.gather(x, false, &mut patches);
-                transposed(9 * inputs, outputs, pixels).run(&patches, dy, &mut taps);
-                if let Some(dx) = dx {
-                    product(pixels, 9 * inputs, outputs, false).run(dy, turned, &mut patches);
-                    dx.fill(0.0);
-                    neighbours.sum(&patches, true, dx);
+    let parts = gradients.split(&ranges);
+    let partials = threads::run(
+        ranges.into_iter().zip(parts).collect(),
+        |(range, mut part)| {
+            let mut patches = Scratch::take(neighbours.len());
+            let mut x = Scratch::take(pixels * inputs);
+            let (mut taps, mut bias) = (Scratch::zeros(9 * inputs * outputs), vec![0.0; outputs]);
+            let groups = input.groups();
+            let known = moments[range.start * groups..range.end * groups].to_vec();
+            let mut reader = Reader::new(input, range.start, known);
+            for image in range {
+                let dy = &dy[image * to..][..to];
+                add_pixels(dy, &mut bias);
+                reader.write(image, 0..shape.height, &mut x, line);
+                if side == Side::Input {
+                    neighbours.gather(&x, false, &mut patches);
+                    transposed(9 * inputs, outputs, pixels).run(&patches, dy, &mut taps);
+                    if wanted {
+                        product(pixels, 9 * inputs, outputs, false).run(dy, turned, &mut patches);
+                        x.fill(0.0);
+                        neighbours.sum(&patches, true, &mut x);
+                    }
+                } else {
+                    neighbours.gather(dy, true, &mut patches);
+                    transposed(inputs, 9 * outputs, pixels).run(&x, &patches, &mut taps);
+                    if wanted {
+                        product(pixels, inputs, 9 * outputs, false).run(&patches, turned, &mut x);
+                    }
                 }
-            } else {
-                neighbours.gather(dy, true, &mut patches);
-                transposed(inputs, 9 * outputs, pixels).run(x, &patches, &mut taps);
-                if let Some(dx) = dx {
-                    product(pixels, inputs, 9 * outputs, false).run(&patches, turned, dx);
+                if wanted {
+                    // Its gradient is now in the image's place.
+                    reader.backward(image, &x, line, part.of(image));
                 }
             }
-        }
-        (taps, bias)
-    });
+            (taps, bias)
+        },
+    );
     let (mut taps, mut bias) = (Scratch::zeros(9 * inputs * outputs), vec![0.0; outputs]);
     for (d_taps, d_bias) in &partials {
         taps.iter_mut()
@@ -155,11 +172,11 @@ pub(super) fn backward(
             .zip(d_bias)
             .for_each(|(sum, part)| *sum += part);
     }
-    ConvGradients {
-        x: wants_x.then_some(dx),
-        weight: weight::stored(&taps, [inputs, outputs], outputs),
-        bias: bias.into_iter().map(|bias| bias as f32).collect(),
-    }
+    gradients.with(
+        wanted,
+        weight::stored(&taps, [inputs, outputs], outputs),
+        bias,
+    )
 }
 
 /// `C += Aᵀ·B` where `A` is stored in rows of `rows` numbers.

@@ -1,3 +1,5 @@
+mod prologue;
+
 use super::*;
 use crate::cpu::testing::{noise, relative_rms};
 
@@ -131,13 +133,29 @@ fn every_algorithm_is_the_convolution() {
             .collect();
         for algorithm in ALL {
             let (bias, residual) = (Some(&case.bias[..]), Some(&case.dy[..]));
-            let found = forward_by(algorithm, case.shape, &case.x, &case.weight, bias, residual);
+            let (found, _) = forward_by(
+                algorithm,
+                case.shape,
+                &case.x,
+                None,
+                &case.weight,
+                bias,
+                residual,
+            );
             let error = relative_rms(&found, &whole);
             assert!(
                 error < bound(algorithm),
                 "{sizes:?} {algorithm:?}: {error:e}"
             );
-            let found = forward_by(algorithm, case.shape, &case.x, &case.weight, None, None);
+            let (found, _) = forward_by(
+                algorithm,
+                case.shape,
+                &case.x,
+                None,
+                &case.weight,
+                None,
+                None,
+            );
             let error = relative_rms(&found, &plain);
             assert!(
                 error < bound(algorithm),
@@ -158,6 +176,7 @@ fn every_algorithm_has_the_gradients_of_the_convolution() {
                     algorithm,
                     case.shape,
                     &case.x,
+                    None,
                     &case.weight,
                     &case.dy,
                     wants_x,
@@ -212,8 +231,18 @@ fn the_direct_gradients_are_differences_of_the_direct_convolution() {
 #[test]
 fn repetitions_are_bit_identical() {
     let case = case([6, 16, 12, 32, 48]);
-    let forward = || forward(case.shape, &case.x, &case.weight, Some(&case.bias), None);
-    let backward = || backward(case.shape, &case.x, &case.weight, &case.dy, true);
+    let forward = || {
+        forward(
+            case.shape,
+            &case.x,
+            None,
+            &case.weight,
+            Some(&case.bias),
+            None,
+        )
+        .0
+    };
+    let backward = || backward(case.shape, &case.x, None, &case.weight, &case.dy, true);
     let (y, gradients) = (forward(), backward());
     for _ in 0..3 {
         assert_eq!(forward(), y);
@@ -234,8 +263,12 @@ fn no_images_are_no_results() {
     let case = case([0, 8, 8, 16, 16]);
     for algorithm in ALL {
         let (x, w) = (&case.x, &case.weight);
-        assert!(forward_by(algorithm, case.shape, x, w, None, None).is_empty());
-        let found = backward_by(algorithm, case.shape, x, w, &case.dy, true);
+        assert!(
+            forward_by(algorithm, case.shape, x, None, w, None, None)
+                .0
+                .is_empty()
+        );
+        let found = backward_by(algorithm, case.shape, x, None, w, &case.dy, true);
         assert_eq!((found.x, found.weight), (Some(vec![]), vec![0.0; w.len()]));
     }
 }
