@@ -48,19 +48,19 @@ impl<const SILU: bool> WithSimd for Apply<'_, SILU> {
         for (from, to) in self.rows.starts(self.image.len()) {
             let row = &self.image[from..][..self.rows.length];
             let out = &mut self.out[to..][..self.rows.length];
-            let (row, out) = (row.chunks(period), out.chunks_mut(period));
-            for (x, y) in row.zip(out) {
-                let ((x, x_tail), (y, y_tail)) = (S::as_simd_f32s(x), S::as_mut_simd_f32s(y));
-                let affine = means.iter().zip(gains).zip(offsets);
-                for ((x, y), ((mean, gain), offset)) in x.iter().zip(y).zip(affine) {
-                    *y = place::<SILU, S>(simd, *x, [*mean, *gain, *offset]);
+            let ((x, x_tail), (y, y_tail)) = (S::as_simd_f32s(row), S::as_mut_simd_f32s(out));
+            let mut at = 0;
+            for (x, y) in x.iter().zip(y) {
+                *y = place::<SILU, S>(simd, *x, [means[at], gains[at], offsets[at]]);
+                at += 1;
+                if at == means.len() {
+                    at = 0;
                 }
-                if !x_tail.is_empty() {
-                    let at = x.len();
-                    let last = simd.partial_load_f32s(x_tail);
-                    let last = place::<SILU, S>(simd, last, [means[at], gains[at], offsets[at]]);
-                    simd.partial_store_f32s(y_tail, last);
-                }
+            }
+            if !x_tail.is_empty() {
+                let last = simd.partial_load_f32s(x_tail);
+                let last = place::<SILU, S>(simd, last, [means[at], gains[at], offsets[at]]);
+                simd.partial_store_f32s(y_tail, last);
             }
         }
     }

@@ -214,21 +214,24 @@ impl WithSimd for Second<'_> {
         let tables = tables.map(|of| repeated(of, period));
         let [means, gains, slopes, constants] =
             [&tables[0], &tables[1], &tables[2], &tables[3]].map(|of| S::as_simd_f32s(of).0);
-        for (x, dx) in self.image.chunks(period).zip(self.dx.chunks_mut(period)) {
-            let ((x, x_tail), (dx, dx_tail)) = (S::as_simd_f32s(x), S::as_mut_simd_f32s(dx));
-            for (at, (x, dx)) in x.iter().zip(dx).enumerate() {
-                let affine = [means[at], gains[at], slopes[at], constants[at]];
-                *dx = after(simd, *x, *dx, affine);
+        let ((x, x_tail), (dx, dx_tail)) =
+            (S::as_simd_f32s(self.image), S::as_mut_simd_f32s(self.dx));
+        let mut at = 0;
+        for (x, dx) in x.iter().zip(dx) {
+            let affine = [means[at], gains[at], slopes[at], constants[at]];
+            *dx = after(simd, *x, *dx, affine);
+            at += 1;
+            if at == means.len() {
+                at = 0;
             }
-            if !x_tail.is_empty() {
-                let (last, dp) = (
-                    simd.partial_load_f32s(x_tail),
-                    simd.partial_load_f32s(dx_tail),
-                );
-                let at = x.len();
-                let affine = [means[at], gains[at], slopes[at], constants[at]];
-                simd.partial_store_f32s(dx_tail, after(simd, last, dp, affine));
-            }
+        }
+        if !x_tail.is_empty() {
+            let (last, dp) = (
+                simd.partial_load_f32s(x_tail),
+                simd.partial_load_f32s(dx_tail),
+            );
+            let affine = [means[at], gains[at], slopes[at], constants[at]];
+            simd.partial_store_f32s(dx_tail, after(simd, last, dp, affine));
         }
     }
 }

@@ -40,32 +40,28 @@ pub(crate) fn statistics_of(
     let pixels = image.len() / channels;
     let head = &image[..pixels.div_ceil(8) * channels];
     let zero = vec![0.0; channels];
-    let mut pivot = Arch::new()
-        .dispatch(Sums {
-            image: head,
-            pivot: &zero,
-        })
-        .0;
-    pivot
-        .iter_mut()
-        .for_each(|sum| *sum /= (head.len() / channels) as f64);
-    let pivot: Vec<f32> = pivot.iter().map(|&mean| mean as f32).collect();
+    let (pivot, _) = Arch::new().dispatch(Sums {
+        image: head,
+        pivot: &zero,
+    });
+    let share = 1.0 / (head.len() / channels) as f64;
+    let pivot: Vec<f32> = pivot.iter().map(|&sum| (sum * share) as f32).collect();
     let (sums, squares) = Arch::new().dispatch(Sums {
         image,
         pivot: &pivot,
     });
 
     let (pixels, width) = (pixels as f64, channels / groups);
-    let count = pixels * width as f64;
+    let (share, weight) = (1.0 / pixels, 1.0 / width as f64);
     for (group, moments) in moments.iter_mut().enumerate() {
         let members = group * width..(group + 1) * width;
-        let mean_of = |c: usize| f64::from(pivot[c]) + sums[c] / pixels;
-        let mean = members.clone().map(mean_of).sum::<f64>() / width as f64;
+        let mean_of = |c: usize| f64::from(pivot[c]) + sums[c] * share;
+        let mean = members.clone().map(mean_of).sum::<f64>() * weight;
         let around = |c: usize| {
-            let own = squares[c] - sums[c] * sums[c] / pixels;
-            own.max(0.0) + pixels * (mean_of(c) - mean).powi(2)
+            let own = squares[c] * share - (sums[c] * share).powi(2);
+            own.max(0.0) + (mean_of(c) - mean).powi(2)
         };
-        let variance = members.map(around).sum::<f64>() / count;
+        let variance = members.map(around).sum::<f64>() * weight;
         moments.mean = mean as f32;
         moments.mean_rest = (mean - f64::from(moments.mean)) as f32;
         moments.inverse_deviation = (1.0 / (variance + epsilon).sqrt()) as f32;
