@@ -12,7 +12,7 @@ mod tests;
 
 /// `log₂ e`, and `ln 2` in two parts, the first of nine bits: its products with exponents are exact.
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
-const LN_2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 
 /// `1.5·2²³`: a sum with it is rounded to a whole number, which stands in its lowest bits.
 const ROUND: f32 = 12_582_912.0;
@@ -296,7 +296,9 @@ impl WithSimd for Softmax<'_> {
             for x in vectors {
                 *x = simd.mul_f32s(*x, simd.splat_f32s(inverse));
             }
-            tail.iter_mut().for_each(|x| *x *= inverse);
+            for x in tail {
+                *x *= inverse;
+            }
         }
     }
 }

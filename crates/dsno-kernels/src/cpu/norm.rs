@@ -141,7 +141,8 @@ pub(crate) fn forward(
     let mut moments = &mut statistics.moments[..];
     for (range, y) in cut.iter().zip(threads::split(&mut y, &cut, size)) {
         let (part, rest) = moments.split_at_mut(range.len() * norm.groups);
-        (moments, _) = (rest, jobs.push((range.clone(), y, part)));
+        moments = rest;
+        jobs.push((range.clone(), y, part));
     }
     threads::run(jobs, |(range, y, moments)| {
         let mut table = scratch::Scratch::take(3 * channels);

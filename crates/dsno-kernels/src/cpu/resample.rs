@@ -113,7 +113,7 @@ pub(crate) fn forward(resample: Resample, dims: [usize; 4], x: &[f32]) -> Vec<f3
     let output = resample.result_of(input);
     let strides = [input.row(), output.row()];
     each(images, [input, output], x, |x, y| {
-        resample.image(input, strides, x, y)
+        resample.image(input, strides, x, y);
     })
 }
 
@@ -123,7 +123,7 @@ pub(crate) fn backward(resample: Resample, dims: [usize; 4], dy: &[f32]) -> Vec<
     let output = resample.result_of(input);
     let strides = [output.row(), input.row()];
     each(images, [output, input], dy, |dy, dx| {
-        resample.image_backward(input, strides, dy, dx)
+        resample.image_backward(input, strides, dy, dx);
     })
 }
 

@@ -120,12 +120,14 @@ impl<const SILU: bool> WithSimd for First<'_, SILU> {
         let mut totals = (vec![0.0; period], vec![0.0; period]);
         let mut partial = vec![[simd.splat_f32s(0.0); 2]; period / lanes];
         let mut held = 0;
+        // Parts of three maps that the first-level cache holds together.
+        let run = (2048 / period).clamp(4, RUN) * period;
         for (from, to) in self.rows.starts(self.image.len()) {
             let row = &self.image[from..][..self.rows.length];
             let d_row = &self.d_out[to..][..self.rows.length];
             let dp_row = &mut self.dp[from..][..self.rows.length];
-            let runs = row.chunks(RUN * period).zip(d_row.chunks(RUN * period));
-            for ((x, dy), dp) in runs.zip(dp_row.chunks_mut(RUN * period)) {
+            let runs = row.chunks(run).zip(d_row.chunks(run));
+            for ((x, dy), dp) in runs.zip(dp_row.chunks_mut(run)) {
                 let whole = x.len() / period * period;
                 if held + x.len().div_ceil(period) > RUN {
                     flush::<S>(&mut partial, &mut totals);

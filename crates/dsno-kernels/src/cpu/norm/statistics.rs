@@ -85,7 +85,9 @@ impl WithSimd for Sums<'_> {
         let period = period(channels, strip);
         let pivot = repeated(self.pivot, period);
         let mut totals = (vec![0.0; period], vec![0.0; period]);
-        for run in self.image.chunks(RUN * period) {
+        // Parts that the first-level cache holds.
+        let length = (4096 / period).clamp(4, RUN) * period;
+        for run in self.image.chunks(length) {
             let whole = run.len() / period * period;
             for at in (0..period).step_by(strip) {
                 let (pivot, _) = S::as_simd_f32s(&pivot[at..][..strip]);
