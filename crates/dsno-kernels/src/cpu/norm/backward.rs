@@ -135,18 +135,22 @@ impl<const SILU: bool> WithSimd for First<'_, SILU> {
                 }
                 held += x.len().div_ceil(period);
                 for at in (0..period / lanes).step_by(ABREAST) {
-                    let mut sums: [_; ABREAST] = std::array::from_fn(|i| partial[at + i]);
+                    let mut sums = [[simd.splat_f32s(0.0); 2]; ABREAST];
+                    sums.copy_from_slice(&partial[at..][..ABREAST]);
+                    let (means, gains) = (&means[at..][..ABREAST], &gains[at..][..ABREAST]);
+                    let offsets = &offsets[at..][..ABREAST];
+                    let strip = at * lanes..(at + ABREAST) * lanes;
                     let rows = x[..whole].chunks_exact(period).zip(dy.chunks_exact(period));
                     for ((x, dy), dp) in rows.zip(dp.chunks_exact_mut(period)) {
-                        let (x, dy) = (S::as_simd_f32s(x).0, S::as_simd_f32s(dy).0);
-                        let dp = S::as_mut_simd_f32s(dp).0;
-                        for (i, [sum, product]) in sums.iter_mut().enumerate() {
-                            let affine = [means[at + i], gains[at + i], offsets[at + i]];
-                            let (d, centred) =
-                                before::<SILU, S>(simd, x[at + i], dy[at + i], affine);
-                            dp[at + i] = d;
-                            *sum = simd.add_f32s(*sum, d);
-                            *product = simd.mul_add_e_f32s(d, centred, *product);
+                        let x = S::as_simd_f32s(&x[strip.clone()]).0;
+                        let dy = S::as_simd_f32s(&dy[strip.clone()]).0;
+                        let dp = S::as_mut_simd_f32s(&mut dp[strip.clone()]).0;
+                        for i in 0..ABREAST {
+                            let affine = [means[i], gains[i], offsets[i]];
+                            let (d, centred) = before::<SILU, S>(simd, x[i], dy[i], affine);
+                            dp[i] = d;
+                            sums[i][0] = simd.add_f32s(sums[i][0], d);
+                            sums[i][1] = simd.mul_add_e_f32s(d, centred, sums[i][1]);
                         }
                     }
                     partial[at..][..ABREAST].copy_from_slice(&sums);
