@@ -153,7 +153,7 @@ fn of_score<S: Simd>(simd: S, p: S::f32s, dp: S::f32s, mean: S::f32s, factor: S:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::testing::noise;
+    use crate::cpu::testing::{noise, relative_rms};
 
     #[test]
     fn powers_are_within_two_units_in_the_last_place() {
@@ -183,5 +183,47 @@ mod tests {
         let ends = &found[x.len()..];
         assert_eq!(ends[..1], [1.0]);
         assert!(ends[3] == f32::MIN_POSITIVE && ends[4] == f32::MIN_POSITIVE && ends[5].is_nan());
+    }
+
+    fn with<S: Simd>(simd: S, length: usize) -> Vec<f32> {
+        let rows = Rows {
+            stride: length + 3,
+            length,
+            factor: 4.0,
+        };
+        let (mut scores, mut dp) = (noise(1, 5 * rows.stride), noise(2, 5 * rows.stride));
+        let mut inverses = [0.0; 5];
+        simd.vectorize(Numerators {
+            rows,
+            scores: &mut scores,
+            inverses: &mut inverses,
+        });
+        simd.vectorize(Gradient {
+            rows,
+            numerators: &scores,
+            inverses: &inverses,
+            dp: &mut dp,
+        });
+        [scores, dp, inverses.to_vec()].concat()
+    }
+
+    #[test]
+    fn one_lane_gives_what_many_give() {
+        for length in [1, 7, 16, 45] {
+            let expected = with(pulp::Scalar::new(), length);
+            let expected: Vec<f64> = expected.iter().map(|&x| x.into()).collect();
+            let mut found = vec![];
+            #[cfg(target_arch = "x86_64")]
+            {
+                found.extend(pulp::x86::V3::try_new().map(|simd| with(simd, length)));
+                found.extend(pulp::x86::V4::try_new().map(|simd| with(simd, length)));
+            }
+            assert!(
+                found
+                    .iter()
+                    .all(|found| relative_rms(found, &expected) < 1e-6),
+                "{length}"
+            );
+        }
     }
 }

@@ -230,3 +230,53 @@ unsafe fn store<S: Simd, const V: usize>(
         simd.partial_store_f32s(part, values[0]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::testing::{noise, relative_rms};
+
+    fn with<S: Simd>(simd: S, [count, outputs, len]: [usize; 3]) -> Vec<f32> {
+        let [table, data, beside] = [1, 2, 3].map(|seed| noise(seed, 10 * (len + 3)));
+        let mut to = vec![0.0; outputs * len];
+        let mut outputs: Vec<_> = to.chunks_exact_mut(len).collect();
+        simd.vectorize(Mix::<Activated> {
+            table: &table[..count * outputs.len()],
+            count,
+            inputs: Rows {
+                data: &data,
+                stride: len + 1,
+            },
+            beside: Rows {
+                data: &beside,
+                stride: len + 2,
+            },
+            outputs: &mut outputs,
+            len,
+            ending: PhantomData,
+        });
+        to
+    }
+
+    #[test]
+    fn one_lane_gives_what_many_give() {
+        for sizes in [[1, 1, 7], [4, 4, 64], [3, 6, 45], [5, 7, 33]] {
+            let expected: Vec<f64> = with(pulp::Scalar::new(), sizes)
+                .iter()
+                .map(|&x| x.into())
+                .collect();
+            let mut found = vec![];
+            #[cfg(target_arch = "x86_64")]
+            {
+                found.extend(pulp::x86::V3::try_new().map(|simd| with(simd, sizes)));
+                found.extend(pulp::x86::V4::try_new().map(|simd| with(simd, sizes)));
+            }
+            assert!(
+                found
+                    .iter()
+                    .all(|found| relative_rms(found, &expected) < 1e-6),
+                "{sizes:?}"
+            );
+        }
+    }
+}

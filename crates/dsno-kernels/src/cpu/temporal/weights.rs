@@ -12,30 +12,55 @@ const PAIRS: usize = 512;
 pub(super) fn matrices(products: &[Product], weight: &[f32], n_modes: usize) -> Scratch {
     let pairs = weight.len() / (2 * n_modes);
     let mut matrices = Scratch::take(products.len() * pairs);
-    Arch::new().dispatch(|| match n_modes {
-        1 => spread(products, weight, 2, pairs, &mut matrices),
-        2 => spread(products, weight, 4, pairs, &mut matrices),
-        3 => spread(products, weight, 6, pairs, &mut matrices),
-        _ => spread(products, weight, 2 * n_modes, pairs, &mut matrices),
-    });
+    let mut planes = Scratch::take(2 * n_modes * PAIRS);
+    for first in (0..pairs).step_by(PAIRS) {
+        let last = (first + PAIRS).min(pairs);
+        let stored = &weight[first * 2 * n_modes..last * 2 * n_modes];
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                match n_modes {
+                    1 => part::<2>(stored, &mut planes),
+                    2 => part::<4>(stored, &mut planes),
+                    3 => part::<6>(stored, &mut planes),
+                    _ => part_any(stored, 2 * n_modes, &mut planes),
+                }
+                for (product, matrix) in products.iter().zip(matrices.chunks_exact_mut(pairs)) {
+                    combine(*product, &planes, &mut matrix[first..last]);
+                }
+            },
+        );
+    }
     matrices
 }
 
-/// Inlined for each number of modes, so that its strides are known.
+/// Real and imaginary parts of every mode apart: plane `k` holds number `k` of each pair.
 #[inline(always)]
-fn spread(products: &[Product], weight: &[f32], stride: usize, pairs: usize, matrices: &mut [f32]) {
-    for first in (0..pairs).step_by(PAIRS) {
-        let last = (first + PAIRS).min(pairs);
-        let stored = &weight[first * stride..last * stride];
-        for (product, matrix) in products.iter().zip(matrices.chunks_exact_mut(pairs)) {
-            let [re, im] = product.weights;
-            for (w, stored) in matrix[first..last]
-                .iter_mut()
-                .zip(stored.chunks_exact(stride))
-            {
-                *w = re * stored[2 * product.mode] + im * stored[2 * product.mode + 1];
-            }
+fn part<const N: usize>(stored: &[f32], planes: &mut [f32]) {
+    let (stored, _) = stored.as_chunks::<N>();
+    for (k, plane) in planes.chunks_exact_mut(PAIRS).take(N).enumerate() {
+        for (to, from) in plane.iter_mut().zip(stored) {
+            *to = from[k];
         }
+    }
+}
+
+/// The same for any number of modes.
+fn part_any(stored: &[f32], stride: usize, planes: &mut [f32]) {
+    for (k, plane) in planes.chunks_exact_mut(PAIRS).take(stride).enumerate() {
+        for (to, from) in plane.iter_mut().zip(stored.chunks_exact(stride)) {
+            *to = from[k];
+        }
+    }
+}
+
+/// A product's weights from the planes.
+#[inline(always)]
+fn combine(product: Product, planes: &[f32], to: &mut [f32]) {
+    let [re, im] = product.weights;
+    let (real, imaginary) = planes[2 * product.mode * PAIRS..].split_at(PAIRS);
+    for (to, (a, b)) in to.iter_mut().zip(real.iter().zip(imaginary)) {
+        *to = re * a + im * b;
     }
 }
 
