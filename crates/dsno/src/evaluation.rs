@@ -4,6 +4,7 @@
 //! sampler under one seed; it is cut into chunks whose features are stored, so a restart repeats at
 //! most one chunk and memory does not grow with the number of samples.
 
+mod chunk;
 mod feature;
 mod figure;
 mod latency;

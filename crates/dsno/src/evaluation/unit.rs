@@ -1,15 +1,17 @@
 //! One sampler under one seed, in chunks that are stored as they are made.
 
 use std::ops::Range;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
 use burn::tensor::Tensor;
 use dsno_data::atomic::write_atomic;
-use dsno_data::npy::{Array, Values, read_npz, write_npz};
 use dsno_eval::{Gaussian, Moments, paired};
 use serde::Serialize;
 
+use super::chunk::Chunk;
 use super::{Clock, Extractor, Progressed};
 use crate::failure::{Failure, While};
 use crate::folder::RunFolder;
@@ -42,16 +44,6 @@ pub(super) struct Job<'a> {
     pub(super) passes: f64,
     /// Chunks to work on together.
     pub(super) lanes: usize,
-}
-
-/// What is stored of a chunk.
-struct Chunk {
-    features: Vec<f32>,
-    dim: usize,
-    images: Vec<f32>,
-    l1: Vec<f64>,
-    psnr: Vec<f64>,
-    seconds: f64,
 }
 
 impl Unit {
@@ -112,18 +104,8 @@ impl Unit {
         let (missing, made): (Vec<_>, Vec<_>) =
             self.chunks().partition(|chunk| self.read(chunk).is_err());
         clock.done += job.passes * made.iter().map(ExactSizeIterator::len).sum::<usize>() as f64;
-        for group in missing.chunks(job.lanes) {
-            if meter.stop_requested() {
-                return Ok(None);
-            }
-            let made = together(group, |chunk| make(job, chunk))?;
-            for (chunk, mut made) in group.iter().zip(made) {
-                // Lanes share the processors, so each image took only its share of the time.
-                made.seconds /= group.len() as f64;
-                self.write(chunk, &made)?;
-                clock.done += job.passes * chunk.len() as f64;
-            }
-            meter.update(clock.done as u64, clock.total as u64, &self.name);
+        if !self.make_all(&missing, job, meter, clock)? {
+            return Ok(None);
         }
         if !done {
             ledger.finish(
@@ -136,53 +118,43 @@ impl Unit {
         Ok(Some(self))
     }
 
-    fn write(&self, chunk: &Range<usize>, made: &Chunk) -> Result<(), Failure> {
-        let reals = |values: &[f64]| Array {
-            shape: vec![values.len()],
-            values: Values::F64(values.to_vec()),
-        };
-        let flat = |values: &[f32]| Array {
-            shape: vec![values.len()],
-            values: Values::F32(values.to_vec()),
-        };
-        let features = Array {
-            shape: vec![chunk.len(), made.dim],
-            values: Values::F32(made.features.clone()),
-        };
-        let (images, l1, psnr) = (flat(&made.images), reals(&made.l1), reals(&made.psnr));
-        let seconds = reals(&[made.seconds]);
-        let arrays = [
-            ("features", &features),
-            ("images", &images),
-            ("l1", &l1),
-            ("psnr", &psnr),
-            ("seconds", &seconds),
-        ];
-        write_npz(self.path(chunk), &arrays).while_doing("storing a chunk of the evaluation")
+    /// Makes chunks, storing each while the next are made. Gives `false` back if the user asked to
+    /// stop.
+    fn make_all(
+        &self,
+        chunks: &[Range<usize>],
+        job: &Job<'_>,
+        meter: &mut Meter,
+        clock: &mut Clock,
+    ) -> Result<bool, Failure> {
+        thread::scope(|scope| {
+            let mut storing = None;
+            for group in chunks.chunks(job.lanes) {
+                if meter.stop_requested() {
+                    return joined(storing).and(Ok(false));
+                }
+                let made = together(group, |chunk| make(job, chunk))?;
+                joined(storing)?;
+                storing = Some(scope.spawn(move || self.store(group, made)));
+                let images = group.iter().map(ExactSizeIterator::len).sum::<usize>();
+                clock.done += job.passes * images as f64;
+                meter.update(clock.done as u64, clock.total as u64, &self.name);
+            }
+            joined(storing).and(Ok(true))
+        })
+    }
+
+    fn store(&self, chunks: &[Range<usize>], made: Vec<Chunk>) -> Result<(), Failure> {
+        for (chunk, mut made) in chunks.iter().zip(made) {
+            // Lanes share the processors, so each image took only its share of the time.
+            made.seconds /= chunks.len() as f64;
+            made.write(&self.path(chunk))?;
+        }
+        Ok(())
     }
 
     fn read(&self, chunk: &Range<usize>) -> Result<Chunk, Failure> {
-        let path = self.path(chunk);
-        let arrays = read_npz(&path).while_doing("reading a chunk of the evaluation")?;
-        let lost = || Failure::run(format!("{} lacks an array", path.display()));
-        let find = |name: &str| arrays.get(name).ok_or_else(lost);
-        let reals = |name: &str| match &find(name)?.values {
-            Values::F64(values) => Ok(values.clone()),
-            _ => Err(lost()),
-        };
-        let singles = |name: &str| match &find(name)?.values {
-            Values::F32(values) => Ok(values.clone()),
-            _ => Err(lost()),
-        };
-        let dim = find("features")?.shape.get(1).copied().ok_or_else(lost)?;
-        Ok(Chunk {
-            features: singles("features")?,
-            dim,
-            images: singles("images")?,
-            l1: reals("l1")?,
-            psnr: reals("psnr")?,
-            seconds: reals("seconds")?.first().copied().ok_or_else(lost)?,
-        })
+        Chunk::read(&self.path(chunk))
     }
 
     fn read_images(&self, chunk: &Range<usize>) -> Result<Vec<f32>, Failure> {
@@ -225,6 +197,13 @@ impl Unit {
             .map(|chunk| Ok(self.read(&chunk)?.seconds / chunk.len() as f64))
             .collect()
     }
+}
+
+/// Waits until what a thread stores is stored.
+fn joined(storing: Option<ScopedJoinHandle<'_, Result<(), Failure>>>) -> Result<(), Failure> {
+    storing.map_or(Ok(()), |thread| {
+        thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
 }
 
 /// Makes one chunk.
