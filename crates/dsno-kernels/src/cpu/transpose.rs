@@ -3,7 +3,7 @@
 use pulp::Arch;
 
 /// Rows and columns that are turned at a time.
-const TILE: usize = 8;
+const TILE: usize = 16;
 
 /// `to[j, i] = factor·from[i, j]`.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn every_number_finds_its_place() {
-        for (rows, columns) in [(1, 1), (7, 9), (8, 8), (17, 24), (64, 33)] {
+        for (rows, columns) in [(1, 1), (7, 9), (16, 16), (17, 32), (64, 49)] {
             let from = noise(1, rows * (columns + 2));
             let mut to = vec![0.0; columns * (rows + 3)];
             let transpose = Transpose {
