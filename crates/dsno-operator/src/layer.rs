@@ -1,6 +1,6 @@
 //! The layers of the network, one file each.
 //!
-//! Every layer takes feature maps `[N, C, H, W]` with `N = B·T`, sample-major (row `n = b·T + t`).
+//! Every layer takes feature maps `[N, H, W, C]` with `N = B·T`, sample-major (row `n = b·T + t`).
 
 mod attention;
 mod convolution;
@@ -20,9 +20,4 @@ pub(crate) use norm::Norm;
 pub(crate) use residual::Residual;
 pub use temporal::TemporalConvolution;
 
-use burn::tensor::{Tensor, activation};
-
-/// `x · sigmoid(x)`.
-pub(crate) fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    activation::silu(x)
-}
+pub(crate) use dsno_kernels::silu;

@@ -2,12 +2,13 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
+use dsno_kernels::concat_channels;
 use dsno_ode::{Amplitudes, Prediction};
 
 use crate::architecture::{Architecture, Output};
 use crate::init::{Initializer, NEAR_ZERO};
 use crate::layer::{
-    Attention, Convolution, Embedding, NoiseLevels, Norm, Residual, TemporalConvolution, silu,
+    Attention, Convolution, Embedding, NoiseLevels, Norm, Residual, TemporalConvolution,
 };
 use crate::plan::{Kind, Plan};
 
@@ -102,29 +103,36 @@ impl UNet {
     ) -> Tensor<5> {
         let [b, c, h, w] = z.dims();
         let t = levels.times();
+        let channels_last = z.clone().permute([0, 2, 3, 1]);
         if let NoiseLevels::PerSample(values) = levels {
             assert_eq!(values.len(), b, "one level per sample");
         }
         let embedding = self.embedding.forward(levels, labels, &z.device());
-        let mut x = repeat(self.stem.forward(z.clone()), t);
+        let mut x = repeat(self.stem.forward(channels_last, None), t);
         let mut skips = vec![x.clone()];
         for (layer, wiring) in self.layers.iter().zip(&self.wiring) {
             if wiring.takes_skip {
                 let skip = skips
                     .pop()
                     .expect("invariant: the plan leaves what it takes");
-                x = Tensor::cat(vec![x, skip], 1);
+                x = concat_channels(x, skip);
             }
             x = match layer {
                 Layer::Residual(block) => block.forward(x, embedding.clone()),
                 Layer::Attention(block) => block.forward(x),
-                Layer::Temporal(block) => block.forward(x, t),
+                Layer::Temporal(block) => block.forward_channels_last(x, t),
             };
             if wiring.leaves_skip {
                 skips.push(x.clone());
             }
         }
-        let answer = self.head.forward(silu(self.norm.forward(x)));
+        let answer = self.head.forward_activated(
+            x,
+            self.norm.with(None),
+            dsno_kernels::Resample::Keep,
+            None,
+        );
+        let answer = answer.permute([0, 3, 1, 2]);
         match self.output {
             Output::State => answer.reshape([b, t, c, h, w]),
             Output::NoiseMinusState => z.reshape([b, 1, c, h, w]) - answer.reshape([b, t, c, h, w]),
@@ -211,7 +219,7 @@ fn join(both: Tensor<4>, z_t: Tensor<4>, levels: NoiseLevels<'_>) -> Tensor<4> {
     state * sigma.square() + by_noise * alpha.square()
 }
 
-/// `[B, C, H, W]` to `[B·T, C, H, W]`, each map `T` times in a row.
+/// `[B, …]` to `[B·T, …]`, each map `T` times in a row.
 fn repeat(x: Tensor<4>, times: usize) -> Tensor<4> {
     if times == 1 {
         return x;

@@ -1,7 +1,8 @@
 //! Self-attention between the pixels of one map.
 
 use burn::module::Module;
-use burn::tensor::{Tensor, activation::softmax};
+use burn::tensor::Tensor;
+use dsno_kernels::{attention, group_norm};
 
 use super::norm::Norm;
 use super::pointwise::Pointwise;
@@ -34,20 +35,14 @@ impl Attention {
         }
     }
 
-    /// `[N, C, H, W]` to the same shape.
+    /// `[N, H, W, C]` to the same shape.
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [n, c, h, w] = x.dims();
-        let d = c / self.heads;
-        let qkv = self.qkv.forward(self.norm.forward(x.clone()));
-        let mut parts = qkv
-            .reshape([n, self.heads, 3 * d, h * w])
-            .split(d, 2)
-            .into_iter();
-        let mut next = || parts.next().expect("invariant: three parts of d channels");
-        let (q, k, v) = (next(), next(), next());
-        // Maps are channel-major, so scores are kᵀ·q with one column per query.
-        let scores = k.transpose().matmul(q * (1.0 / (d as f64).sqrt()));
-        let mixed = v.matmul(softmax(scores, 2)).reshape([n, c, h, w]);
-        x + self.projection.forward(mixed)
+        let [n, h, w, c] = x.dims();
+        let qkv = self
+            .qkv
+            .forward(group_norm(x.clone(), self.norm.with(None)), None);
+        let mixed = attention(qkv.reshape([n, h * w, 3 * c]), self.heads);
+        self.projection
+            .forward(mixed.reshape([n, h, w, c]), Some(x))
     }
 }

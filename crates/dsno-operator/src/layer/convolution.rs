@@ -2,8 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
+use dsno_kernels::{GroupNorm, Resample, conv3x3, norm_silu_conv3x3};
 
 use crate::init::Initializer;
 
@@ -30,9 +29,20 @@ impl Convolution {
         }
     }
 
-    /// `[N, in, H, W]` to `[N, out, H, W]`.
-    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
-        conv2d(x, self.weight.val(), Some(self.bias.val()), options)
+    /// `[N, H, W, in]` to `[N, H, W, out]`, with `residual` added.
+    pub(crate) fn forward(&self, x: Tensor<4>, residual: Option<Tensor<4>>) -> Tensor<4> {
+        conv3x3(x, self.weight.val(), self.bias.val(), residual)
+    }
+
+    /// `[N, H, W, in]` to `[N, H', W', out]`: normalises, activates and resamples first.
+    pub(crate) fn forward_activated(
+        &self,
+        x: Tensor<4>,
+        norm: GroupNorm,
+        resample: Resample,
+        residual: Option<Tensor<4>>,
+    ) -> Tensor<4> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        norm_silu_conv3x3(x, norm, resample, weight, bias, residual)
     }
 }

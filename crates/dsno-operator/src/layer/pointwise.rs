@@ -2,8 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
+use dsno_kernels::pointwise;
 
 use crate::init::Initializer;
 
@@ -30,18 +29,8 @@ impl Pointwise {
         }
     }
 
-    /// `[N, in, H, W]` to `[N, out, H, W]`.
-    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let weight = self.weight.val();
-        let [channels_in, channels_out] = weight.dims();
-        let kernel = weight
-            .transpose()
-            .reshape([channels_out, channels_in, 1, 1]);
-        conv2d(
-            x,
-            kernel,
-            Some(self.bias.val()),
-            ConvOptions::new([1, 1], [0, 0], [1, 1], 1),
-        )
+    /// `[N, H, W, in]` to `[N, H, W, out]`, with `residual` added.
+    pub(crate) fn forward(&self, x: Tensor<4>, residual: Option<Tensor<4>>) -> Tensor<4> {
+        pointwise(x, self.weight.val(), self.bias.val(), residual)
     }
 }

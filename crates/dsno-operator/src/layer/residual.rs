@@ -3,12 +3,12 @@
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::Tensor;
+use dsno_kernels::{group_norm_silu, resample};
 
 use super::convolution::Convolution;
 use super::dense::Dense;
-use super::norm::{Modulation, Norm};
+use super::norm::Norm;
 use super::pointwise::Pointwise;
-use super::silu;
 use crate::init::{Initializer, NEAR_ZERO};
 use crate::plan::Resample;
 
@@ -54,37 +54,24 @@ impl Residual {
         }
     }
 
-    /// `[N, in, H, W]` to `[N, out, H', W']`; `embedding` is `SiLU(e)` in `[N, E]`, or `[T, E]` with
+    /// `[N, H, W, in]` to `[N, H', W', out]`; `embedding` is `SiLU(e)` in `[N, E]`, or `[T, E]` with
     /// `T` a divisor of `N` where all samples share it.
     pub(crate) fn forward(&self, x: Tensor<4>, embedding: Tensor<2>) -> Tensor<4> {
-        let rows = x.dims()[0];
-        let h = self.resample.apply(silu(self.norm_0.forward(x.clone())));
-        let h = self.conv_0.forward(h);
-        let modulation = split(self.modulation.forward(embedding), rows);
-        let h = silu(self.norm_1.forward_modulated(h, modulation));
-        let h = self.conv_1.forward(self.dropout.forward(h));
-        let x = self.resample.apply(x);
-        match &self.shortcut {
-            Some(shortcut) => shortcut.forward(x) + h,
-            None => x + h,
+        let change = self.resample.into();
+        let norm = self.norm_0.with(None);
+        let h = self.conv_0.forward_activated(x.clone(), norm, change, None);
+        let x = resample(x, change);
+        let x = match &self.shortcut {
+            Some(shortcut) => shortcut.forward(x, None),
+            None => x,
+        };
+        let norm = self.norm_1.with(Some(self.modulation.forward(embedding)));
+        if self.dropout.prob == 0.0 {
+            let keep = dsno_kernels::Resample::Keep;
+            return self.conv_1.forward_activated(h, norm, keep, Some(x));
         }
-    }
-}
-
-/// `[R, 2C]` to scale and shift of `[N, C]` each, the `R` rows repeated as often as needed.
-fn split(both: Tensor<2>, rows: usize) -> Modulation {
-    let [given, width] = both.dims();
-    let both = if given == rows {
-        both
-    } else {
-        both.reshape([1, given, width])
-            .expand([rows / given, given, width])
-            .reshape([rows, width])
-    };
-    let c = width / 2;
-    Modulation {
-        scale: both.clone().slice([0..rows, 0..c]),
-        shift: both.slice([0..rows, c..width]),
+        let h = self.dropout.forward(group_norm_silu(h, norm));
+        self.conv_1.forward(h, Some(x))
     }
 }
 

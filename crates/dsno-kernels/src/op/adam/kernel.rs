@@ -17,7 +17,10 @@ pub(super) fn run<const D: usize>(
 ) -> AdamState<D> {
     let dims = state.weight.dims();
     let others = [&gradient, &state.first_moment, &state.second_moment];
-    let shapes_agree = others.into_iter().chain(&state.average).all(|part| part.dims() == dims);
+    let shapes_agree = others
+        .into_iter()
+        .chain(&state.average)
+        .all(|part| part.dims() == dims);
     assert!(shapes_agree, "the parts of a parameter have one shape");
     let (weight, first_moment, second_moment, average) = <Dispatch as AdamOps>::kernels_adam(
         state.weight.into_dispatch(),

@@ -3,7 +3,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
 
-use super::{LEAK, TemporalConvolution};
+use super::TemporalConvolution;
+
+/// Slope of the activation for negative values.
+const LEAK: f64 = 0.01;
 
 /// Values without structure, all different.
 fn waves(len: usize, scale: f64) -> Vec<f64> {

@@ -1,0 +1,24 @@
+//! The operations on burn tensors, one file each.
+//!
+//! A file holds the public function, the composition for backends without a kernel, and in a folder
+//! of the same name the kernel's place on the CPU backend with the rule for its gradient.
+
+mod adam;
+mod attention;
+mod concat;
+mod convolution;
+mod norm;
+mod pointwise;
+mod resample;
+mod silu;
+mod temporal;
+
+pub use adam::{AdamState, adam_step};
+pub use attention::attention;
+pub use concat::concat_channels;
+pub use convolution::{conv3x3, norm_silu_conv3x3};
+pub use norm::{GroupNorm, group_norm, group_norm_silu};
+pub use pointwise::pointwise;
+pub use resample::{Resample, resample};
+pub use silu::silu;
+pub use temporal::temporal_convolution;

@@ -1,0 +1,89 @@
+//! Halving by 2×2 averages and doubling by repetition.
+
+use burn::tensor::Tensor;
+use burn::tensor::module::avg_pool2d;
+use burn::tensor::ops::AvgPoolOptions;
+
+/// Change of a map's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resample {
+    /// The size stays.
+    Keep,
+    /// Each 2×2 pixels become their mean; an odd last row or column is dropped.
+    Halve,
+    /// Each pixel becomes 2×2 pixels.
+    Double,
+}
+
+/// Changes the size of maps `[N, H, W, C]`.
+pub fn resample(x: Tensor<4>, change: Resample) -> Tensor<4> {
+    if change == Resample::Keep {
+        return x;
+    }
+    #[cfg(feature = "flex")]
+    if crate::flex::has_kernels(&x) && change.fits(&x) {
+        return crate::flex::unary::apply(x, change);
+    }
+    let [n, h, w, c] = x.dims();
+    match change {
+        Resample::Keep => x,
+        Resample::Halve => {
+            let halved = avg_pool2d(x.permute([0, 3, 1, 2]), AvgPoolOptions::new([2, 2]));
+            halved.permute([0, 2, 3, 1])
+        }
+        Resample::Double => x
+            .reshape([n * h, 1, w, 1, c])
+            .expand([n * h, 2, w, 2, c])
+            .reshape([n, 2 * h, 2 * w, c]),
+    }
+}
+
+#[cfg(feature = "flex")]
+mod kernel {
+    use burn::tensor::Tensor;
+    use burn_flex::FlexTensor;
+
+    use super::Resample;
+    use crate::cpu::resample::{self, Resample as Kernel};
+    use crate::flex::{self, Numbers, unary::Unary};
+
+    impl Resample {
+        /// Height and width after the change.
+        pub(in crate::op) fn of(self, size: [usize; 2]) -> [usize; 2] {
+            match self {
+                Self::Keep => size,
+                Self::Halve => size.map(|side| side / 2),
+                Self::Double => size.map(|side| 2 * side),
+            }
+        }
+
+        /// Whether every pixel of the map counts.
+        pub(in crate::op) fn fits(self, x: &Tensor<4>) -> bool {
+            let [_, h, w, _] = x.dims();
+            self != Self::Halve || (h.is_multiple_of(2) && w.is_multiple_of(2))
+        }
+    }
+
+    impl From<Resample> for Kernel {
+        fn from(change: Resample) -> Self {
+            match change {
+                Resample::Keep => Self::Keep,
+                Resample::Halve => Self::Halve,
+                Resample::Double => Self::Double,
+            }
+        }
+    }
+
+    impl Unary for Resample {
+        fn forward(&self, x: &Numbers) -> FlexTensor {
+            let [n, h, w, c] = x.dims();
+            let y = resample::forward((*self).into(), [n, h, w, c], x.slice());
+            let [h, w] = self.of([h, w]);
+            flex::tensor(y, [n, h, w, c])
+        }
+
+        fn backward(&self, x: &Numbers, dy: &Numbers) -> FlexTensor {
+            x.alike(resample::backward((*self).into(), x.dims(), dy.slice()))
+        }
+    }
+}
