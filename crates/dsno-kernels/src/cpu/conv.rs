@@ -54,6 +54,9 @@ pub(crate) enum Algorithm {
     NarrowOutput,
 }
 
+/// Gradients of a normalisation's `γ`, `β` and modulation.
+pub(crate) type NormParts = (Vec<f32>, Vec<f32>, Option<Vec<f32>>);
+
 /// Gradients of `Σ dy ∘ y`.
 #[derive(Debug)]
 pub(crate) struct ConvGradients {
@@ -64,7 +67,7 @@ pub(crate) struct ConvGradients {
     /// `[channels_out]`.
     pub(crate) bias: Vec<f32>,
     /// Of the prologue's `γ`, `β` and modulation.
-    pub(crate) norm: Option<(Vec<f32>, Vec<f32>, Option<Vec<f32>>)>,
+    pub(crate) norm: Option<NormParts>,
 }
 
 /// `conv(x) + bias + residual`, where `x` goes through the prologue first if there is one; with the
@@ -199,16 +202,21 @@ impl ConvShape {
 fn add_pixels(map: &[f32], sums: &mut [f64]) {
     let channels = sums.len();
     let mut part = Scratch::take(channels);
-    // A few pixels at a time in f32, those sums in f64.
-    for rows in map.chunks(64 * channels) {
-        part.fill(0.0);
-        for pixel in rows.chunks(channels) {
-            part.iter_mut()
-                .zip(pixel)
-                .for_each(|(sum, value)| *sum += value);
-        }
-        sums.iter_mut()
-            .zip(&part[..])
-            .for_each(|(sum, &part)| *sum += f64::from(part));
-    }
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            // A few pixels at a time in f32, those sums in f64.
+            for rows in map.chunks(64 * channels) {
+                part.fill(0.0);
+                for pixel in rows.chunks_exact(channels) {
+                    for (sum, value) in part.iter_mut().zip(pixel) {
+                        *sum += value;
+                    }
+                }
+                for (sum, &part) in sums.iter_mut().zip(&part[..]) {
+                    *sum += f64::from(part);
+                }
+            }
+        },
+    );
 }

@@ -3,12 +3,15 @@
 use super::grid::padded;
 use super::{Algorithm, ConvShape};
 
-/// Numbers that the transforms of a block of tiles may take: what stays in a core's second cache.
+/// Numbers that the transforms of a block of tiles should take: what stays in a core's second cache.
 const BLOCK: usize = 1 << 18;
 
 /// Tiles whose transforms, before and after the products, are in flight at a time.
+///
+/// Below 48, reading many channels' transformed weights once per block takes longer than the
+/// products.
 pub(super) fn tiles_per_block(inputs: usize, outputs: usize) -> usize {
-    (BLOCK / (36 * (inputs + outputs))).clamp(24, 96)
+    (BLOCK / (36 * (inputs + outputs))).clamp(48, 96)
 }
 
 /// The algorithm that needs the fewest cycles by the estimate below.

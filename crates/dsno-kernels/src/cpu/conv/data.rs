@@ -1,12 +1,17 @@
 //! From images to transformed tiles, `V = Bᵀ d B`, and back, `d += B V Bᵀ`.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices are rows and columns of small matrices"
+)]
+
 use std::marker::PhantomData;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::grid::{Grid, Piece, Spectrum};
 use super::tile::Tile;
-use super::vector::{load, square, store};
+use super::vector::{dispatch, load, square, store};
 
 /// `V[ξ][tile][channel]` of the piece's tiles from the image with zeros around it.
 pub(super) fn forward<T: Tile<M, N>, const M: usize, const N: usize>(
@@ -18,7 +23,7 @@ pub(super) fn forward<T: Tile<M, N>, const M: usize, const N: usize>(
 ) {
     check(grid, piece, layout, image.len(), v.len(), [M, N]);
     let tile = PhantomData::<T>;
-    Arch::new().dispatch(Forward {
+    dispatch(Forward {
         grid,
         piece,
         layout,
@@ -38,7 +43,7 @@ pub(super) fn adjoint<T: Tile<M, N>, const M: usize, const N: usize>(
 ) {
     check(grid, piece, layout, image.len(), v.len(), [M, N]);
     let tile = PhantomData::<T>;
-    Arch::new().dispatch(Adjoint {
+    dispatch(Adjoint {
         grid,
         piece,
         layout,
@@ -51,7 +56,7 @@ pub(super) fn adjoint<T: Tile<M, N>, const M: usize, const N: usize>(
 /// What the loops below rely on.
 fn check(grid: Grid, piece: &Piece, layout: Spectrum, image: usize, v: usize, [m, n]: [usize; 2]) {
     assert_eq!((grid.tile, m + 2), (m, n));
-    assert!(piece.rows.end <= grid.rows() && layout.columns % 16 == 0);
+    assert!(piece.rows.end <= grid.rows() && layout.columns.is_multiple_of(16));
     assert!(piece.first_tile + piece.rows.len() * grid.columns() <= layout.rows);
     assert!(image >= grid.padded_height() * grid.padded_width() * layout.columns);
     assert!(v >= layout.len(n * n));

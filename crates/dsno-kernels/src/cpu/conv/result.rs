@@ -1,13 +1,18 @@
 //! From products of transformed tiles to results, `y = Aᵀ M A + bias (+ residual)`, and back,
 //! `dM = A dy Aᵀ`.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices are rows and columns of small matrices"
+)]
+
 use std::marker::PhantomData;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::grid::{Grid, Piece, Spectrum};
 use super::tile::Tile;
-use super::vector::{load, square, store};
+use super::vector::{dispatch, load, square, store};
 
 /// The piece's rows of results and what is added to them.
 pub(super) struct Rows<'a> {
@@ -38,28 +43,24 @@ pub(super) fn forward<T: Tile<M, N>, const M: usize, const N: usize>(
         layout,
         channels,
     };
-    match residual {
-        Some(residual) => {
-            Arch::new().dispatch(Forward::<_, true, M, N> {
-                geometry,
-                m,
-                bias,
-                residual,
-                y,
-                tile,
-            });
-        }
-        None => {
-            let residual = &[];
-            Arch::new().dispatch(Forward::<_, false, M, N> {
-                geometry,
-                m,
-                bias,
-                residual,
-                y,
-                tile,
-            });
-        }
+    if let Some(residual) = residual {
+        dispatch(Forward::<_, true, M, N> {
+            geometry,
+            m,
+            bias,
+            residual,
+            y,
+            tile,
+        });
+    } else {
+        dispatch(Forward::<_, false, M, N> {
+            geometry,
+            m,
+            bias,
+            residual: &[],
+            y,
+            tile,
+        });
     }
 }
 
@@ -80,7 +81,7 @@ pub(super) fn adjoint<T: Tile<M, N>, const M: usize, const N: usize>(
         layout,
         channels,
     };
-    Arch::new().dispatch(Adjoint {
+    dispatch(Adjoint {
         geometry,
         dy,
         dm,

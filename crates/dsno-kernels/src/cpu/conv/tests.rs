@@ -214,17 +214,45 @@ fn the_direct_gradients_are_differences_of_the_direct_convolution() {
     };
     let [dx, dw, _] = direct_gradients(&case);
     // The convolution is linear in each: a step of one is as good as a small one.
-    for at in 0..case.x.len() {
+    for (at, dx) in dx.iter().enumerate() {
         let before = loss(&case);
         case.x[at] += 1.0;
-        assert!((loss(&case) - before - dx[at]).abs() < 1e-6);
+        assert!((loss(&case) - before - dx).abs() < 1e-6);
         case.x[at] -= 1.0;
     }
-    for at in 0..case.weight.len() {
+    for (at, dw) in dw.iter().enumerate() {
         let before = loss(&case);
         case.weight[at] += 1.0;
-        assert!((loss(&case) - before - dw[at]).abs() < 1e-6);
+        assert!((loss(&case) - before - dw).abs() < 1e-6);
         case.weight[at] -= 1.0;
+    }
+}
+
+#[test]
+fn vectors_of_one_and_four_lanes_are_right_too() {
+    for sizes in [[2, 3, 5, 12, 4], [2, 8, 8, 6, 17], [1, 9, 6, 20, 18]] {
+        let case = case(sizes);
+        let (y, [dx, dw, db]) = (direct(&case), direct_gradients(&case));
+        for (algorithm, lanes) in ALL.into_iter().flat_map(|by| [(by, 1), (by, 4)]) {
+            vector::LANES.set(Some(lanes));
+            let (x, w) = (&case.x, &case.weight);
+            let (found, _) = forward_by(algorithm, case.shape, x, None, w, None, None);
+            let gradients = backward_by(algorithm, case.shape, x, None, w, &case.dy, true);
+            vector::LANES.set(None);
+            let x = gradients.x.expect("wanted");
+            for (found, expected) in [
+                (&found, &y),
+                (&x, &dx),
+                (&gradients.weight, &dw),
+                (&gradients.bias, &db),
+            ] {
+                let error = relative_rms(found, expected);
+                assert!(
+                    error < bound(algorithm),
+                    "{sizes:?} {algorithm:?} {lanes}: {error:e}"
+                );
+            }
+        }
     }
 }
 

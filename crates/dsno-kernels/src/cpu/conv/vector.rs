@@ -1,6 +1,26 @@
 //! Vectors of channels at any place of a slice, and transforms in two dimensions.
 
-use pulp::Simd;
+#[cfg(test)]
+use std::cell::Cell;
+
+use pulp::{Arch, Simd, WithSimd};
+
+#[cfg(test)]
+thread_local! {
+    /// Lanes to compute with on this thread: 1, 4, or the machine's best.
+    pub(super) static LANES: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// Runs with the best instructions of this machine.
+pub(super) fn dispatch<W: WithSimd>(work: W) -> W::Output {
+    #[cfg(test)]
+    match LANES.get() {
+        Some(1) => return pulp::Scalar.vectorize(work),
+        Some(4) => return pulp::Scalar128b.vectorize(work),
+        _ => {}
+    }
+    Arch::new().dispatch(work)
+}
 
 /// The vector at `pointer`.
 ///

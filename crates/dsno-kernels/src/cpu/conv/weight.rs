@@ -1,14 +1,19 @@
 //! Weights transformed, `U = G g Gᵀ`, and their gradient, `dg = Gᵀ dU G`.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices are rows and columns of small matrices"
+)]
+
 use std::marker::PhantomData;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::super::scratch::{Scratch, for_overwrite};
 use super::super::transpose::Transpose;
 use super::grid::{Spectrum, padded};
 use super::tile::Tile;
-use super::vector::{load, square, store};
+use super::vector::{dispatch, load, square, store};
 
 /// Numbers of a kernel.
 const TAPS: usize = 9;
@@ -81,9 +86,11 @@ pub(super) struct Transformed {
 impl Transformed {
     fn of<T: Tile<M, N>, const M: usize, const N: usize>(taps: &[f32], layout: Spectrum) -> Self {
         let mut values = Scratch::take(layout.len(N * N));
-        assert!(layout.columns % 16 == 0 && taps.len() >= layout.rows * TAPS * layout.columns);
+        assert!(
+            layout.columns.is_multiple_of(16) && taps.len() >= layout.rows * TAPS * layout.columns
+        );
         let tile = PhantomData::<T>;
-        Arch::new().dispatch(Forward {
+        dispatch(Forward {
             layout,
             taps,
             u: &mut values,
@@ -128,9 +135,9 @@ pub(super) fn adjoint<T: Tile<M, N>, const M: usize, const N: usize>(
     layout: Spectrum,
 ) -> Vec<f32> {
     let mut taps = Scratch::take(layout.rows * TAPS * layout.columns);
-    assert!(layout.columns % 16 == 0 && du.len() >= layout.len(N * N));
+    assert!(layout.columns.is_multiple_of(16) && du.len() >= layout.len(N * N));
     let tile = PhantomData::<T>;
-    Arch::new().dispatch(Adjoint {
+    dispatch(Adjoint {
         layout,
         du,
         taps: &mut taps,
