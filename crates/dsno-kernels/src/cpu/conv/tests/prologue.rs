@@ -1,7 +1,7 @@
 //! The convolution behind a normalisation, against the composition in f64 and its differences.
 
 use super::*;
-use crate::cpu::norm::GroupNorm;
+use crate::cpu::norm::{self, GroupNorm};
 use crate::cpu::resample::Resample;
 
 const GROUPS: usize = 2;
@@ -181,4 +181,43 @@ fn check(resample: Resample, rows: usize, sizes: [usize; 3], channels_out: usize
             assert!(error < bound(algorithm), "{place}: {error:e}");
         }
     }
+}
+
+/// Three images on two threads: the second one begins inside an image.
+#[test]
+fn fused_is_what_it_is_apart_bit_for_bit() {
+    let case = case([3, 20, 16, 32, 48]);
+    let (images, pixels, channels) = (3, 20 * 16, 32);
+    let (gamma, beta) = (noise(5, channels), noise(6, channels));
+    let norm = GroupNorm {
+        groups: GROUPS,
+        epsilon: EPSILON,
+        gamma: &gamma,
+        beta: &beta,
+        modulation: None,
+        silu: true,
+    };
+    let prologue = Prologue {
+        norm,
+        resample: Resample::Keep,
+    };
+    let (x, weight, residual) = (&case.x, &case.weight, Some(&case.dy[..]));
+    let (y, statistics) = forward(case.shape, x, Some(&prologue), weight, None, residual);
+    let statistics = statistics.expect("of the normalisation");
+    let (activated, moments) = norm::forward(&norm, images, pixels, channels, x);
+    assert_eq!(statistics, moments);
+    assert_eq!(
+        y,
+        forward(case.shape, &activated, None, weight, None, residual).0
+    );
+
+    let before = Some((&prologue, &statistics));
+    let found = backward(case.shape, x, before, weight, &case.dy, true);
+    let apart = backward(case.shape, &activated, None, weight, &case.dy, true);
+    assert_eq!((&found.weight, &found.bias), (&apart.weight, &apart.bias));
+    let d_activated = apart.x.expect("wanted");
+    let normalised = norm::backward(&norm, images, pixels, channels, x, &moments, &d_activated);
+    assert_eq!(found.x.expect("wanted"), normalised.x);
+    let (gamma, beta, _) = found.norm.expect("behind a normalisation");
+    assert_eq!((gamma, beta), (normalised.gamma, normalised.beta));
 }
