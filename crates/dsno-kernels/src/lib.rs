@@ -56,6 +56,7 @@ mod adam;
 mod cpu;
 #[cfg(feature = "flex")]
 mod flex;
+mod fourier;
 mod op;
 
 pub use adam::Adam;

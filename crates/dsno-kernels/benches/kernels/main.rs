@@ -86,7 +86,7 @@ struct Found {
     seconds: f64,
     over_burn: f64,
     of_gemm: Option<f64>,
-    copies: f64,
+    copies: Option<f64>,
 }
 
 impl Found {
@@ -102,22 +102,22 @@ impl Found {
             seconds: kernel,
             over_burn: kernel / burn,
             of_gemm: case.flops(pass).map(|flops| flops / kernel / rate),
-            copies: kernel / copy,
+            copies: case.flops(pass).is_none().then_some(kernel / copy),
         }
     }
 
     fn row(&self, case: &Case, pass: Pass) -> String {
-        let of_gemm = self
-            .of_gemm
-            .map_or("–".to_owned(), |share| format!("{share:.2}"));
+        let ratio =
+            |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.2}"));
         format!(
-            "| {} | {} | {} | {:.2} ms | {:.2} | {of_gemm} | {:.1} |",
+            "| {} | {} | {} | {:.2} ms | {:.2} | {} | {} |",
             case.kind.name(),
             case.maps(pass),
             pass.name(),
             self.seconds * 1e3,
             self.over_burn,
-            self.copies,
+            ratio(self.of_gemm),
+            ratio(self.copies),
         )
     }
 
@@ -140,8 +140,11 @@ impl Found {
                     )
                 })
             }
-            Kind::NormSilu if pass == Pass::Forward => (self.copies > MOST_COPIES * (1.0 + NOISE))
-                .then(|| format!("{}: {:.2} copies, not {MOST_COPIES}", place(), self.copies)),
+            Kind::NormSilu if pass == Pass::Forward => {
+                let copies = self.copies?;
+                (copies > MOST_COPIES * (1.0 + NOISE))
+                    .then(|| format!("{}: {copies:.2} copies, not {MOST_COPIES}", place()))
+            }
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
-//! Exponentials and what is made of them, for vectors of any number of lanes.
+//! SiLU and its derivative, for vectors of any number of lanes.
 //!
-//! Whoever passes over data anyway takes the vector forms; whole maps go through [`silu`],
-//! [`silu_backward`] and [`softmax`].
+//! Whoever passes over data anyway takes the vector forms; whole maps go through [`silu`] and
+//! [`silu_backward`].
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -25,9 +25,6 @@ const TAYLOR: [f32; 5] = [
     0.008_368_745,
     0.001_381_454,
 ];
-
-/// Slope of LeakyReLU below zero.
-const LEAK: f32 = 0.01;
 
 /// `(p, b)` with `eˣ = p·2ⁿ`, `p` on `[0.7, 1.42]` and `b` the number `n` in an exponent's place.
 #[inline(always)]
@@ -72,25 +69,6 @@ fn at_most<S: Simd>(simd: S, x: S::f32s, high: f32) -> S::f32s {
     simd.min_f32s(high, x)
 }
 
-/// `eˣ` within 1 ulp where it is normal; `0` below that, `∞` above the largest number.
-#[inline(always)]
-pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    // ln of the largest number, and of the least normal one.
-    let (high, low) = (simd.splat_f32s(88.722_83), simd.splat_f32s(-87.336_54));
-    let (p, exponent) = split_exp(
-        simd,
-        at_most(simd, at_least(simd, x, -87.336_54), 88.722_83),
-    );
-    let e = scale(simd, p, exponent);
-    let e = simd.select_f32s(simd.less_than_f32s(x, low), simd.splat_f32s(0.0), e);
-    let e = simd.select_f32s(
-        simd.greater_than_f32s(x, high),
-        simd.splat_f32s(f32::INFINITY),
-        e,
-    );
-    simd.select_f32s(simd.equal_f32s(x, x), e, x)
-}
-
 /// What the logistic function `σ(x) = 1/(1 + e⁻ˣ)` and its relatives are made of.
 ///
 /// `e⁻ˣ` and the result leave the range of `f32` at different places. Below −64 all terms are
@@ -129,14 +107,6 @@ impl<S: Simd> Logistic<S> {
     }
 }
 
-/// `σ(x)`.
-#[inline(always)]
-pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let Logistic { k, sum, .. } = Logistic::of(simd, x);
-    let result = simd.div_f32s(k, sum);
-    simd.select_f32s(simd.equal_f32s(x, x), result, x)
-}
-
 /// `x·σ(x)`; `0` at `−∞`.
 #[inline(always)]
 pub(crate) fn silu_of<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
@@ -155,19 +125,6 @@ pub(crate) fn silu_slope<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let rest = simd.mul_f32s(e, inverse);
     let inner = simd.mul_add_e_f32s(at_most(simd, x, 64.0), rest, one);
     simd.mul_f32s(simd.mul_f32s(inner, k), inverse)
-}
-
-/// `x` from zero on, `0.01·x` below.
-#[inline(always)]
-pub(crate) fn leaky_relu<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    simd.mul_f32s(x, leaky_relu_slope(simd, x))
-}
-
-/// The derivative of [`leaky_relu`]; one at zero.
-#[inline(always)]
-pub(crate) fn leaky_relu_slope<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let below = simd.less_than_f32s(x, simd.splat_f32s(0.0));
-    simd.select_f32s(below, simd.splat_f32s(LEAK), simd.splat_f32s(1.0))
 }
 
 /// `x·σ(x)` of every number.
@@ -201,40 +158,6 @@ pub(crate) fn silu_backward(x: &[f32], dy: &[f32]) -> Vec<f32> {
         },
     );
     dx
-}
-
-/// `softmax(factor·row)` in place, for each row of `length` numbers, on one thread.
-pub(crate) fn softmax(rows: &mut [f32], length: usize, factor: f32) {
-    Arch::new().dispatch(Softmax {
-        rows,
-        length,
-        factor,
-    });
-}
-
-/// `exp(factor·(x − max x))` in place; returns the sum of the results. `factor` is positive.
-///
-/// For whoever divides by the sum later, after fewer numbers are left.
-#[inline(always)]
-pub(crate) fn softmax_numerators<S: Simd>(simd: S, row: &mut [f32], factor: f32) -> f32 {
-    let (vectors, tail) = S::as_mut_simd_f32s(row);
-    let mut largest = simd.splat_f32s(f32::NEG_INFINITY);
-    for &x in &*vectors {
-        largest = simd.max_f32s(largest, x);
-    }
-    let largest = tail
-        .iter()
-        .fold(simd.reduce_max_f32s(largest), |a, &b| a.max(b));
-    let (factor, shift) = (simd.splat_f32s(factor), simd.splat_f32s(largest));
-    let mut sum = simd.splat_f32s(0.0);
-    for x in vectors {
-        *x = exp(simd, simd.mul_f32s(simd.sub_f32s(*x, shift), factor));
-        sum = simd.add_f32s(sum, *x);
-    }
-    let last = simd.sub_f32s(simd.partial_load_f32s(tail), shift);
-    let last = exp(simd, simd.mul_f32s(last, factor));
-    simd.partial_store_f32s(tail, last);
-    simd.reduce_sum_f32s(sum) + tail.iter().sum::<f32>()
 }
 
 struct Silu<'a> {
@@ -276,29 +199,5 @@ impl WithSimd for SiluBackward<'_> {
             simd.partial_load_f32s(dy_tail),
         );
         simd.partial_store_f32s(dx_tail, simd.mul_f32s(dy, silu_slope(simd, x)));
-    }
-}
-
-struct Softmax<'a> {
-    rows: &'a mut [f32],
-    length: usize,
-    factor: f32,
-}
-
-impl WithSimd for Softmax<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        for row in self.rows.chunks_exact_mut(self.length) {
-            let inverse = 1.0 / softmax_numerators(simd, row, self.factor);
-            let (vectors, tail) = S::as_mut_simd_f32s(row);
-            for x in vectors {
-                *x = simd.mul_f32s(*x, simd.splat_f32s(inverse));
-            }
-            for x in tail {
-                *x *= inverse;
-            }
-        }
     }
 }

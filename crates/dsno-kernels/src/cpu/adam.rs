@@ -66,7 +66,7 @@ pub(crate) fn step(coefficients: Coefficients, parameter: Parameter<'_>) {
         },
     );
     threads::run(parts.collect(), |part| {
-        Arch::new().dispatch(Pass { coefficients, part })
+        Arch::new().dispatch(Pass { coefficients, part });
     });
 }
 

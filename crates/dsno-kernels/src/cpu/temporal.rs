@@ -20,7 +20,7 @@
 mod backward;
 mod block;
 mod mix;
-mod product;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod weights;
@@ -28,10 +28,11 @@ mod weights;
 pub(crate) use self::backward::backward;
 use self::block::{Block, blocks, pieces};
 use self::mix::{Activated, Added, Plain, Rows, Sloped, mix};
-use self::product::{Product, Tables, products};
+use self::tables::Tables;
 use super::gemm::Gemm;
 use super::scratch::{Scratch, for_overwrite};
 use super::threads;
+use crate::fourier::{Product, products};
 
 /// Slope of the activation for negative values.
 const LEAK: f32 = 0.01;

@@ -7,9 +7,8 @@ use burn::tensor::{
 
 #[cfg(feature = "flex")]
 mod kernel;
-mod table;
 
-use table::{Product, products};
+use crate::fourier::{Product, products};
 
 /// Slope of the activation for negative values.
 const LEAK: f64 = 0.01;
@@ -77,14 +76,22 @@ fn compose(u: Tensor<4>, weight: Tensor<4>, times: usize) -> Tensor<4> {
 
     let products = products(times, n_modes.min(times / 2 + 1));
     let rows = products.len();
-    let table = |of: &dyn Fn(&Product) -> Vec<f64>, width: usize| {
-        let values: Vec<f64> = products.iter().flat_map(of).collect();
+    let table = |width: usize, entry: &dyn Fn(&Product, usize) -> f64| {
+        let row = |product| (0..width).map(move |column| entry(product, column));
+        let values: Vec<f64> = products.iter().flat_map(row).collect();
         let data = TensorData::new(values, [rows, width]).convert_dtype(u.dtype());
         Tensor::<2>::from_data(data, (&u.device(), u.dtype()))
     };
-    let analysis = table(&|product| product.of_times(times), times);
-    let synthesis = table(&|product| product.to_times(times), times).transpose();
-    let weights = table(&|product| product.of_weights(n_modes), 2 * n_modes);
+    let analysis = table(times, &|product, t| product.analysis(t, times));
+    let synthesis = table(times, &|product, t| product.synthesis(t, times)).transpose();
+    // Shares of all numbers that are stored for a pair of channels.
+    let weights = table(2 * n_modes, &|product, at| {
+        if at / 2 == product.mode {
+            product.weights[at % 2]
+        } else {
+            0.0
+        }
+    });
 
     // One matrix for each product: [rows, in, out].
     let weights = weights.matmul(weight.reshape([c * c, 2 * n_modes]).transpose());

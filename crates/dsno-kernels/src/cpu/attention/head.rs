@@ -1,7 +1,5 @@
 //! The products of one head in one image.
 
-use std::ops::Range;
-
 use super::Scratch;
 use super::softmax::Rows;
 use crate::cpu::gemm::Gemm;

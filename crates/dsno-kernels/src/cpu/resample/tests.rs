@@ -46,9 +46,9 @@ fn halving_takes_means_of_four() {
         }) {
             let of = |i, j| pixel(input, &x, [at[0], 2 * at[1] + i, 2 * at[2] + j]);
             let found = pixel(output, &y, at);
-            for c in 0..input.channels {
+            for (c, found) in found.iter().enumerate() {
                 let exact = (of(0, 0)[c] + of(0, 1)[c]) + (of(1, 0)[c] + of(1, 1)[c]);
-                assert_eq!(found[c], exact / 4.0);
+                assert_eq!(*found, exact / 4.0);
             }
         }
     }

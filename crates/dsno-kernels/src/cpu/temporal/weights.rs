@@ -2,8 +2,8 @@
 
 use pulp::Arch;
 
-use super::product::Product;
 use crate::cpu::scratch::{Scratch, for_overwrite};
+use crate::fourier::Product;
 
 /// Pairs of channels that are read at a time, few enough to stay in the first-level cache.
 const PAIRS: usize = 512;
@@ -57,7 +57,7 @@ fn part_any(stored: &[f32], stride: usize, planes: &mut [f32]) {
 /// A product's weights from the planes.
 #[inline(always)]
 fn combine(product: Product, planes: &[f32], to: &mut [f32]) {
-    let [re, im] = product.weights;
+    let [re, im] = product.weights.map(|share| share as f32);
     let (real, imaginary) = planes[2 * product.mode * PAIRS..].split_at(PAIRS);
     for (to, (a, b)) in to.iter_mut().zip(real.iter().zip(imaginary)) {
         *to = re * a + im * b;
@@ -76,7 +76,7 @@ pub(super) fn gradient(
     // Modes that so few times do not have, and imaginary parts that do not count.
     gradient.fill(0.0);
     for (product, matrix) in products.iter().zip(matrices.chunks_exact(pairs)) {
-        let [re, im] = product.weights;
+        let [re, im] = product.weights.map(|share| share as f32);
         for (&w, stored) in matrix.iter().zip(gradient.chunks_exact_mut(stride)) {
             stored[2 * product.mode] += re * w;
             stored[2 * product.mode + 1] += im * w;
