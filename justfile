@@ -25,10 +25,15 @@ test:
 mini NAME="fashion":
     cargo run --release --package dsno -- experiment mini/{{NAME}} --out target/mini
 
-# Times what is hot, in ratios.
+# Times what is hot, in ratios: operations, whole steps, solvers (docs/performance.md).
 [group: 'test']
 bench:
     cargo bench --workspace
+
+# Sets whole steps against PyTorch: `just against-pytorch TORCH/bin/python REFERENCE/bench.py`.
+[group: 'test']
+against-pytorch PYTHON BENCH *ARGS:
+    python3 crates/dsno-train/benches/against_pytorch.py --python {{PYTHON}} --bench {{BENCH}} {{ARGS}}
 
 [group: 'check']
 fmt:

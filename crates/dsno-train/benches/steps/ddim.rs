@@ -1,0 +1,43 @@
+//! Collection: noise to the states that a trajectory keeps, by DDIM.
+
+use std::error::Error;
+
+use burn::tensor::Device;
+use dsno_ode::{CosineSchedule, Method, NoiseSchedule, Prediction, TimeGrid};
+use dsno_train::lane::together;
+use dsno_train::{Teacher, TeacherArchitecture, first_state};
+
+use crate::sample::noise_parts;
+use crate::setting::{STEPS, Setting, TIMES};
+use crate::times::{Clock, Times};
+
+pub(crate) fn run(setting: &Setting) -> Result<Times, Box<dyn Error>> {
+    let device = Device::flex();
+    let architecture = TeacherArchitecture::Unet {
+        architecture: setting.architecture(),
+        prediction: Prediction::X,
+    };
+    let schedule = NoiseSchedule::from(CosineSchedule::default());
+    let teacher = Teacher {
+        network: architecture.init(1, &device)?,
+        schedule: schedule.clone(),
+        run: String::new(),
+    };
+    let grid = TimeGrid::uniform(STEPS)?;
+    let record: Vec<f64> = [1.0].into_iter().chain(TIMES).collect();
+    let noise = noise_parts(setting, &device);
+    let mut clock = Clock::new(setting.warmup);
+    for _ in 0..setting.warmup.max(1) + setting.runs {
+        let solved = together(noise.clone(), |noise| {
+            let model = teacher.denoiser(None, true);
+            let z_1 = first_state(noise, &schedule);
+            let solution = Method::Ddim.solve(model.as_ref(), &schedule, &grid, z_1, &record)?;
+            Ok::<_, dsno_ode::SolveError>(solution.into_trajectory().into_data())
+        });
+        for part in solved {
+            drop(part?);
+        }
+        clock.run_ended();
+    }
+    clock.times()
+}
