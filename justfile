@@ -28,7 +28,7 @@ mini NAME="fashion":
 # Times what is hot, in ratios: operations, whole steps, solvers (docs/performance.md).
 [group: 'test']
 bench:
-    cargo bench --workspace
+    cargo bench --workspace --bench '*' --no-fail-fast
 
 # Sets whole steps against PyTorch: `just against-pytorch TORCH/bin/python REFERENCE/bench.py`.
 [group: 'test']

@@ -1,8 +1,8 @@
 //! Every operation against burn's own on the same backend, and against what the machine can do.
 //!
 //! ```sh
-//! cargo bench -p dsno-kernels --features flex                # all
-//! cargo bench -p dsno-kernels --features flex -- conv3x3     # those whose name holds the word
+//! cargo bench --workspace --bench kernels                # all
+//! cargo bench --workspace --bench kernels -- conv3x3     # those whose name holds the word
 //! ```
 //!
 //! Shapes are those inside the two networks of PyTorch's benchmark, S and M. An operation, the

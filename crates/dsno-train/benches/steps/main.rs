@@ -1,8 +1,8 @@
 //! Whole steps: training a student, sampling from it, solving a teacher's ODE.
 //!
 //! ```sh
-//! cargo bench -p dsno-train                                                 # all, in ratios
-//! cargo bench -p dsno-train --bench steps -- --config S --task train        # one, as a line of JSON
+//! cargo bench --workspace --bench steps                                   # all, in ratios
+//! cargo bench --workspace --bench steps -- --config S --task train        # one, as a line of JSON
 //! ```
 //!
 //! | task     | what is timed                                                                   |
