@@ -16,6 +16,7 @@ pub mod ddpm;
 pub mod diffusers;
 pub mod edm;
 pub mod guided;
+mod map;
 
 /// The first TOML file in the documentation of a source text.
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Self-attention between the pixels of one map.
 
 use burn::module::{Module, Param};
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Tensor, activation::softmax};
+use burn::tensor::Tensor;
+use dsno_kernels::group_norm;
 
-use super::layer::{GroupNorm, Linear};
+use super::layer::{GroupNorm, Linear, divided};
+use crate::foreign::map::{self, Order};
 use crate::init::Initializer;
 
 /// How queries, keys and values of several heads lie in the file.
@@ -73,10 +73,8 @@ impl Channelwise {
         }
     }
 
-    fn kernel(&self) -> (Tensor<4>, Tensor<1>) {
-        let weight = self.weight.val();
-        let [o, i, _] = weight.dims();
-        (weight.reshape([o, i, 1, 1]), self.bias.val())
+    fn parts(&self) -> (Tensor<2>, Tensor<1>) {
+        (self.weight.val().squeeze_dim(2), self.bias.val())
     }
 }
 
@@ -111,64 +109,39 @@ impl Attention {
         }
     }
 
-    /// `[N, C, H, W]` to the same shape.
+    /// `[N, H, W, C]` to the same shape.
     pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [n, c, h, w] = x.dims();
-        let d = c / self.heads;
         let normalised = match &self.norm {
-            Some(norm) => norm.forward(x.clone()),
+            Some(norm) => group_norm(x.clone(), norm.with(None)),
             None => x.clone(),
         };
-        let qkv = pointwise(normalised, self.projections.qkv());
-        let [q, k, v] = match self.order {
-            HeadOrder::Interleaved => thirds(&qkv.reshape([n, self.heads, 3 * d, h * w]), 2),
-            HeadOrder::Separate | HeadOrder::Joint => thirds(&qkv.reshape([n, 3, c, h * w]), 1)
-                .map(|part| part.reshape([n, self.heads, d, h * w])),
+        let order = match self.order {
+            HeadOrder::Separate | HeadOrder::Joint => Order::PartsFirst,
+            HeadOrder::Interleaved => Order::HeadsFirst,
         };
-        // Maps are channel-major, so scores are kᵀ·q with one column per query.
-        let scores = k.transpose().matmul(q * (1.0 / (d as f64).sqrt()));
-        let mixed = v.matmul(softmax(scores, 2)).reshape([n, c, h, w]);
-        let sum = x + pointwise(mixed, self.projections.out());
-        if self.factor == 1.0 {
-            sum
-        } else {
-            sum / self.factor
-        }
+        let mixed = map::attend(normalised, self.projections.qkv(), self.heads, order);
+        let (weight, bias) = self.projections.out();
+        divided(map::pointwise(mixed, weight, bias, Some(x)), self.factor)
     }
 }
 
 impl Projections {
-    /// Kernel and bias of all three, `[3C, C, 1, 1]` and `[3C]`.
-    fn qkv(&self) -> (Tensor<4>, Tensor<1>) {
+    /// Weight and bias of all three, `[3C, C]` and `[3C]`.
+    fn qkv(&self) -> (Tensor<2>, Tensor<1>) {
         match self {
             Self::Separate(parts) => {
-                let parts = [&parts.q, &parts.k, &parts.v].map(Linear::kernel);
-                let (kernels, biases) = parts.into_iter().unzip();
-                (Tensor::cat(kernels, 0), Tensor::cat(biases, 0))
+                let parts = [&parts.q, &parts.k, &parts.v].map(Linear::parts);
+                let (weights, biases) = parts.into_iter().unzip();
+                (Tensor::cat(weights, 0), Tensor::cat(biases, 0))
             }
-            Self::Joint(parts) => parts.qkv.kernel(),
+            Self::Joint(parts) => parts.qkv.parts(),
         }
     }
 
-    fn out(&self) -> (Tensor<4>, Tensor<1>) {
+    fn out(&self) -> (Tensor<2>, Tensor<1>) {
         match self {
-            Self::Separate(parts) => parts.out.kernel(),
-            Self::Joint(parts) => parts.out.kernel(),
+            Self::Separate(parts) => parts.out.parts(),
+            Self::Joint(parts) => parts.out.parts(),
         }
     }
-}
-
-fn pointwise(x: Tensor<4>, (kernel, bias): (Tensor<4>, Tensor<1>)) -> Tensor<4> {
-    conv2d(
-        x,
-        kernel,
-        Some(bias),
-        ConvOptions::new([1, 1], [0, 0], [1, 1], 1),
-    )
-}
-
-/// Three equal parts along one axis.
-fn thirds(x: &Tensor<4>, axis: usize) -> [Tensor<4>; 3] {
-    let length = x.dims()[axis] / 3;
-    [0, 1, 2].map(|i| x.clone().narrow(axis, i * length, length))
 }

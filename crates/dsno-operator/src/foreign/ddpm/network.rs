@@ -1,5 +1,6 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use dsno_kernels::concat_channels;
 
 use super::attention::Attention;
 use super::blueprint::{Blueprint, Kind, Stage};
@@ -7,8 +8,8 @@ use super::denoiser::DdpmDenoiser;
 use super::embedding::Embedding;
 use super::layer::{Conv, GroupNorm};
 use super::residual::{Resampler, Residual, ResidualRules};
+use crate::foreign::map;
 use crate::init::Initializer;
-use crate::layer::silu;
 
 /// A U-Net of the DDPM family with its weights.
 ///
@@ -108,14 +109,14 @@ impl DdpmNetwork {
         } else {
             x
         };
-        let mut x = self.stem.forward(x);
+        let mut x = self.stem.forward(map::channels_last(x));
         let mut skips = vec![x.clone()];
         for (layer, stage) in self.layers.iter().zip(&self.blueprint.stages) {
             if stage.takes_skip {
                 let skip = skips
                     .pop()
                     .expect("invariant: the plan leaves what it takes");
-                x = Tensor::cat(vec![x, skip], 1);
+                x = concat_channels(x, skip);
             }
             x = match layer {
                 Layer::Residual(block) => block.forward(x, embedding.clone()),
@@ -126,7 +127,8 @@ impl DdpmNetwork {
                 skips.push(x.clone());
             }
         }
-        let answer = self.head.forward(silu(self.norm.forward(x)));
+        let (norm, keep) = (self.norm.with(None), dsno_kernels::Resample::Keep);
+        let answer = map::channels_first(self.head.forward_activated(x, norm, keep, None));
         let (out, image) = (self.blueprint.out_channels, self.blueprint.image_channels);
         if out == image {
             answer

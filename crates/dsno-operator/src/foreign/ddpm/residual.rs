@@ -3,11 +3,12 @@
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::Tensor;
+use dsno_kernels::{group_norm_silu, resample};
 
 use super::blueprint::Normalisation;
-use super::layer::{Conv, GroupNorm, Linear, rows};
+use super::layer::{Conv, GroupNorm, Linear, divided};
+use crate::foreign::map;
 use crate::init::Initializer;
-use crate::layer::silu;
 use crate::plan::Resample;
 
 /// Residual block, told the noise level by its embedding `e`.
@@ -73,29 +74,34 @@ impl Residual {
         }
     }
 
-    /// `[N, C, H, W]` and `SiLU(e)` as `[N, E]` or `[1, E]`.
+    /// `[N, H, W, in]` to `[N, H', W', out]`, told `SiLU(e)` as `[N, E]` or `[1, E]`.
     pub(super) fn forward(&self, x: Tensor<4>, embedding: Tensor<2>) -> Tensor<4> {
-        let h = silu(self.norm_0.forward(x.clone()));
-        let h = self.conv_0.forward(self.resample.apply(h));
+        let change = self.resample.into();
+        let norm = self.norm_0.with(None);
+        let h = self.conv_0.forward_activated(x.clone(), norm, change, None);
         let time = self.time.forward(embedding);
-        let h = if self.scale_shift {
-            let c = h.dims()[1];
-            let (scale, shift) = (time.clone().narrow(1, 0, c), time.narrow(1, c, c));
-            self.norm_1.forward_modulated(h, scale, shift)
+        let (h, norm) = if self.scale_shift {
+            (h, self.norm_1.with(Some(time)))
         } else {
-            self.norm_1.forward(h + rows(time))
+            let [rows, width] = time.dims();
+            (
+                h + time.reshape([rows, 1, 1, width]),
+                self.norm_1.with(None),
+            )
         };
-        let h = self.conv_1.forward(self.dropout.forward(silu(h)));
-        let x = self.resample.apply(x);
-        let sum = h + match &self.shortcut {
+        let x = resample(x, change);
+        let x = match &self.shortcut {
             Some(shortcut) => shortcut.forward(x),
             None => x,
         };
-        if self.factor == 1.0 {
-            sum
+        let sum = if map::drops(&self.dropout, &h) {
+            let h = self.dropout.forward(group_norm_silu(h, norm));
+            self.conv_1.forward_onto(x, h)
         } else {
-            sum / self.factor
-        }
+            let keep = dsno_kernels::Resample::Keep;
+            self.conv_1.forward_activated(h, norm, keep, Some(x))
+        };
+        divided(sum, self.factor)
     }
 }
 
@@ -115,7 +121,7 @@ impl Resampler {
         channels: usize,
         padding: Option<(usize, usize)>,
     ) -> Self {
-        let conv = padding.map(|zeros| Conv::strided(init, [channels, channels], 3, 2, zeros));
+        let conv = padding.map(|zeros| Conv::halving(init, channels, zeros));
         let resample = if conv.is_some() {
             Resample::Keep
         } else {
@@ -133,7 +139,7 @@ impl Resampler {
     }
 
     pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = self.resample.apply(x);
+        let x = resample(x, self.resample.into());
         match &self.conv {
             Some(conv) => conv.forward(x),
             None => x,

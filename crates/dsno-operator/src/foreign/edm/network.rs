@@ -6,14 +6,15 @@ use std::f64::consts::SQRT_2;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use dsno_kernels::{concat_channels, group_norm_silu};
 
 use super::architecture::EdmArchitecture;
 use super::denoiser::EdmDenoiser;
 use super::layer::{Block, BlockStyle, Convolution, GroupNorm, Linear, Noise, Start, positional};
 use super::plan::{Kind, Plan, Role};
 use super::weights::constants;
+use crate::foreign::map;
 use crate::init::Initializer;
-use crate::layer::silu;
 use crate::weights::NamedWeights;
 
 /// A network of Karras et al. 2022 with its preconditioning; build it with
@@ -152,11 +153,12 @@ impl EdmNetwork {
             noise.len()
         );
         let embedding = self.embed(noise, labels, b, &x.device());
+        let x = map::channels_last(x);
         let mut skips: Vec<Tensor<4>> = Vec::new();
         // The side image of the way down, that of the way up, and the map it is read off.
         let mut side = x.clone();
         let mut answer: Option<Tensor<4>> = None;
-        let mut normalised = x.clone();
+        let mut activated = x.clone();
         let mut x = x;
         for (layer, role) in self.layers.iter().zip(&self.roles) {
             let run = |input: Tensor<4>| layer.forward(input, &embedding);
@@ -167,7 +169,7 @@ impl EdmNetwork {
                 }
                 Role::Up { takes_skip } => {
                     if *takes_skip {
-                        x = Tensor::cat(vec![x, take(&mut skips)], 1);
+                        x = concat_channels(x, take(&mut skips));
                     }
                     x = run(x);
                 }
@@ -186,9 +188,9 @@ impl EdmNetwork {
                     take(&mut skips);
                     skips.push(x.clone());
                 }
-                Role::Normalise => normalised = run(x.clone()),
+                Role::Normalise => activated = run(x.clone()),
                 Role::Read => {
-                    let image = run(silu(normalised.clone()));
+                    let image = run(activated.clone());
                     answer = Some(match answer.take() {
                         Some(coarse) => image + coarse,
                         None => image,
@@ -196,7 +198,7 @@ impl EdmNetwork {
                 }
             }
         }
-        answer.expect("invariant: every plan reads an image")
+        map::channels_first(answer.expect("invariant: every plan reads an image"))
     }
 }
 
@@ -205,7 +207,7 @@ impl Layer {
         match self {
             Self::Convolution(layer) => layer.forward(x),
             Self::Block(layer) => layer.forward(x, embedding.clone()),
-            Self::Norm(layer) => layer.forward(x),
+            Self::Norm(layer) => group_norm_silu(x, layer.with(None)),
         }
     }
 }

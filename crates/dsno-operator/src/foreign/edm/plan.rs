@@ -31,7 +31,7 @@ pub(super) enum Role {
     Join,
     /// As `Join`, divided by √2, and the sum is the next side image.
     JoinAndKeep,
-    /// Normalises the main path for `Read`.
+    /// Normalises and activates the main path for `Read`.
     Normalise,
     /// Adds an image read off the normalised main path to the side image.
     Read,

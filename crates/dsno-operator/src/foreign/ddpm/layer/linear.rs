@@ -29,10 +29,8 @@ impl Linear {
         x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze()
     }
 
-    /// The same map of channels as a 1×1 convolution: kernel `[out, in, 1, 1]` and bias.
-    pub(in crate::foreign::ddpm) fn kernel(&self) -> (Tensor<4>, Tensor<1>) {
-        let weight = self.weight.val();
-        let [o, i] = weight.dims();
-        (weight.reshape([o, i, 1, 1]), self.bias.val())
+    /// Weight `[out, in]` and bias, for use on the channels of maps.
+    pub(in crate::foreign::ddpm) fn parts(&self) -> (Tensor<2>, Tensor<1>) {
+        (self.weight.val(), self.bias.val())
     }
 }

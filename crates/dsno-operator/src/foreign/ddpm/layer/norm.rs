@@ -1,7 +1,6 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use super::rows;
 use crate::init::Initializer;
 
 /// Group normalisation (Wu & He 2018, arXiv:1803.08494).
@@ -33,45 +32,17 @@ impl GroupNorm {
         }
     }
 
-    /// Normalises `[N, C, H, W]`.
-    pub(in crate::foreign::ddpm) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let (centred, inverse_deviation) = self.centre(x);
-        let offset = self.bias.val().unsqueeze();
-        scaled(
-            centred,
-            inverse_deviation * self.weight.val().unsqueeze(),
-            offset,
-        )
-    }
-
-    /// Normalises, then `h·(1 + scale) + shift` with both `[N, C]` or `[1, C]`.
-    pub(in crate::foreign::ddpm) fn forward_modulated(
+    /// What the normalisation needs, with rows `[scale | shift]` that modulate it.
+    pub(in crate::foreign::ddpm) fn with(
         &self,
-        x: Tensor<4>,
-        scale: Tensor<2>,
-        shift: Tensor<2>,
-    ) -> Tensor<4> {
-        let (centred, inverse_deviation) = self.centre(x);
-        let factor = scale + 1.0;
-        let offset = factor.clone() * self.bias.val().unsqueeze() + shift;
-        let gain = inverse_deviation * self.weight.val().unsqueeze() * factor;
-        scaled(centred, gain, offset)
+        modulation: Option<Tensor<2>>,
+    ) -> dsno_kernels::GroupNorm {
+        dsno_kernels::GroupNorm {
+            gamma: self.weight.val(),
+            beta: self.bias.val(),
+            groups: self.groups,
+            epsilon: self.epsilon,
+            modulation,
+        }
     }
-
-    /// Subtracts each group's mean; returns the map and `1/√(variance + ε)` per channel, `[N, C]`.
-    fn centre(&self, x: Tensor<4>) -> (Tensor<4>, Tensor<2>) {
-        let [n, c, h, w] = x.dims();
-        let g = self.groups;
-        let grouped = x.reshape([n, g, (c / g) * h * w]);
-        let centred = grouped.clone() - grouped.mean_dim(2);
-        let variance = centred.clone().square().mean_dim(2);
-        let inverse = (variance + self.epsilon).sqrt().recip();
-        let per_channel = inverse.expand([n, g, c / g]).reshape([n, c]);
-        (centred.reshape([n, c, h, w]), per_channel)
-    }
-}
-
-/// `x·gain + offset` with rows `[N, C]` or `[1, C]`.
-fn scaled(x: Tensor<4>, gain: Tensor<2>, offset: Tensor<2>) -> Tensor<4> {
-    x * rows(gain) + rows(offset)
 }

@@ -2,12 +2,13 @@
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
-use burn::tensor::{Tensor, activation::softmax};
+use burn::tensor::Tensor;
+use dsno_kernels::{group_norm, group_norm_silu};
 
 use super::{BlockStyle, Convolution, GroupNorm, Linear};
 use crate::foreign::edm::plan::{BlockShape, ConvShape};
+use crate::foreign::map::{self, Order};
 use crate::init::Initializer;
-use crate::layer::silu;
 
 /// Residual block of DDPM++, NCSN++ and ADM.
 ///
@@ -73,25 +74,28 @@ impl Block {
         }
     }
 
-    /// `[N, in, H, W]` to `[N, out, H', W']`; the embedding is `[N, E]`, or `[1, E]` for all.
+    /// `[N, H, W, in]` to `[N, H', W', out]`; the embedding is `[N, E]`, or `[1, E]` for all.
     pub(in crate::foreign::edm) fn forward(&self, x: Tensor<4>, embedding: Tensor<2>) -> Tensor<4> {
-        let h = self.conv0.forward(silu(self.norm0.forward(x.clone())));
+        let norm = self.norm0.with(None);
+        let h = self.conv0.forward_activated(x.clone(), norm, None);
         let told = self.affine.forward(embedding);
-        let [rows, width] = told.dims();
-        let told = told.reshape([rows, width, 1, 1]);
-        let h = if self.adaptive_scale {
-            let c = width / 2;
-            let (scale, shift) = (told.clone().narrow(1, 0, c), told.narrow(1, c, c));
-            self.norm1.forward(h) * (scale + 1.0) + shift
+        let (h, norm) = if self.adaptive_scale {
+            (h, self.norm1.with(Some(told)))
         } else {
-            self.norm1.forward(h + told)
+            let [rows, width] = told.dims();
+            (h + told.reshape([rows, 1, 1, width]), self.norm1.with(None))
         };
-        let h = self.conv1.forward(self.dropout.forward(silu(h)));
         let shortcut = match &self.skip {
             Some(skip) => skip.forward(x),
             None => x,
         };
-        self.attend(self.scaled(shortcut + h))
+        let sum = if map::drops(&self.dropout, &h) {
+            let h = self.dropout.forward(group_norm_silu(h, norm));
+            self.conv1.convolve(h, Some(shortcut))
+        } else {
+            self.conv1.forward_activated(h, norm, Some(shortcut))
+        };
+        self.attend(self.scaled(sum))
     }
 
     fn scaled(&self, x: Tensor<4>) -> Tensor<4> {
@@ -103,22 +107,12 @@ impl Block {
     }
 
     fn attend(&self, x: Tensor<4>) -> Tensor<4> {
-        let (Some(norm), Some(qkv), Some(proj)) = (&self.norm2, &self.qkv, &self.proj) else {
+        let qkv = self.qkv.as_ref().and_then(Convolution::parts);
+        let (Some(norm), Some(qkv), Some(proj)) = (&self.norm2, qkv, &self.proj) else {
             return x;
         };
-        let [n, c, h, w] = x.dims();
-        let d = c / self.heads;
-        let qkv = qkv
-            .forward(norm.forward(x.clone()))
-            .reshape([n * self.heads, d, 3, h * w]);
-        let part = |which: usize| {
-            let part = qkv.clone().narrow(2, which, 1);
-            part.reshape([n * self.heads, d, h * w])
-        };
-        let (q, k, v) = (part(0), part(1), part(2));
-        // Maps are channel-major, so scores are qᵀ·k with one row per query.
-        let scores = q.transpose().matmul(k * (1.0 / (d as f64).sqrt()));
-        let mixed = v.matmul(softmax(scores, 2).transpose());
-        self.scaled(x + proj.forward(mixed.reshape([n, c, h, w])))
+        let normalised = group_norm(x.clone(), norm.with(None));
+        let mixed = map::attend(normalised, qkv, self.heads, Order::PartsLast);
+        self.scaled(proj.convolve(mixed, Some(x)))
     }
 }

@@ -2,11 +2,11 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
+use dsno_kernels::{GroupNorm, group_norm_silu, norm_silu_conv3x3};
 
 use super::{Filter, Start};
 use crate::foreign::edm::plan::{ConvShape, Resample};
+use crate::foreign::map;
 use crate::init::Initializer;
 
 /// A change of size, then a convolution with zeros around the map; either may be absent.
@@ -41,32 +41,53 @@ impl Convolution {
         }
     }
 
-    /// `[N, in, H, W]` to `[N, out, H', W']`.
+    /// `[N, H, W, in]` to `[N, H', W', out]`.
     pub(in crate::foreign::edm) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self.resample {
-            Resample::Keep => self.convolve(x, 0),
-            Resample::Halve => self.convolve(self.filter.halve(x), 0),
+            Resample::Keep => self.convolve(x, None),
+            Resample::Halve => self.convolve(self.filter.halve(x), None),
             Resample::HalveAfter => {
-                let wide = self.convolve(x, self.filter.padding());
+                let margin = (self.filter.padding(), self.filter.padding());
+                let wide = self.convolve(x.pad([margin, margin, (0, 0)], 0.0), None);
                 self.filter.halve_padded(wide)
             }
-            Resample::Double => self.convolve(self.filter.double(x), 0),
+            Resample::Double => self.convolve(self.filter.double(x), None),
         }
     }
 
-    /// Grows the map by `margin` pixels on each side.
-    fn convolve(&self, x: Tensor<4>, margin: usize) -> Tensor<4> {
-        let Some(weight) = &self.weight else {
-            return x;
-        };
-        let weight = weight.val();
-        let padding = weight.dims()[2] / 2 + margin;
-        let bias = self.bias.as_ref().map(Param::val);
-        conv2d(
-            x,
-            weight,
-            bias,
-            ConvOptions::new([1, 1], [padding; 2], [1, 1], 1),
-        )
+    /// The same of a map normalised and activated before, with `residual` added.
+    pub(in crate::foreign::edm) fn forward_activated(
+        &self,
+        x: Tensor<4>,
+        norm: GroupNorm,
+        residual: Option<Tensor<4>>,
+    ) -> Tensor<4> {
+        let change = self.filter.plain(self.resample);
+        if let (Some(change), Some((weight, bias))) = (change, self.parts()) {
+            return norm_silu_conv3x3(x, norm, change, weight, bias, residual);
+        }
+        let y = self.forward(group_norm_silu(x, norm));
+        match residual {
+            Some(residual) => y + residual,
+            None => y,
+        }
+    }
+
+    /// Convolves alone, and adds `residual`.
+    pub(in crate::foreign::edm) fn convolve(
+        &self,
+        x: Tensor<4>,
+        residual: Option<Tensor<4>>,
+    ) -> Tensor<4> {
+        match (self.parts(), residual) {
+            (Some((weight, bias)), residual) => map::convolve(x, weight, bias, residual),
+            (None, Some(residual)) => x + residual,
+            (None, None) => x,
+        }
+    }
+
+    /// Weight and bias.
+    pub(in crate::foreign::edm) fn parts(&self) -> Option<(Tensor<4>, Tensor<1>)> {
+        Some((self.weight.as_ref()?.val(), self.bias.as_ref()?.val()))
     }
 }

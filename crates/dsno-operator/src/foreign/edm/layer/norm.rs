@@ -30,16 +30,19 @@ impl GroupNorm {
         }
     }
 
-    /// Normalises `[N, C, H, W]`.
-    pub(in crate::foreign::edm) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [n, c, h, w] = x.dims();
-        let g = groups(c);
-        let grouped = x.reshape([n, g, (c / g) * h * w]);
-        let centred = grouped.clone() - grouped.mean_dim(2);
-        let variance = centred.clone().square().mean_dim(2);
-        let inverse = (variance + self.epsilon).sqrt().recip();
-        let gain = inverse.expand([n, g, c / g]).reshape([n, c]) * self.weight.val().unsqueeze();
-        let offset = self.bias.val().reshape([1, c, 1, 1]);
-        centred.reshape([n, c, h, w]) * gain.reshape([n, c, 1, 1]) + offset
+    /// What the normalisation needs, with rows `[scale | shift]` that modulate it.
+    pub(in crate::foreign::edm) fn with(
+        &self,
+        modulation: Option<Tensor<2>>,
+    ) -> dsno_kernels::GroupNorm {
+        let gamma = self.weight.val();
+        let [channels] = gamma.dims();
+        dsno_kernels::GroupNorm {
+            gamma,
+            beta: self.bias.val(),
+            groups: groups(channels),
+            epsilon: self.epsilon,
+            modulation,
+        }
     }
 }

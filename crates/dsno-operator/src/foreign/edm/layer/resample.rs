@@ -1,6 +1,9 @@
 //! Halving and doubling through a separable filter.
 
 use burn::tensor::{Tensor, TensorData};
+use dsno_kernels::resample;
+
+use crate::foreign::edm::plan::Resample;
 
 /// A resampling filter: its taps in one dimension, with sum 1.
 ///
@@ -9,10 +12,9 @@ use burn::tensor::{Tensor, TensorData};
 /// y[2i + j − p] = Σ_i 2 f[j] x[i]              doubled;  the same, transposed
 /// ```
 ///
-/// in each direction; `[1, 1]` is the mean of 2×2 pixels and their repetition. Both are written as
-/// products with a small banded matrix from either side, which is exact for every even number of
-/// taps, runs on every backend and has gradients; their cost is below a percent of the convolutions
-/// around them.
+/// in each direction; `[1, 1]` is the mean of 2×2 pixels and their repetition. Others are written as
+/// products with a small banded matrix for each axis, which is exact for every even number of taps,
+/// runs on every backend and has gradients.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::foreign::edm) struct Filter {
     taps: Vec<f64>,
@@ -41,19 +43,38 @@ impl Filter {
         self.taps.len() / 2 - 1
     }
 
-    /// Halves `[N, C, H, W]`.
-    pub(in crate::foreign::edm) fn halve(&self, x: Tensor<4>) -> Tensor<4> {
-        self.apply(x, |size| (size / 2, self.padding()), false)
+    /// The change of size in words of [`dsno_kernels`], where it is means and repetition.
+    pub(in crate::foreign::edm) fn plain(
+        &self,
+        change: Resample,
+    ) -> Option<dsno_kernels::Resample> {
+        match change {
+            Resample::Keep => Some(dsno_kernels::Resample::Keep),
+            Resample::Halve if self.taps == [0.5, 0.5] => Some(dsno_kernels::Resample::Halve),
+            Resample::Double if self.taps == [0.5, 0.5] => Some(dsno_kernels::Resample::Double),
+            Resample::Halve | Resample::Double | Resample::HalveAfter => None,
+        }
     }
 
-    /// Halves a map that comes with its padding, `[N, C, H + 2p, W + 2p]`.
+    /// Halves `[N, H, W, C]`.
+    pub(in crate::foreign::edm) fn halve(&self, x: Tensor<4>) -> Tensor<4> {
+        match self.plain(Resample::Halve) {
+            Some(halve) => resample(x, halve),
+            None => self.apply(x, |size| (size / 2, self.padding()), false),
+        }
+    }
+
+    /// Halves a map that comes with its padding, `[N, H + 2p, W + 2p, C]`.
     pub(in crate::foreign::edm) fn halve_padded(&self, x: Tensor<4>) -> Tensor<4> {
         self.apply(x, |size| (size / 2 - self.padding(), 0), false)
     }
 
-    /// Doubles `[N, C, H, W]`.
+    /// Doubles `[N, H, W, C]`.
     pub(in crate::foreign::edm) fn double(&self, x: Tensor<4>) -> Tensor<4> {
-        self.apply(x, |size| (2 * size, self.padding()), true)
+        match self.plain(Resample::Double) {
+            Some(double) => resample(x, double),
+            None => self.apply(x, |size| (2 * size, self.padding()), true),
+        }
     }
 
     /// `shape` gives the size that comes out and the padding.
@@ -63,7 +84,7 @@ impl Filter {
         shape: impl Fn(usize) -> (usize, usize),
         doubles: bool,
     ) -> Tensor<4> {
-        let [n, c, h, w] = x.dims();
+        let [n, h, w, c] = x.dims();
         let device = x.device();
         let matrix = |size: usize| {
             let (out, padding) = shape(size);
@@ -74,12 +95,12 @@ impl Filter {
             };
             (out, TensorData::new(values, [1, out, size]))
         };
-        let ((rows, left), (columns, right)) = (matrix(h), matrix(w));
-        let left = Tensor::<3>::from_data(left, &device);
-        let right = Tensor::<3>::from_data(right, &device).transpose();
-        let narrow = x.reshape([1, n * c * h, w]).matmul(right);
-        let both = left.matmul(narrow.reshape([n * c, h, columns]));
-        both.reshape([n, c, rows, columns])
+        let ((rows, down), (columns, across)) = (matrix(h), matrix(w));
+        let down = Tensor::<3>::from_data(down, &device);
+        let across = Tensor::<3>::from_data(across, &device);
+        let half = down.matmul(x.reshape([n, h, w * c]));
+        let both = across.matmul(half.reshape([n * rows, w, c]));
+        both.reshape([n, rows, columns, c])
     }
 
     /// `[out, size]`
