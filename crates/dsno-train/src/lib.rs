@@ -15,8 +15,8 @@
 //! # Nothing is lost
 //!
 //! Noise, times, order and initial weights are functions of a seed and an index, so a run depends on
-//! neither its batches' history nor a restart. [`checkpoint`] holds weights, average, optimiser and
-//! position in one file that is replaced in one rename. A run that was killed and called again ends
+//! neither its batches' history nor a restart. [`checkpoint`] holds weights, average, Adam's moments
+//! and position in one file that is replaced in one rename. A run that was killed and called again ends
 //! in the same bits as one that was not, on the same device and build.
 //!
 //! # Teachers of others
@@ -56,7 +56,7 @@ mod units;
 pub use backbone::{BackboneError, backbone};
 pub use collect::{CollectJob, collect};
 pub use distill::{DistillJob, distill};
-pub use ema::{Ema, ema_rate};
+pub use ema::ema_rate;
 pub use error::TrainError;
 pub use learning_rate::{Decay, LearningRate};
 pub use model::{

@@ -18,7 +18,7 @@ use crate::learning_rate::LearningRate;
 use crate::log::{self, Interval};
 use crate::model::ModelError;
 use crate::observer::{Observer, Progress};
-use crate::optimiser::Trainee;
+use crate::optimiser::{Snapshot, Trainee};
 use crate::recipe::Adam;
 
 /// What the loop needs to know of a run.
@@ -86,7 +86,7 @@ impl Training<'_> {
                 .map(|shard| examples(images + shard * part..images + (shard + 1) * part))
                 .collect::<Result<Vec<E>, _>>()?;
             let learning_rate = self.learning_rate.at(images, self.total_images);
-            let judged = self.judge(&trainee.network, parts, &loss);
+            let judged = self.judge(trainee.network(), parts, &loss);
             let value = judged.loss;
             if !value.is_finite() {
                 return Err(TrainError::NonFinite {
@@ -95,9 +95,9 @@ impl Training<'_> {
                     learning_rate,
                 });
             }
-            trainee = trainee.step(judged.gradients, learning_rate);
             let before = images;
             images += batch;
+            trainee = trainee.step(judged.gradients, learning_rate, images / batch);
 
             interval.add(value, &judged.loss_per_time);
             let crossed = |every: u64| images / every > before / every;
@@ -120,7 +120,7 @@ impl Training<'_> {
                 return Ok(None);
             }
         }
-        Ok(Some(trainee.ema.into_network()))
+        Ok(Some(trainee.average()))
     }
 
     /// Mean loss and gradient of the parts of a batch, summed in their order.
@@ -133,7 +133,7 @@ impl Training<'_> {
         let share = 1.0 / parts.len() as f64;
         let judge = |part: E| {
             // Leaves of its own: autodiff joins graphs that share one, and runs them in turn.
-            let network = &network.valid().train();
+            let network = &network.clone().train();
             let found = loss(network, part);
             let loss_per_time = found.per_time.map(values).unwrap_or_default();
             let value = found.total.clone().detach().into_scalar::<f64>();
@@ -176,7 +176,7 @@ impl Training<'_> {
         let rate = ema_rate(self.batch_size, self.ema_half_life_images);
         let Some(found) = Checkpoint::load(self.folder)? else {
             log::truncate(self.folder, 0)?;
-            let trainee = Trainee::new(fresh()?, fresh()?, rate, self.adam);
+            let trainee = Trainee::new(Snapshot::fresh(fresh()?), rate, self.adam);
             return Ok((trainee, 0, Interval::default()));
         };
         if found.key != self.key {
@@ -185,15 +185,17 @@ impl Training<'_> {
             });
         }
         log::truncate(self.folder, found.images)?;
-        let network = fresh()?
-            .with_weights(found.weights)
-            .map_err(ModelError::from)?;
-        let average = fresh()?
-            .with_weights(found.average)
-            .map_err(ModelError::from)?;
-        let trainee = Trainee::new(network, average, rate, self.adam)
-            .with_optimiser(found.optimiser)
-            .map_err(|reason| CheckpointError::Optimiser { reason })?;
+        let filled = |weights| -> Result<UNet, TrainError> {
+            let network = fresh()?.with_weights(weights);
+            Ok(network.map_err(ModelError::from)?)
+        };
+        let snapshot = Snapshot {
+            weights: filled(found.weights)?,
+            average: filled(found.average)?,
+            first_moment: filled(found.first_moment)?,
+            second_moment: filled(found.second_moment)?,
+        };
+        let trainee = Trainee::new(snapshot, rate, self.adam);
         Ok((trainee, found.images, found.interval))
     }
 
@@ -203,16 +205,15 @@ impl Training<'_> {
         images: u64,
         interval: &Interval,
     ) -> Result<(), CheckpointError> {
-        let optimiser = trainee
-            .optimiser_record()
-            .map_err(|reason| CheckpointError::Optimiser { reason })?;
+        let snapshot = trainee.snapshot();
         let checkpoint = Checkpoint {
             key: self.key.clone(),
             images,
             interval: interval.clone(),
-            weights: trainee.network.named_weights(),
-            average: trainee.ema.network().named_weights(),
-            optimiser,
+            weights: snapshot.weights.named_weights(),
+            average: snapshot.average.named_weights(),
+            first_moment: snapshot.first_moment.named_weights(),
+            second_moment: snapshot.second_moment.named_weights(),
         };
         checkpoint.save(self.folder)
     }

@@ -1,18 +1,24 @@
+use dsno_operator::weights::HostTensor;
+use safetensors::tensor::{Dtype, TensorView};
+
 use super::*;
 
 fn checkpoint(images: u64) -> Checkpoint {
-    let tensor = HostTensor {
-        shape: vec![2],
-        values: vec![1.5, -0.0],
+    let part = |values: [f32; 2]| {
+        let tensor = HostTensor {
+            shape: vec![2],
+            values: values.to_vec(),
+        };
+        NamedWeights::from([("a.b".to_owned(), tensor)])
     };
-    let weights = NamedWeights::from([("a.b".to_owned(), tensor)]);
     Checkpoint {
         key: "k".to_owned(),
         images,
         interval: Interval::default(),
-        average: weights.clone(),
-        weights,
-        optimiser: vec![1, 2, 3],
+        weights: part([1.5, -0.0]),
+        average: part([1.25, 0.0]),
+        first_moment: part([-1e-3, 0.0]),
+        second_moment: part([1e-6, 1e-40]),
     }
 }
 
@@ -56,4 +62,14 @@ fn every_flipped_byte_and_every_truncation_is_noticed() {
             "truncated at {at}"
         );
     }
+}
+
+#[test]
+fn a_checkpoint_of_an_earlier_version_is_named_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = TensorView::new(Dtype::U8, vec![3], &[1, 2, 3]).unwrap();
+    let bytes = safetensors::serialize([("optimiser", record)], None).unwrap();
+    fs::write(folder.path().join(NEWEST), bytes).unwrap();
+    let error = Checkpoint::load(folder.path()).unwrap_err();
+    assert!(error.to_string().contains("earlier version"), "{error}");
 }
