@@ -18,6 +18,8 @@ use dsno_train::{
     backbone, collect, distill,
 };
 
+use crate::alone;
+
 type Checked = Result<(), Box<dyn Error>>;
 
 fn table() -> NoiseSchedule {
@@ -214,6 +216,7 @@ fn a_clamped_teacher_hides_no_broken_prediction() {
 
 #[test]
 fn a_student_of_another_family_starts_afresh_and_learns() -> Checked {
+    let _alone = alone();
     let device = Device::flex();
     for architecture in [diffusers(), guided(), edm()] {
         let family = architecture.family();

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::Device;
 use dsno_data::ImageSet;
@@ -20,14 +19,9 @@ use dsno_train::{
     TimeWeight, TrainError, Weighting, collect, distill, train_teacher,
 };
 
+use crate::alone;
+
 type Checked = Result<(), Box<dyn Error>>;
-
-/// Dropout draws from a generator that all threads of a process share: one training at a time.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Asks to stop after so many calls.
 struct StopAfter(Cell<usize>);
