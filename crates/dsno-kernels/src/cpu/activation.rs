@@ -9,6 +9,8 @@ use super::{scratch, threads};
 
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
 /// `log₂ e`, and `ln 2` in two parts, the first of nine bits: its products with exponents are exact.
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
@@ -110,6 +112,10 @@ impl<S: Simd> Logistic<S> {
 /// `x·σ(x)`; `0` at `−∞`.
 #[inline(always)]
 pub(crate) fn silu_of<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(y) = wide::silu(simd, x) {
+        return y;
+    }
     let Logistic { x, shift, sum, .. } = Logistic::of(simd, x);
     let scaled = simd.sub_u32s(simd.transmute_u32s_f32s(x), shift);
     simd.div_f32s(simd.transmute_f32s_u32s(scaled), sum)
@@ -118,6 +124,10 @@ pub(crate) fn silu_of<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 /// The derivative of [`silu_of`], `σ(x)·(1 + x·(1 − σ(x)))`; finite for every number.
 #[inline(always)]
 pub(crate) fn silu_slope<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(slope) = wide::slope(simd, x) {
+        return slope;
+    }
     let Logistic { x, k, e, sum, .. } = Logistic::of(simd, x);
     let one = simd.splat_f32s(1.0);
     let inverse = simd.div_f32s(one, sum);
