@@ -9,8 +9,9 @@ the same networks, batches and tasks. Nothing else of this project needs either.
 
 Both programs run pinned to the same cores, in turns: a round is one process of ours and one of each variant, each with
 several timed runs whose median counts; the order alternates from round to round. A ratio is ours over the fastest
-variant's, each by the median of its rounds. `others` is the CPU that other processes took meanwhile, as a share of the
-cores: distrust a table where it is above a few per cent.
+variant's, each by the median of its rounds. `CPU` is the ratio of CPU time over all threads, `peak` the most memory
+that ours had resident. `others` is the CPU that other processes took meanwhile, as a share of the cores: distrust a
+table where it is above a few per cent.
 
 The exit status is 1 if a ratio is above its bound.
 """
@@ -107,8 +108,8 @@ def main():
     runs = ["--runs", str(args.runs)]
     shards = ["--shards", args.shards] if args.shards else []
 
-    print("| configuration | task | ours | PyTorch | its variant | ours / PyTorch | bound | by round | peak | others |")
-    print("|---|---|--:|--:|---|--:|--:|---|--:|--:|", flush=True)
+    print("| configuration | task | ours | PyTorch | its variant | ours / PyTorch | bound | by round | CPU | peak | others |")
+    print("|---|---|--:|--:|---|--:|--:|---|--:|--:|--:|", flush=True)
     held = True
     for config in args.configs.split(","):
         for task in args.tasks.split(","):
@@ -138,10 +139,12 @@ def main():
             ratio, bound = ours / medians[best], BOUNDS[task]
             held = held and ratio <= bound
             by_round = ", ".join(f"{o / p:.2f}" for o, p in zip(times["ours"], times[best]))
+            cpu = {name: [line["cpu_s"] for line in of if line.get("cpu_s")] for name, of in lines.items()}
+            cpu = f"{min(cpu['ours']) / min(cpu[best]):.2f}" if cpu["ours"] and cpu[best] else "–"
             peak = max(line["peak_mib"] or 0 for line in lines["ours"])
             others = max(line["others_of_process"] for of in lines.values() for line in of)
             print(f"| {config} | {task} | {ours * 1e3:.1f} ms | {medians[best] * 1e3:.1f} ms | {best} | {ratio:.2f} | "
-                  f"{bound:.2f} | {by_round} | {peak:.0f} MiB | {others:.0%} |", flush=True)
+                  f"{bound:.2f} | {by_round} | {cpu} | {peak:.0f} MiB | {others:.0%} |", flush=True)
     return 0 if held else 1
 
 
