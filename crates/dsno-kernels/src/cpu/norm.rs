@@ -18,6 +18,7 @@ mod statistics;
 mod tests;
 
 pub(crate) use apply::apply;
+use apply::apply_before;
 pub(crate) use backward::{ImageGradient, backward_image};
 pub(crate) use parameters::{ParameterGradients, parameter_gradients};
 pub(crate) use period::Rows;
@@ -83,30 +84,35 @@ impl<'a> Affine<'a> {
         let (mean, rest) = table.split_at_mut(channels);
         let (gain, offset) = rest.split_at_mut(channels);
         let offset = &mut offset[..channels];
-        for c in 0..channels {
-            let group = &moments[c / per_group];
-            let (scale, shift) = norm.modulation_of(n, c);
-            let factor = f64::from(group.inverse_deviation) * f64::from(norm.gamma[c]) * scale;
-            mean[c] = group.mean;
-            gain[c] = factor as f32;
-            let rest = factor * f64::from(group.mean_rest);
-            offset[c] = (f64::from(norm.beta[c]) * scale + shift - rest) as f32;
+        let modulation = norm.modulation_of(n);
+        for (group, moments) in moments.iter().enumerate() {
+            let inverse = f64::from(moments.inverse_deviation);
+            let rest = f64::from(moments.mean_rest);
+            for c in group * per_group..(group + 1) * per_group {
+                let (scale, shift) = modulation(c);
+                let factor = inverse * f64::from(norm.gamma[c]) * scale;
+                mean[c] = moments.mean;
+                gain[c] = factor as f32;
+                offset[c] = (f64::from(norm.beta[c]) * scale + shift - factor * rest) as f32;
+            }
         }
         Self { mean, gain, offset }
     }
 }
 
 impl GroupNorm<'_> {
-    /// `1 + scale` and `shift` of a channel of image `n`.
-    fn modulation_of(&self, n: usize, channel: usize) -> (f64, f64) {
+    /// `1 + scale` and `shift` of each channel of image `n`.
+    fn modulation_of(&self, n: usize) -> impl Fn(usize) -> (f64, f64) {
         let channels = self.gamma.len();
-        self.modulation.map_or((1.0, 0.0), |rows| {
-            let row = &rows[n % (rows.len() / (2 * channels)) * 2 * channels..];
-            (
-                1.0 + f64::from(row[channel]),
-                f64::from(row[channels + channel]),
-            )
-        })
+        let row = self.modulation.map(|rows| {
+            let row = n % (rows.len() / (2 * channels)) * 2 * channels;
+            rows[row..row + 2 * channels].split_at(channels)
+        });
+        move |c| {
+            row.map_or((1.0, 0.0), |(scale, shift)| {
+                (1.0 + f64::from(scale[c]), f64::from(shift[c]))
+            })
+        }
     }
 }
 
@@ -146,14 +152,20 @@ pub(crate) fn forward(
     }
     threads::run(jobs, |(range, y, moments)| {
         let mut table = scratch::Scratch::take(3 * channels);
+        let end = range.end;
         let images = y
             .chunks_exact_mut(size)
             .zip(moments.chunks_exact_mut(norm.groups));
         for (image, (y, moments)) in range.zip(images) {
-            let x = &x[image * size..][..size];
+            let (rest, x) = (x, &x[image * size..][..size]);
             statistics_of(x, channels, norm.groups, norm.epsilon, moments);
             let affine = Affine::of(norm, image, moments, &mut table);
-            apply(x, &affine, norm.silu, y, Rows::all(size));
+            let next = if image + 1 < end {
+                &rest[(image + 1) * size..][..size]
+            } else {
+                x
+            };
+            apply_before(next, x, &affine, norm.silu, y, Rows::all(size));
         }
     });
     (y, statistics)

@@ -3,7 +3,7 @@
 //! With `u = x·log₂ e` rounded to sixteenths, `k = 2^⌊u⌋` and `r = u·ln 2 − x`:
 //!
 //! ```text
-//! e⁻ˣ = m/k,   m = 2^(⌊u⌋ − u)·eʳ  in [0.48, 1.02],   |r| ≤ ln 2 / 32
+//! e⁻ˣ = m/k,   m = 2^(⌊u⌋ − u)·eʳ  in [0.51, 1.02],   |r| ≤ ln 2 / 32
 //! σ(x) = k/(k + m),   1 − σ(x) = m/(k + m)
 //! ```
 //!
@@ -74,8 +74,8 @@ impl Terms {
     #[inline(always)]
     fn of(simd: V4, x: __m512) -> Self {
         let f = simd.avx512f;
-        // From 80 on the other end of `σ` is one.
-        let x = f._mm512_min_ps(splat(simd, 80.0), bounded(simd, x));
+        // From 40 on `σ` is one, and there squares of `k` are numbers still.
+        let x = f._mm512_min_ps(splat(simd, 40.0), bounded(simd, x));
         let magic = splat(simd, SIXTEENTHS);
         let rounded = f._mm512_fmadd_ps(x, splat(simd, std::f32::consts::LOG2_E), magic);
         let u = f._mm512_sub_ps(rounded, magic);
@@ -109,9 +109,7 @@ pub(super) fn slope<S: Simd>(simd: S, x: S::f32s) -> Option<S::f32s> {
     let simd = instructions(simd)?;
     let Terms { x, k, m, sum } = Terms::of(simd, bytemuck::cast(x));
     let f = simd.avx512f;
-    let one = splat(simd, 1.0);
-    let inverse = f._mm512_div_ps(one, sum);
-    let inner = f._mm512_fmadd_ps(f._mm512_mul_ps(x, m), inverse, one);
-    let slope = f._mm512_mul_ps(inner, f._mm512_mul_ps(k, inverse));
+    let numerator = f._mm512_mul_ps(k, f._mm512_fmadd_ps(x, m, sum));
+    let slope = f._mm512_div_ps(numerator, f._mm512_mul_ps(sum, sum));
     Some(bytemuck::cast(slope))
 }

@@ -11,7 +11,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::Affine;
-use super::period::{Rows, folded, period, repeated};
+use super::period::{Rows, fold, period, repeated};
 use super::statistics::{ABREAST, Moments, RUN, add};
 use crate::cpu::activation::silu_slope;
 
@@ -168,7 +168,9 @@ impl<const SILU: bool> WithSimd for First<'_, SILU> {
             }
         }
         flush::<S>(&mut partial, &mut totals);
-        (folded(&totals.0, channels), folded(&totals.1, channels))
+        fold(&mut totals.0, channels);
+        fold(&mut totals.1, channels);
+        totals
     }
 }
 

@@ -31,9 +31,10 @@ pub(crate) fn parameter_gradients(
         .chunks_exact(channels)
         .zip(d_offset.chunks_exact(channels));
     for (n, (d_gain, d_offset)) in images.enumerate() {
+        let modulation_of = norm.modulation_of(n);
         for c in 0..channels {
             let (gain, offset) = (f64::from(d_gain[c]), f64::from(d_offset[c]));
-            let (scale, _) = norm.modulation_of(n, c);
+            let (scale, _) = modulation_of(c);
             gamma[c] += scale * gain;
             beta[c] += scale * offset;
             if rows > 0 {

@@ -52,13 +52,13 @@ pub(super) fn repeated(channels: &[f32], period: usize) -> Cow<'_, [f32]> {
     }
 }
 
-/// Sums of each channel from those of each place in a period.
-pub(super) fn folded(places: &[f64], channels: usize) -> Vec<f64> {
-    let mut sums = vec![0.0; channels];
-    for period in places.chunks_exact(channels) {
+/// Sums of each channel from those of each place in a period, in the first places.
+#[inline(always)]
+pub(super) fn fold(places: &mut [f64], channels: usize) {
+    let (sums, rest) = places.split_at_mut(channels);
+    for period in rest.chunks_exact(channels) {
         for (sum, place) in sums.iter_mut().zip(period) {
             *sum += place;
         }
     }
-    sums
 }

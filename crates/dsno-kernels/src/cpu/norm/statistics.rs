@@ -7,7 +7,8 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::period::{folded, period, repeated};
+use super::period::{fold, period};
+use crate::cpu::scratch::Scratch;
 
 /// Numbers in one place of a period that are summed before they join the sum in `f64`.
 pub(super) const RUN: usize = 64;
@@ -37,80 +38,122 @@ pub(crate) fn statistics_of(
         channels.is_multiple_of(groups) && moments.len() == groups,
         "groups of equal size"
     );
-    let pixels = image.len() / channels;
-    let head = &image[..pixels.div_ceil(8) * channels];
-    let zero = vec![0.0; channels];
-    let (pivot, _) = Arch::new().dispatch(Sums {
-        image: head,
-        pivot: &zero,
-    });
-    let share = 1.0 / (head.len() / channels) as f64;
-    let pivot: Vec<f32> = pivot.iter().map(|&sum| (sum * share) as f32).collect();
-    let (sums, squares) = Arch::new().dispatch(Sums {
+    Arch::new().dispatch(Pass {
         image,
-        pivot: &pivot,
+        channels,
+        epsilon,
+        moments,
     });
+}
 
-    let (pixels, width) = (pixels as f64, channels / groups);
-    let (share, weight) = (1.0 / pixels, 1.0 / width as f64);
-    for (group, moments) in moments.iter_mut().enumerate() {
-        let members = group * width..(group + 1) * width;
-        let mean_of = |c: usize| f64::from(pivot[c]) + sums[c] * share;
-        let mean = members.clone().map(mean_of).sum::<f64>() * weight;
-        let around = |c: usize| {
-            let own = squares[c] * share - (sums[c] * share).powi(2);
-            own.max(0.0) + (mean_of(c) - mean).powi(2)
-        };
-        let variance = members.map(around).sum::<f64>() * weight;
-        moments.mean = mean as f32;
-        moments.mean_rest = (mean - f64::from(moments.mean)) as f32;
-        moments.inverse_deviation = (1.0 / (variance + epsilon).sqrt()) as f32;
+/// Passes over an image: over its first eighth, then over all of it.
+struct Pass<'a> {
+    image: &'a [f32],
+    channels: usize,
+    epsilon: f64,
+    moments: &'a mut [Moments],
+}
+
+impl WithSimd for Pass<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (channels, groups) = (self.channels, self.moments.len());
+        let period = period(channels, ABREAST * S::F32_LANES);
+        let mut memory = Scratch::take(5 * period);
+        let (totals, pivot) = memory.split_at_mut(4 * period);
+        let (sums, squares) = bytemuck::cast_slice_mut(totals).split_at_mut(period);
+
+        let head = &self.image[..(self.image.len() / channels).div_ceil(8) * channels];
+        pivot.fill(0.0);
+        sums.fill(0.0);
+        total::<false, S>(simd, head, pivot, [&mut *sums, &mut *squares]);
+        fold(sums, channels);
+        let share = channels as f64 / head.len() as f64;
+        for place in pivot.chunks_exact_mut(channels) {
+            for (pivot, sum) in place.iter_mut().zip(&*sums) {
+                *pivot = (sum * share) as f32;
+            }
+        }
+        sums.fill(0.0);
+        squares.fill(0.0);
+        total::<true, S>(simd, self.image, pivot, [&mut *sums, &mut *squares]);
+        fold(sums, channels);
+        fold(squares, channels);
+
+        // Means and variances of channels, then of groups, in the places of the sums.
+        let share = channels as f64 / self.image.len() as f64;
+        for ((sum, square), pivot) in sums.iter_mut().zip(&mut *squares).zip(&*pivot) {
+            let beside = *sum * share;
+            *square = (*square * share - beside * beside).max(0.0);
+            *sum = f64::from(*pivot) + beside;
+        }
+        let width = channels / groups;
+        let weight = 1.0 / width as f64;
+        for group in 0..groups {
+            let (means, variances) = (
+                &sums[group * width..][..width],
+                &squares[group * width..][..width],
+            );
+            let mean = means.iter().sum::<f64>() * weight;
+            let around = means
+                .iter()
+                .zip(variances)
+                .map(|(own, variance)| variance + (own - mean) * (own - mean));
+            let variance = around.sum::<f64>() * weight;
+            (sums[group], squares[group]) = (mean, variance);
+        }
+        for variance in &mut squares[..groups] {
+            *variance = 1.0 / (*variance + self.epsilon).sqrt();
+        }
+        for ((moments, mean), inverse) in self.moments.iter_mut().zip(&*sums).zip(&*squares) {
+            moments.mean = *mean as f32;
+            moments.mean_rest = (mean - f64::from(moments.mean)) as f32;
+            moments.inverse_deviation = *inverse as f32;
+        }
     }
 }
 
-/// Sums of `x − pivot` and of its squares, per channel.
-struct Sums<'a> {
-    image: &'a [f32],
-    /// `[C]`.
-    pivot: &'a [f32],
-}
-
-impl WithSimd for Sums<'_> {
-    type Output = (Vec<f64>, Vec<f64>);
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let channels = self.pivot.len();
-        let strip = ABREAST * S::F32_LANES;
-        let period = period(channels, strip);
-        let pivot = repeated(self.pivot, period);
-        let mut totals = (vec![0.0; period], vec![0.0; period]);
-        // Parts that the first-level cache holds.
-        let length = (4096 / period).clamp(4, RUN) * period;
-        for run in self.image.chunks(length) {
-            let whole = run.len() / period * period;
-            for at in (0..period).step_by(strip) {
-                let (pivot, _) = S::as_simd_f32s(&pivot[at..][..strip]);
-                let mut sums = [simd.splat_f32s(0.0); ABREAST];
-                let mut squares = sums;
-                for row in run[..whole].chunks_exact(period) {
-                    let (x, _) = S::as_simd_f32s(&row[at..][..strip]);
-                    for i in 0..ABREAST {
-                        let d = simd.sub_f32s(x[i], pivot[i]);
-                        sums[i] = simd.add_f32s(sums[i], d);
+/// Adds `x − pivot` and, if wanted, its squares to the sums of each place in a period.
+#[inline(always)]
+fn total<const SQUARES: bool, S: Simd>(
+    simd: S,
+    image: &[f32],
+    pivot: &[f32],
+    [all_sums, all_squares]: [&mut [f64]; 2],
+) {
+    let (period, strip) = (pivot.len(), ABREAST * S::F32_LANES);
+    // Parts that the first-level cache holds.
+    let length = (4096 / period).clamp(4, RUN) * period;
+    for run in image.chunks(length) {
+        let whole = run.len() / period * period;
+        for at in (0..period).step_by(strip) {
+            let (pivot, _) = S::as_simd_f32s(&pivot[at..][..strip]);
+            let mut sums = [simd.splat_f32s(0.0); ABREAST];
+            let mut squares = sums;
+            for row in run[..whole].chunks_exact(period) {
+                let (x, _) = S::as_simd_f32s(&row[at..][..strip]);
+                for i in 0..ABREAST {
+                    let d = simd.sub_f32s(x[i], pivot[i]);
+                    sums[i] = simd.add_f32s(sums[i], d);
+                    if SQUARES {
                         squares[i] = simd.mul_add_e_f32s(d, d, squares[i]);
                     }
                 }
-                add(&mut totals.0[at..], bytemuck::cast_slice(&sums));
-                add(&mut totals.1[at..], bytemuck::cast_slice(&squares));
             }
-            for (i, x) in run[whole..].iter().enumerate() {
-                let d = f64::from(*x) - f64::from(pivot[i]);
-                totals.0[i] += d;
-                totals.1[i] += d * d;
+            add(&mut all_sums[at..], bytemuck::cast_slice(&sums));
+            if SQUARES {
+                add(&mut all_squares[at..], bytemuck::cast_slice(&squares));
             }
         }
-        (folded(&totals.0, channels), folded(&totals.1, channels))
+        for (i, x) in run[whole..].iter().enumerate() {
+            let d = f64::from(*x) - f64::from(pivot[i]);
+            all_sums[i] += d;
+            if SQUARES {
+                all_squares[i] += d * d;
+            }
+        }
     }
 }
 
