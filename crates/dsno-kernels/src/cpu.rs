@@ -10,6 +10,8 @@ pub(crate) mod norm;
 pub(crate) mod pointwise;
 pub(crate) mod resample;
 pub(crate) mod scratch;
+#[cfg(test)]
+mod smallest;
 pub(crate) mod temporal;
 #[cfg(test)]
 pub(crate) mod testing;

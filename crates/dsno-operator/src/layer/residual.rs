@@ -66,7 +66,8 @@ impl Residual {
             None => x,
         };
         let norm = self.norm_1.with(Some(self.modulation.forward(embedding)));
-        if self.dropout.prob == 0.0 {
+        // Dropout acts on graphs alone.
+        if self.dropout.prob == 0.0 || !h.device().is_autodiff() {
             let keep = dsno_kernels::Resample::Keep;
             return self.conv_1.forward_activated(h, norm, keep, Some(x));
         }
