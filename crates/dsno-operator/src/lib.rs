@@ -58,6 +58,11 @@
 //! Images are `[B, C, H, W]`, trajectories `[B, T, C, H, W]`. Noise levels are natural log-SNRs in
 //! f64 on the host. Initial weights are a function of the seed alone. The crate names no solver,
 //! prints nothing and chooses no device.
+//!
+//! # On a CPU
+//!
+//! A program that runs networks on burn's CPU backend depends on [`dsno_kernels`] too, with its feature
+//! `flex`: without it the same formulas are composed of burn's operations, and take several times as long.
 
 mod architecture;
 pub mod checkpoint;
