@@ -4,10 +4,11 @@ use burn::tensor::{Tensor, activation};
 
 #[cfg(feature = "flex")]
 mod kernel;
-mod plan;
+#[cfg(feature = "flex")]
+mod numbers;
 
 #[cfg(feature = "flex")]
-pub(super) use plan::NormPlan;
+pub(super) use numbers::{NormNumbers, NormPlan};
 
 /// What group normalisation needs besides the map (Wu & He 2018, arXiv:1803.08494v3).
 ///

@@ -15,7 +15,7 @@ use burn_flex::FlexTensor;
 use crate::cpu::conv::{self, ConvShape, Prologue};
 use crate::cpu::norm::Statistics;
 use crate::flex::{self, Gifts, Maybe, Numbers};
-use crate::op::norm::{GroupNorm, NormPlan};
+use crate::op::norm::{GroupNorm, NormNumbers, NormPlan};
 use crate::op::resample::Resample;
 
 pub(super) fn run(
@@ -67,16 +67,7 @@ trait ConvolutionOps: Backend {
 #[derive(Debug, Clone)]
 struct Parameters {
     weight: Numbers,
-    norm: Option<NormParameters>,
-}
-
-#[derive(Debug, Clone)]
-struct NormParameters {
-    gamma: Numbers,
-    beta: Numbers,
-    modulation: Option<Numbers>,
-    plan: NormPlan,
-    resample: Resample,
+    norm: Option<(NormNumbers, Resample)>,
 }
 
 impl Parameters {
@@ -88,13 +79,15 @@ impl Parameters {
         plan: Option<(NormPlan, Resample)>,
     ) -> Self {
         let norm = match (gamma, beta, plan) {
-            (Some(gamma), Some(beta), Some((plan, resample))) => Some(NormParameters {
-                gamma: Numbers::of(gamma),
-                beta: Numbers::of(beta),
-                modulation: modulation.map(Numbers::of),
-                plan,
-                resample,
-            }),
+            (Some(gamma), Some(beta), Some((plan, resample))) => {
+                let numbers = NormNumbers {
+                    gamma: Numbers::of(gamma),
+                    beta: Numbers::of(beta),
+                    modulation: modulation.map(Numbers::of),
+                    plan,
+                };
+                Some((numbers, resample))
+            }
             _ => None,
         };
         Self {
@@ -104,24 +97,16 @@ impl Parameters {
     }
 
     fn prologue(&self) -> Option<Prologue<'_>> {
-        self.norm.as_ref().map(|norm| Prologue {
-            norm: norm.plan.with(
-                norm.gamma.slice(),
-                norm.beta.slice(),
-                norm.modulation.as_ref().map(Numbers::slice),
-                true,
-            ),
-            resample: norm.resample.into(),
+        self.norm.as_ref().map(|(numbers, resample)| Prologue {
+            norm: numbers.with(true),
+            resample: (*resample).into(),
         })
     }
 
     fn shape(&self, x: &Numbers) -> ConvShape {
         let [images, height, width, channels_in] = x.dims();
         let [channels_out, _, _, _] = self.weight.dims();
-        let resample = self
-            .norm
-            .as_ref()
-            .map_or(Resample::Keep, |norm| norm.resample);
+        let resample = self.norm.as_ref().map_or(Resample::Keep, |norm| norm.1);
         let [height, width] = resample.of([height, width]);
         ConvShape {
             images,
@@ -283,11 +268,8 @@ impl Backward<Flex, 7> for Convolution {
             Some(found.bias),
             [channels_out],
         );
-        if let (Some(found), Some(norm)) = (found.norm, &parameters.norm) {
-            let rows = norm
-                .modulation
-                .as_ref()
-                .map_or(0, |rows| rows.dims::<2>()[0]);
+        if let (Some(found), Some((numbers, _))) = (found.norm, &parameters.norm) {
+            let rows = numbers.rows();
             let (gamma, beta, modulation) = found;
             give.to(at_gamma.map(|node| node.id), Some(gamma), [channels_in]);
             give.to(at_beta.map(|node| node.id), Some(beta), [channels_in]);

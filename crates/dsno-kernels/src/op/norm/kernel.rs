@@ -12,7 +12,7 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::FlexTensor;
 
-use super::{GroupNorm, NormPlan};
+use super::{GroupNorm, NormNumbers, NormPlan};
 use crate::cpu::norm::{self, Statistics};
 use crate::flex::{self, Gifts, Maybe, Numbers};
 
@@ -50,21 +50,13 @@ trait NormOps: Backend {
 
 #[derive(Debug, Clone)]
 struct Parameters {
-    gamma: Numbers,
-    beta: Numbers,
-    modulation: Option<Numbers>,
-    plan: NormPlan,
+    numbers: NormNumbers,
     then: Then,
 }
 
 impl Parameters {
     fn norm(&self) -> norm::GroupNorm<'_> {
-        self.plan.with(
-            self.gamma.slice(),
-            self.beta.slice(),
-            self.modulation.as_ref().map(Numbers::slice),
-            self.then == Then::Silu,
-        )
+        self.numbers.with(self.then == Then::Silu)
     }
 
     fn forward(&self, x: &Numbers) -> (FlexTensor, Statistics) {
@@ -83,13 +75,13 @@ impl NormOps for Flex {
         plan: NormPlan,
         then: Then,
     ) -> FlexTensor {
-        let parameters = Parameters {
+        let numbers = NormNumbers {
             gamma: Numbers::of(gamma),
             beta: Numbers::of(beta),
             modulation: modulation.given().map(Numbers::of),
             plan,
-            then,
         };
+        let parameters = Parameters { numbers, then };
         parameters.forward(&Numbers::of(x)).0
     }
 }
@@ -105,13 +97,13 @@ impl<C: CheckpointStrategy> NormOps for Autodiff<Flex, C> {
     ) -> FloatTensor<Self> {
         let (modulation, at_modulation) = modulation.into_parts();
         let parents = [x.node(), gamma.node(), beta.node(), at_modulation];
-        let parameters = Parameters {
+        let numbers = NormNumbers {
             gamma: Numbers::of(gamma.into_primitive()),
             beta: Numbers::of(beta.into_primitive()),
             modulation: modulation.map(Numbers::of),
             plan,
-            then,
         };
+        let parameters = Parameters { numbers, then };
         let (y, statistics) = parameters.forward(&Numbers::of(x.primitive().clone()));
         match Norm.prepare::<C>(parents).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
@@ -153,11 +145,7 @@ impl Backward<Flex, 4> for Norm {
         let dims @ [n, h, w, c] = x.dims();
         let norm = state.parameters.norm();
         let found = norm::backward(&norm, n, h * w, c, x.slice(), &state.statistics, dy.slice());
-        let rows = state
-            .parameters
-            .modulation
-            .as_ref()
-            .map_or(0, |rows| rows.dims::<2>()[0]);
+        let rows = state.parameters.numbers.rows();
         let mut give = Gifts(gradients);
         give.to(at_x.map(|node| node.id), Some(found.x), dims);
         give.to(at_gamma.map(|node| node.id), Some(found.gamma), [c]);
