@@ -12,7 +12,7 @@ use std::time::Instant;
 use burn::tensor::{Device, Tensor};
 use dsno_data::{DatasetSpec, ImageSet, noise};
 use dsno_eval::{
-    Classifier, ClassifierConfig, ClassifierTraining, Gaussian, LabelledImages, Moments,
+    Classifier, ClassifierConfig, ClassifierTraining, FeatureStatistics, LabelledImages, Moments,
     frechet_distance,
 };
 
@@ -99,7 +99,7 @@ fn show_distances(
                 .try_into_vec_as::<f32>()?;
             moments.push_batch(&features)?;
         }
-        Ok::<Gaussian, Box<dyn Error>>(moments.finish()?)
+        Ok::<FeatureStatistics, Box<dyn Error>>(moments.finish()?)
     };
     let reference = measure(0..half, &|batch, _| batch)?;
     println!(

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::error::DataError;
-use crate::picture::Pictures;
+use crate::picture::Uint8Images;
 use pixels::Pixels;
 
 mod batch;
@@ -27,10 +27,10 @@ mod sheet;
 ///
 /// ```
 /// use burn::tensor::Device;
-/// use dsno_data::{ImageSet, picture::Pictures};
+/// use dsno_data::{ImageSet, picture::Uint8Images};
 ///
 /// // Two grey images of 2×2 pixels, averaged to one pixel each.
-/// let pictures = Pictures::new(2, 2, 2, 1, vec![0, 0, 0, 0, 0, 255, 255, 0])?;
+/// let pictures = Uint8Images::new(2, 2, 2, 1, vec![0, 0, 0, 0, 0, 255, 255, 0])?;
 /// let images = ImageSet::from_pictures(&pictures).averaged_to(1)?;
 /// let batch = images.batch(&[1, 0], &Device::flex());
 /// assert_eq!(batch.to_data().try_to_vec::<f32>().unwrap(), [0.0, -1.0]);
@@ -118,7 +118,7 @@ impl ImageSet {
     }
 
     /// Takes over pictures, for example those of an `.npz` file; the set has no labels.
-    pub fn from_pictures(pictures: &Pictures) -> Self {
+    pub fn from_pictures(pictures: &Uint8Images) -> Self {
         let [_, height, width, channels] = pictures.shape();
         let bytes = pictures.to_planes();
         Self::from_raw(Raw {

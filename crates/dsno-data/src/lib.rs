@@ -8,9 +8,9 @@
 //! | open a data set of `datasets/`                  | [`DatasetSpec::load`], [`DatasetSpec::open`] |
 //! | read IDX files, a folder of PNG or JPEG, a sheet| [`ImageSet`]                              |
 //! | draw noise, labels or times for sample `i`      | [`noise`]                                 |
-//! | walk through a set for ever, resumably          | [`order::EndlessOrder`]                   |
+//! | walk through a set for ever, resumably          | [`order::InfiniteSampler`]                   |
 //! | exchange arrays with NumPy                      | [`npy`]                                   |
-//! | look at images, or hand them to another program | [`picture::Pictures`]                     |
+//! | look at images, or hand them to another program | [`picture::Uint8Images`]                     |
 //! | keep trajectories                               | [`TrajectoryStore`]                       |
 //! | write any file completely or not at all         | [`atomic`]                                |
 //!
@@ -32,7 +32,7 @@
 //!
 //! ```
 //! use burn::tensor::Device;
-//! use dsno_data::order::EndlessOrder;
+//! use dsno_data::order::InfiniteSampler;
 //! use dsno_data::{DatasetSpec, noise};
 //!
 //! let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets");
@@ -40,7 +40,7 @@
 //! let images = spec.open(folder)?;
 //!
 //! let (seed, device) = (321, Device::flex());
-//! let mut order = EndlessOrder::new(seed, images.len(), spec.flip);
+//! let mut order = InfiniteSampler::new(seed, images.len(), spec.flip);
 //! let x = images.examples(&order.batch(0, 2), &device);
 //! let eps = noise::batch_of(noise::Stream::TrainingNoise, seed, 0..2, [1, 16, 16], &device);
 //! assert_eq!(x.dims(), eps.dims());
@@ -52,12 +52,9 @@
 //! * `zstd`: compressed trajectory stores; needs a C compiler. Noise hardly compresses, so stores
 //!   are plain by default.
 
-pub mod atomic;
-pub mod digest;
 mod error;
 mod image_set;
 pub mod noise;
-pub mod npy;
 pub mod order;
 pub mod picture;
 mod source;

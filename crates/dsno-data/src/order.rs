@@ -41,14 +41,14 @@ pub fn epoch_order(seed: u64, epoch: u64, len: usize) -> Vec<u32> {
 
 /// Returns the `k`-th example of the endless order, with flips.
 ///
-/// This is the definition; [`EndlessOrder`] gives the same answers without computing the
+/// This is the definition; [`InfiniteSampler`] gives the same answers without computing the
 /// permutation of the epoch for every `k` again.
 ///
 /// # Panics
 ///
 /// If `len` is 0.
 pub fn sample_at(seed: u64, len: usize, k: u64) -> Example {
-    EndlessOrder::new(seed, len, true).at(k)
+    InfiniteSampler::new(seed, len, true).at(k)
 }
 
 /// The endless order of one data set, with the current epoch kept in memory.
@@ -56,14 +56,14 @@ pub fn sample_at(seed: u64, len: usize, k: u64) -> Example {
 /// # Examples
 ///
 /// ```
-/// use dsno_data::order::{EndlessOrder, sample_at};
+/// use dsno_data::order::{InfiniteSampler, sample_at};
 ///
-/// let mut order = EndlessOrder::new(7, 100, true);
+/// let mut order = InfiniteSampler::new(7, 100, true);
 /// assert_eq!(order.at(250), sample_at(7, 100, 250));
 /// assert_eq!(order.at(3), sample_at(7, 100, 3));
 /// ```
 #[derive(Debug, Clone)]
-pub struct EndlessOrder {
+pub struct InfiniteSampler {
     seed: u64,
     len: usize,
     flips: bool,
@@ -71,7 +71,7 @@ pub struct EndlessOrder {
     order: Vec<u32>,
 }
 
-impl EndlessOrder {
+impl InfiniteSampler {
     /// Starts the order of a set of `len` images; without `flips` no example is mirrored.
     ///
     /// # Panics
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn every_epoch_visits_every_image_once() {
-        let mut order = EndlessOrder::new(3, 17, true);
+        let mut order = InfiniteSampler::new(3, 17, true);
         for epoch in 0..3 {
             let mut seen: Vec<_> = order
                 .batch(epoch * 17, 17)
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn half_of_the_examples_are_flipped_and_none_without_flips() {
         let count = |flips| {
-            let mut order = EndlessOrder::new(3, 50, flips);
+            let mut order = InfiniteSampler::new(3, 50, flips);
             order.batch(0, 2000).iter().filter(|e| e.flip).count()
         };
         assert!((900..1100).contains(&count(true)));

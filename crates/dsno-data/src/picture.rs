@@ -5,8 +5,8 @@ use std::path::Path;
 
 use burn::tensor::Tensor;
 
-use crate::atomic::{self, WriteError};
-use crate::npy::{self, Array, Values};
+use dsno_checkpoint::atomic::{self, WriteError};
+use dsno_checkpoint::npy::{self, Array, Values};
 
 mod error;
 mod grid;
@@ -39,18 +39,18 @@ pub fn to_u8(x: f32) -> u8 {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use dsno_data::picture::Pictures;
+/// use dsno_data::picture::Uint8Images;
 ///
 /// let folder = tempfile::tempdir()?;
 /// let images = Tensor::<4>::zeros([6, 3, 8, 8], &Device::flex());
-/// let pictures = Pictures::from_tensor(images)?;
+/// let pictures = Uint8Images::from_tensor(images)?;
 /// pictures.grid(2, 3)?.save_png(0, folder.path().join("grid.png"))?;
 /// pictures.save_npz(folder.path().join("samples.npz"))?;
-/// assert_eq!(Pictures::load_npz(folder.path().join("samples.npz"))?, pictures);
+/// assert_eq!(Uint8Images::load_npz(folder.path().join("samples.npz"))?, pictures);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pictures {
+pub struct Uint8Images {
     count: usize,
     height: usize,
     width: usize,
@@ -58,7 +58,7 @@ pub struct Pictures {
     bytes: Vec<u8>,
 }
 
-impl Pictures {
+impl Uint8Images {
     /// Takes over bytes in the order `[N, H, W, C]`.
     ///
     /// # Errors

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::sha256_bytes;
 use crate::error::DataError;
 use crate::image_set::ImageSet;
 use crate::source;
+use dsno_checkpoint::digest::sha256_bytes;
 
 /// A data set as a file of `datasets/` describes it.
 ///

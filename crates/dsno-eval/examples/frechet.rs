@@ -5,7 +5,9 @@
 use std::error::Error;
 
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
-use dsno_eval::{Classifier, ClassifierConfig, Gaussian, Moments, PairedErrors, frechet_distance};
+use dsno_eval::{
+    Classifier, ClassifierConfig, FeatureStatistics, Moments, PairedErrors, frechet_distance,
+};
 
 const IMAGES: usize = 512;
 const SIDE: usize = 16;
@@ -45,7 +47,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Mean and covariance of the features of a batch.
-fn gaussian(classifier: &Classifier, images: &Tensor<4>) -> Result<Gaussian, Box<dyn Error>> {
+fn gaussian(
+    classifier: &Classifier,
+    images: &Tensor<4>,
+) -> Result<FeatureStatistics, Box<dyn Error>> {
     let features = classifier
         .features(images.clone())?
         .into_data()

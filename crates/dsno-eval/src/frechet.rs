@@ -5,7 +5,7 @@ mod tests;
 
 use faer::{Mat, MatRef, Side};
 
-use crate::{Gaussian, StatisticsError};
+use crate::{FeatureStatistics, StatisticsError};
 
 /// Eigenvalues below `−1e-6 λ_max` are errors; above it, they are rounding and count as zero.
 ///
@@ -43,14 +43,17 @@ const NEGATIVE_TOLERANCE: f64 = 1e-6;
 /// For diagonal covariances the distance is `‖μ₁ − μ₂‖² + Σ (σ₁ − σ₂)²`.
 ///
 /// ```
-/// use dsno_eval::{Gaussian, frechet_distance};
+/// use dsno_eval::{FeatureStatistics, frechet_distance};
 ///
-/// let p = Gaussian::new(vec![0.0, 0.0], vec![4.0, 0.0, 0.0, 1.0], None)?;
-/// let q = Gaussian::new(vec![3.0, 0.0], vec![1.0, 0.0, 0.0, 1.0], None)?;
+/// let p = FeatureStatistics::new(vec![0.0, 0.0], vec![4.0, 0.0, 0.0, 1.0], None)?;
+/// let q = FeatureStatistics::new(vec![3.0, 0.0], vec![1.0, 0.0, 0.0, 1.0], None)?;
 /// assert!((frechet_distance(&p, &q)? - (9.0 + 1.0)).abs() < 1e-12);
 /// # Ok::<(), dsno_eval::StatisticsError>(())
 /// ```
-pub fn frechet_distance(p: &Gaussian, q: &Gaussian) -> Result<f64, StatisticsError> {
+pub fn frechet_distance(
+    p: &FeatureStatistics,
+    q: &FeatureStatistics,
+) -> Result<f64, StatisticsError> {
     if p.dim() != q.dim() {
         return Err(StatisticsError::DimensionMismatch {
             left: p.dim(),
@@ -68,7 +71,7 @@ pub fn frechet_distance(p: &Gaussian, q: &Gaussian) -> Result<f64, StatisticsErr
 }
 
 /// `L = V Λ^½` with `Σ = L Lᵀ`, without the columns whose eigenvalue is zero up to rounding.
-fn factor(gaussian: &Gaussian) -> Result<Mat<f64>, StatisticsError> {
+fn factor(gaussian: &FeatureStatistics) -> Result<Mat<f64>, StatisticsError> {
     let dim = gaussian.dim();
     let covariance = MatRef::from_row_major_slice(gaussian.covariance(), dim, dim);
     let eigen = covariance

@@ -14,13 +14,13 @@ const SYMMETRY_TOLERANCE: f64 = 1e-6;
 /// | `mean`       | `[d]`    | feature units                                   |
 /// | `covariance` | `[d, d]` | row-major, symmetric, squared feature units     |
 #[derive(Debug, Clone, PartialEq)]
-pub struct Gaussian {
+pub struct FeatureStatistics {
     mean: Vec<f64>,
     covariance: Vec<f64>,
     count: Option<u64>,
 }
 
-impl Gaussian {
+impl FeatureStatistics {
     /// Checks and keeps a mean, a row-major covariance and, where known, the sample count.
     ///
     /// Mirrored entries that differ by rounding are replaced by their average.
@@ -35,11 +35,11 @@ impl Gaussian {
     /// # Examples
     ///
     /// ```
-    /// use dsno_eval::{Gaussian, StatisticsError};
+    /// use dsno_eval::{FeatureStatistics, StatisticsError};
     ///
-    /// let standard = Gaussian::new(vec![0.0, 0.0], vec![1.0, 0.0, 0.0, 1.0], None)?;
+    /// let standard = FeatureStatistics::new(vec![0.0, 0.0], vec![1.0, 0.0, 0.0, 1.0], None)?;
     /// assert_eq!(standard.dim(), 2);
-    /// let crooked = Gaussian::new(vec![0.0, 0.0], vec![1.0, 0.5, 0.0, 1.0], None);
+    /// let crooked = FeatureStatistics::new(vec![0.0, 0.0], vec![1.0, 0.5, 0.0, 1.0], None);
     /// assert!(matches!(crooked, Err(StatisticsError::Asymmetric { row: 1, column: 0, .. })));
     /// # Ok::<(), StatisticsError>(())
     /// ```

@@ -52,7 +52,7 @@ pub use classifier::{
     Classifier, ClassifierConfig, ClassifierError, ClassifierTraining, EpochReport, LabelledImages,
 };
 pub use frechet::frechet_distance;
-pub use gaussian::{Gaussian, StatisticsError};
+pub use gaussian::{FeatureStatistics, StatisticsError};
 pub use moments::Moments;
 pub use paired::{PairedError, PairedErrors, PairedSummary};
 pub use reference::{NpyError, ReferenceError, read_reference, write_reference};

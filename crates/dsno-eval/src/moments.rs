@@ -1,11 +1,11 @@
 //! Streaming mean and covariance of feature vectors.
 //!
-//! [`Moments`] is the accumulator; the result is a [`Gaussian`](crate::Gaussian).
+//! [`Moments`] is the accumulator; the result is a [`FeatureStatistics`](crate::Gaussian).
 
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, MatRef, Par};
 
-use crate::{Gaussian, StatisticsError};
+use crate::{FeatureStatistics, StatisticsError};
 
 /// Rows that are centred and multiplied together; a matter of speed and of the last bits only.
 const BLOCK_ROWS: usize = 256;
@@ -137,7 +137,7 @@ impl Moments {
     /// # Errors
     ///
     /// * [`StatisticsError::TooFewSamples`] with fewer than two rows: no covariance exists.
-    pub fn finish(mut self) -> Result<Gaussian, StatisticsError> {
+    pub fn finish(mut self) -> Result<FeatureStatistics, StatisticsError> {
         self.absorb_pending();
         if self.count < 2 {
             return Err(StatisticsError::TooFewSamples { count: self.count });
@@ -151,7 +151,7 @@ impl Moments {
                 covariance[column * self.dim + row] = value;
             }
         }
-        Gaussian::new(self.mean, covariance, Some(self.count))
+        FeatureStatistics::new(self.mean, covariance, Some(self.count))
     }
 
     /// Merges the waiting rows as one block.

@@ -16,7 +16,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 pub use npy::NpyError;
 
-use crate::{Gaussian, StatisticsError, atomic};
+use crate::{FeatureStatistics, StatisticsError, atomic};
 
 /// Reads the mean and covariance of a reference set from an `.npz` file.
 ///
@@ -39,16 +39,16 @@ use crate::{Gaussian, StatisticsError, atomic};
 /// # Examples
 ///
 /// ```
-/// use dsno_eval::{Gaussian, read_reference, write_reference};
+/// use dsno_eval::{FeatureStatistics, read_reference, write_reference};
 ///
 /// # let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("reference.npz");
-/// let gaussian = Gaussian::new(vec![0.5, 1.0], vec![2.0, 0.5, 0.5, 1.0], Some(50_000))?;
+/// let gaussian = FeatureStatistics::new(vec![0.5, 1.0], vec![2.0, 0.5, 0.5, 1.0], Some(50_000))?;
 /// write_reference(&path, &gaussian)?;
 /// assert_eq!(read_reference(&path)?, gaussian);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn read_reference(path: &Path) -> Result<Gaussian, ReferenceError> {
+pub fn read_reference(path: &Path) -> Result<FeatureStatistics, ReferenceError> {
     let read = |source| ReferenceError::Read {
         path: path.to_path_buf(),
         source,
@@ -74,7 +74,7 @@ pub fn read_reference(path: &Path) -> Result<Gaussian, ReferenceError> {
     let covariance = npy::read_floats(&covariance, 2).map_err(|source| array("sigma", source))?;
     let count = count.map(|bytes| npy::read_count(&bytes)).transpose();
     let count = count.map_err(|source| array("count", source))?;
-    Gaussian::new(mean, covariance, count).map_err(|source| ReferenceError::Statistics {
+    FeatureStatistics::new(mean, covariance, count).map_err(|source| ReferenceError::Statistics {
         path: path.to_path_buf(),
         source,
     })
@@ -88,7 +88,7 @@ pub fn read_reference(path: &Path) -> Result<Gaussian, ReferenceError> {
 ///
 /// * [`ReferenceError::Archive`] if the archive cannot be put together.
 /// * [`ReferenceError::Write`] if the file cannot be written.
-pub fn write_reference(path: &Path, gaussian: &Gaussian) -> Result<(), ReferenceError> {
+pub fn write_reference(path: &Path, gaussian: &FeatureStatistics) -> Result<(), ReferenceError> {
     let dim = gaussian.dim();
     let mut arrays = vec![
         ("mu.npy", npy::write_floats(gaussian.mean(), &[dim])),
@@ -217,7 +217,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (a, b) = (folder.path().join("a.npz"), folder.path().join("b.npz"));
         let gaussian =
-            Gaussian::new(vec![0.1, -1e-300], vec![1.0 / 3.0, 0.1, 0.1, 7.0], None).unwrap();
+            FeatureStatistics::new(vec![0.1, -1e-300], vec![1.0 / 3.0, 0.1, 0.1, 7.0], None)
+                .unwrap();
         write_reference(&a, &gaussian).unwrap();
         write_reference(&b, &gaussian).unwrap();
         assert_eq!(read_reference(&a).unwrap(), gaussian);
@@ -270,7 +271,7 @@ mod tests {
             read_reference(&path),
             Err(ReferenceError::Archive { .. })
         ));
-        let gaussian = Gaussian::new(vec![0.0], vec![1.0], None).unwrap();
+        let gaussian = FeatureStatistics::new(vec![0.0], vec![1.0], None).unwrap();
         write_reference(&path, &gaussian).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();

@@ -5,9 +5,9 @@ pub(crate) mod adam;
 pub(crate) mod attention;
 pub(crate) mod concat;
 pub(crate) mod conv;
+pub(crate) mod conv1x1;
 pub(crate) mod gemm;
 pub(crate) mod norm;
-pub(crate) mod pointwise;
 pub(crate) mod resample;
 pub(crate) mod scratch;
 #[cfg(test)]

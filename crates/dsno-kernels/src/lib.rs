@@ -10,7 +10,7 @@
 //! | [`conv3x3`]             | 3×3 convolution (Winograd), bias, residual sum                          |
 //! | [`norm_silu_conv3x3`]   | group norm, modulation, SiLU, resampling, and all of [`conv3x3`]        |
 //! | [`group_norm`], [`group_norm_silu`] | statistics, affine map, modulation, SiLU                    |
-//! | [`pointwise`]           | 1×1 convolution, bias, residual sum                                     |
+//! | [`conv1x1`]           | 1×1 convolution, bias, residual sum                                     |
 //! | [`attention`]           | scores, softmax and mixing, block by block                              |
 //! | [`temporal_convolution`]| Fourier transform, channel products, LeakyReLU, residual sum            |
 //! | [`resample`]            | 2×2 averages, doubling by repetition                                    |
@@ -61,6 +61,6 @@ mod op;
 
 pub use adam::Adam;
 pub use op::{
-    AdamState, GroupNorm, Resample, adam_step, attention, concat_channels, conv3x3, group_norm,
-    group_norm_silu, norm_silu_conv3x3, pointwise, resample, silu, temporal_convolution,
+    AdamState, GroupNorm, Resample, adam_step, attention, concat_channels, conv1x1, conv3x3,
+    group_norm, group_norm_silu, norm_silu_conv3x3, resample, silu, temporal_convolution,
 };

@@ -17,7 +17,7 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Distribution, Tensor};
 use dsno_ode::{
-    CosineSchedule, Dopri5, Method, Solution, SolveError, TimeGrid, from_fn, solve_adaptive,
+    CosineSchedule, Dopri5, Solution, SolveError, SolverKind, TimeGrid, from_fn, solve_adaptive,
 };
 
 const SHAPE: [usize; 4] = [64, 1, 16, 16];
@@ -30,7 +30,7 @@ const REPEATS: usize = 15;
 /// A solver of this crate, with or without a grid.
 #[derive(Clone, Copy)]
 enum Solver {
-    OnGrid(Method),
+    OnGrid(SolverKind),
     Adaptive,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Solver {
 
 impl Solver {
     fn all() -> impl Iterator<Item = Self> {
-        let on_grid = Method::ALL.iter().copied().map(Self::OnGrid);
+        let on_grid = SolverKind::ALL.iter().copied().map(Self::OnGrid);
         on_grid.chain([Self::Adaptive])
     }
 

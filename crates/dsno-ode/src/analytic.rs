@@ -19,7 +19,7 @@ pub use ideal_denoiser::IdealDenoiser;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::{Amplitudes, Denoiser};
+use crate::{Denoiser, NoiseLevel};
 
 /// An analytic teacher as it is written in a file.
 ///
@@ -67,7 +67,7 @@ impl AnalyticTeacher {
 }
 
 impl Denoiser for AnalyticTeacher {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         match self {
             Self::GaussianMixture(mixture) => mixture.denoise(z_t, at),
             Self::Gaussian(gaussian) => gaussian.denoise(z_t, at),

@@ -3,13 +3,13 @@
 //! Here is the [`Denoiser`] trait; each wrapper has a file of its own. They nest in any order.
 
 mod clamped;
-mod classifier_free;
+mod classifier_free_guidance;
 mod conditioned;
 mod conditioning;
 mod dynamic_threshold;
 
 pub use clamped::{Clamped, clamp_prediction};
-pub use classifier_free::ClassifierFree;
+pub use classifier_free_guidance::ClassifierFreeGuidance;
 pub use conditioned::Conditioned;
 pub use conditioning::Conditioning;
 pub use dynamic_threshold::DynamicThreshold;
@@ -18,7 +18,7 @@ use std::fmt;
 
 use burn::tensor::Tensor;
 
-use crate::Amplitudes;
+use crate::NoiseLevel;
 
 /// Predicts the clean image in a noisy state.
 ///
@@ -32,20 +32,20 @@ use crate::Amplitudes;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use dsno_ode::{Amplitudes, Denoiser};
+/// use dsno_ode::{NoiseLevel, Denoiser};
 ///
 /// /// The exact denoiser of images that are standard normal: x̂ = α z_t.
 /// struct StandardNormal;
 ///
 /// impl Denoiser for StandardNormal {
-///     fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+///     fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
 ///         z_t * at.alpha()
 ///     }
 /// }
 ///
 /// let model: &dyn Denoiser = &StandardNormal;
 /// let z_t = Tensor::<4>::ones([1, 1, 1, 1], &Device::flex());
-/// let clean = Amplitudes::from_log_snr(f64::INFINITY);
+/// let clean = NoiseLevel::from_log_snr(f64::INFINITY);
 /// assert_eq!(model.denoise(z_t, clean).into_scalar::<f32>(), 1.0);
 /// ```
 pub trait Denoiser {
@@ -57,17 +57,17 @@ pub trait Denoiser {
     /// |----------|----------------|-----------------------------------------------|
     /// | `z_t`    | `[B, C, H, W]` | noisy state, pixel units                      |
     /// | returned | `[B, C, H, W]` | clean image, about `[-1, 1]`, same dtype      |
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4>;
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4>;
 }
 
 impl<M: Denoiser + ?Sized> Denoiser for &M {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         (**self).denoise(z_t, at)
     }
 }
 
 impl<M: Denoiser + ?Sized> Denoiser for Box<M> {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         (**self).denoise(z_t, at)
     }
 }
@@ -82,17 +82,17 @@ impl<M: Denoiser + ?Sized> Denoiser for Box<M> {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use dsno_ode::{Amplitudes, Denoiser, Prediction, from_fn};
+/// use dsno_ode::{NoiseLevel, Denoiser, Prediction, from_fn};
 ///
 /// // A network that predicts ε, here the constant 0.
 /// let model = from_fn(|z_t, at| Prediction::Epsilon.to_x(z_t.zeros_like(), z_t, at));
-/// let at = Amplitudes::from_log_snr(0.0);
+/// let at = NoiseLevel::from_log_snr(0.0);
 /// let x_hat = model.denoise(Tensor::ones([1, 1, 1, 1], &Device::flex()), at);
 /// assert!((x_hat.into_scalar::<f32>() - 2f32.sqrt()).abs() < 1e-6);
 /// ```
 pub fn from_fn<F>(function: F) -> FromFn<F>
 where
-    F: Fn(Tensor<4>, Amplitudes) -> Tensor<4>,
+    F: Fn(Tensor<4>, NoiseLevel) -> Tensor<4>,
 {
     FromFn { function }
 }
@@ -105,9 +105,9 @@ pub struct FromFn<F> {
 
 impl<F> Denoiser for FromFn<F>
 where
-    F: Fn(Tensor<4>, Amplitudes) -> Tensor<4>,
+    F: Fn(Tensor<4>, NoiseLevel) -> Tensor<4>,
 {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         (self.function)(z_t, at)
     }
 }

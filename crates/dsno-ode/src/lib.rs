@@ -13,7 +13,7 @@
 //! | how much noise is there at `t`?   | [`Schedule`]: [`CosineSchedule`], [`LinearBetaSchedule`], [`DiscreteSchedule`], [`EdmSchedule`] |
 //! | what does the model predict?      | [`Denoiser`], with [`Prediction`] for `x`, `ε`, `v` and the score |
 //! | what is the network told?         | [`Conditioned`]: `λ`, `t`, `σ` or a table's index       |
-//! | how is it steered?                | [`ClassifierFree`], [`Clamped`], [`DynamicThreshold`]   |
+//! | how is it steered?                | [`ClassifierFreeGuidance`], [`Clamped`], [`DynamicThreshold`]   |
 //! | which times are visited?          | [`TimeGrid`]: uniform in `t` or `λ`, Karras, a table's entries, any list |
 //! | how is one step taken?            | [`Solver`]: [`Ddim`]                                    |
 //! | what is kept?                     | the `record` argument of [`solve`], giving [`Solution`] |
@@ -58,7 +58,7 @@
 //! # Conventions
 //!
 //! Time runs from `t = 1` (noise) to `t = 0` (data). A noise level is its log signal-to-noise ratio
-//! `λ = ln(α²/σ²)` in nats, see [`Amplitudes`]. A noisy state is `z_t = α x + σ ε`, [`diffuse`].
+//! `λ = ln(α²/σ²)` in nats, see [`NoiseLevel`]. A noisy state is `z_t = α x + σ ε`, [`add_noise`].
 //! Images are `[B, C, H, W]` with pixels in `[-1, 1]`; trajectories are `[B, T, C, H, W]`. Times and
 //! levels are `f64` on the host, states have the float type and device of the input.
 //!
@@ -79,29 +79,28 @@
 pub mod analytic;
 
 mod adaptive;
-mod amplitudes;
+mod add_noise;
 mod denoiser;
-mod diffuse;
 mod grid;
-mod method;
+mod noise_level;
 mod prediction;
 mod schedule;
 mod solve;
 mod solver;
+mod solver_kind;
 mod step;
 
 #[cfg(test)]
 mod test_support;
 
 pub use adaptive::{AdaptiveError, Dopri5, StepControl, solve_adaptive, solve_adaptive_each};
-pub use amplitudes::Amplitudes;
+pub use add_noise::{add_noise, add_noise_with};
 pub use denoiser::{
-    Clamped, ClassifierFree, Conditioned, Conditioning, Denoiser, DenoiserError, DynamicThreshold,
-    FromFn, clamp_prediction, from_fn,
+    Clamped, ClassifierFreeGuidance, Conditioned, Conditioning, Denoiser, DenoiserError,
+    DynamicThreshold, FromFn, clamp_prediction, from_fn,
 };
-pub use diffuse::{diffuse, diffuse_with};
 pub use grid::{GridError, GridKind, TableSpacing, TimeGrid};
-pub use method::{Method, UnknownMethod};
+pub use noise_level::NoiseLevel;
 pub use prediction::Prediction;
 pub use schedule::{
     CosineSchedule, DiscreteSchedule, EdmSchedule, LinearBetaSchedule, NoiseSchedule, Schedule,
@@ -118,4 +117,5 @@ pub use solver::{
     Deis, DeisVariable, DpmMultistep, FinalOrder, History, Middle, Plms, Pndm, SHORT_GRID,
     StepFunction, ThirdOrder, UniPc, UniPcMemory,
 };
+pub use solver_kind::{SolverKind, UnknownSolver};
 pub use step::Step;

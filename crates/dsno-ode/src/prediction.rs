@@ -7,7 +7,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::Amplitudes;
+use crate::NoiseLevel;
 
 /// The quantity that a network's output stands for.
 ///
@@ -47,13 +47,13 @@ use crate::Amplitudes;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor, Tolerance};
-/// use dsno_ode::{Amplitudes, Prediction, diffuse};
+/// use dsno_ode::{NoiseLevel, Prediction, add_noise};
 ///
 /// let device = Device::flex();
-/// let at = Amplitudes::from_log_snr(-1.0);
+/// let at = NoiseLevel::from_log_snr(-1.0);
 /// let x = Tensor::<4>::full([1, 1, 2, 2], 0.5, &device);
 /// let eps = Tensor::<4>::full([1, 1, 2, 2], -1.0, &device);
-/// let z_t = diffuse(x.clone(), eps.clone(), at);
+/// let z_t = add_noise(x.clone(), eps.clone(), at);
 ///
 /// use Prediction::{Epsilon, Score, V, X};
 /// for prediction in [X, Epsilon, V, Score] {
@@ -80,7 +80,7 @@ impl Prediction {
     ///
     /// With [`Prediction::Epsilon`] and [`Prediction::Score`] the level must have signal: `α = 0` gives
     /// infinite values.
-    pub fn to_x(self, output: Tensor<4>, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    pub fn to_x(self, output: Tensor<4>, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         match self {
             Self::X => output,
             Self::Epsilon => (z_t - output * at.sigma()) / at.alpha(),
@@ -114,7 +114,7 @@ impl Prediction {
     /// Converts a network's output at one noise level to the noise `ε̂` that it implies.
     ///
     /// With [`Prediction::X`] the level must have noise: `σ = 0` gives NaN or infinite values.
-    pub fn to_epsilon(self, output: Tensor<4>, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    pub fn to_epsilon(self, output: Tensor<4>, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         match self {
             Self::X => (z_t - output * at.alpha()) / at.sigma(),
             Self::Epsilon => output,
@@ -130,7 +130,7 @@ impl Prediction {
     ///
     /// With [`Prediction::X`] the level must have noise, with [`Prediction::Epsilon`] and
     /// [`Prediction::Score`] signal: else the result is NaN or infinite.
-    pub fn to_v(self, output: Tensor<4>, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    pub fn to_v(self, output: Tensor<4>, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         let (alpha, sigma, square) = (at.alpha(), at.sigma(), at.scale().powi(2));
         match self {
             Self::X => z_t * (alpha / sigma) - output * (square / sigma),
@@ -143,7 +143,7 @@ impl Prediction {
     /// Returns what a perfect network would answer for image `x` and noise `eps` at one level.
     ///
     /// With [`Prediction::Score`] the level must have noise: `σ = 0` gives infinite values.
-    pub fn target(self, x: Tensor<4>, eps: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    pub fn target(self, x: Tensor<4>, eps: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         match self {
             Self::X => x,
             Self::Epsilon => eps,

@@ -16,7 +16,7 @@ pub use edm::EdmSchedule;
 pub use linear_beta::LinearBetaSchedule;
 pub use noise_schedule::NoiseSchedule;
 
-use crate::Amplitudes;
+use crate::NoiseLevel;
 
 /// Gives the noise level at a time, and the time of a noise level.
 ///
@@ -65,18 +65,18 @@ pub trait Schedule: Send + Sync {
 
     /// Returns the amplitudes at log signal-to-noise ratio `log_snr` (nats): those of a
     /// variance-preserving process, unless the schedule is of another.
-    fn level(&self, log_snr: f64) -> Amplitudes {
-        Amplitudes::from_log_snr(log_snr)
+    fn level(&self, log_snr: f64) -> NoiseLevel {
+        NoiseLevel::from_log_snr(log_snr)
     }
 
     /// Returns the amplitudes `α`, `σ` at time `t ∈ [0, 1]`.
-    fn at(&self, t: f64) -> Amplitudes {
+    fn at(&self, t: f64) -> NoiseLevel {
         self.level(self.log_snr(t))
     }
 
     /// Returns the time derivatives `(dα/dt, dσ/dt)` at time `t ∈ [0, 1]`.
     ///
-    /// They follow from `dλ/dt`, see [`Amplitudes::rates`]. That form is 0 · ∞ where `λ` is infinite,
+    /// They follow from `dλ/dt`, see [`NoiseLevel::rates`]. That form is 0 · ∞ where `λ` is infinite,
     /// so schedules that have such a time give their own; there `dσ/dt` may be `∞`.
     fn rates(&self, t: f64) -> (f64, f64) {
         self.at(t).rates(self.log_snr_rate(t))
@@ -96,11 +96,11 @@ impl<S: Schedule + ?Sized> Schedule for &S {
         (**self).log_snr_rate(t)
     }
 
-    fn level(&self, log_snr: f64) -> Amplitudes {
+    fn level(&self, log_snr: f64) -> NoiseLevel {
         (**self).level(log_snr)
     }
 
-    fn at(&self, t: f64) -> Amplitudes {
+    fn at(&self, t: f64) -> NoiseLevel {
         (**self).at(t)
     }
 
@@ -122,11 +122,11 @@ impl<S: Schedule + ?Sized> Schedule for Box<S> {
         (**self).log_snr_rate(t)
     }
 
-    fn level(&self, log_snr: f64) -> Amplitudes {
+    fn level(&self, log_snr: f64) -> NoiseLevel {
         (**self).level(log_snr)
     }
 
-    fn at(&self, t: f64) -> Amplitudes {
+    fn at(&self, t: f64) -> NoiseLevel {
         (**self).at(t)
     }
 

@@ -11,7 +11,7 @@ use std::cell::Cell;
 
 use burn::tensor::Tensor;
 
-use crate::{Amplitudes, Denoiser, Schedule, Solver, Step, TimeGrid};
+use crate::{Denoiser, NoiseLevel, Schedule, Solver, Step, TimeGrid};
 use place::{Place, places, places_equal, times_inside};
 
 /// Solves the probability-flow ODE over a grid and returns the states at the recorded times.
@@ -256,7 +256,7 @@ impl<'a> Counted<'a> {
     }
 }
 impl Denoiser for Counted<'_> {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         self.calls.set(self.calls.get() + 1);
         self.model.denoise(z_t, at)
     }

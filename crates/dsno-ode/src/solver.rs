@@ -53,7 +53,7 @@ pub use uni_pc::{StepFunction, UniPc, UniPcMemory};
 
 use burn::tensor::Tensor;
 
-use crate::{Amplitudes, Denoiser, Step};
+use crate::{Denoiser, NoiseLevel, Step};
 
 /// Moves a batch of states across one interval of time.
 ///
@@ -144,7 +144,7 @@ pub trait Solver {
 pub(crate) fn predict(
     model: &dyn Denoiser,
     z_t: &Tensor<4>,
-    at: Amplitudes,
+    at: NoiseLevel,
 ) -> Result<Tensor<4>, StepError> {
     if at.sigma() < SMALLEST_SIGMA {
         return Err(StepError::NoiselessStart {

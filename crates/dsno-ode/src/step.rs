@@ -1,6 +1,6 @@
 //! One interval of a solve, as a solver sees it.
 
-use crate::{Amplitudes, Schedule};
+use crate::{NoiseLevel, Schedule};
 
 /// The interval from time `t` to time `s < t` that a [`Solver`](crate::Solver) is to cross.
 ///
@@ -23,8 +23,8 @@ pub struct Step<'a> {
     schedule: &'a dyn Schedule,
     t: f64,
     s: f64,
-    from: Amplitudes,
-    to: Amplitudes,
+    from: NoiseLevel,
+    to: NoiseLevel,
     index: usize,
     steps: usize,
 }
@@ -59,12 +59,12 @@ impl<'a> Step<'a> {
     }
 
     /// Returns the noise level at the start.
-    pub const fn from(&self) -> Amplitudes {
+    pub const fn from(&self) -> NoiseLevel {
         self.from
     }
 
     /// Returns the noise level at the end.
-    pub const fn to(&self) -> Amplitudes {
+    pub const fn to(&self) -> NoiseLevel {
         self.to
     }
 
@@ -75,7 +75,7 @@ impl<'a> Step<'a> {
     }
 
     /// Returns the noise level at `λ_t + fraction (λ_s − λ_t)`.
-    pub fn inside(&self, fraction: f64) -> Amplitudes {
+    pub fn inside(&self, fraction: f64) -> NoiseLevel {
         let (a, b) = (self.from.log_snr(), self.to.log_snr());
         self.schedule.level(a + fraction * (b - a))
     }

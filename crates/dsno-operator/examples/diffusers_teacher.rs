@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use burn::tensor::{Device, Distribution, Tensor};
+use dsno_checkpoint::{Checkpoint, CheckpointFormat};
 use dsno_ode::{Ddim, NoiseSchedule, Schedule, TimeGrid, solve};
-use dsno_operator::checkpoint::{Checkpoint, CheckpointFormat};
 use dsno_operator::foreign::ddpm::Process;
 use dsno_operator::foreign::diffusers::DiffusersArchitecture;
 

@@ -8,10 +8,10 @@ use std::error::Error;
 use std::time::Instant;
 
 use burn::tensor::{Device, Distribution, Tensor};
-use dsno_operator::{Architecture, Heads, NoiseLevels, Output, Temporal};
+use dsno_operator::{Heads, Output, TemporalConvConfig, Timesteps, UNetConfig};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let teacher = Architecture {
+    let teacher = UNetConfig {
         image_size: 16,
         image_channels: 1,
         base_channels: 16,
@@ -27,8 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         temporal: None,
         output: Output::State,
     };
-    let student = Architecture {
-        temporal: Some(Temporal { n_modes: 2 }),
+    let student = UNetConfig {
+        temporal: Some(TemporalConvConfig { n_modes: 2 }),
         ..teacher.clone()
     };
 
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let student_network =
         student
             .init(2, &device)?
-            .with_shared_weights(&teacher_network, &teacher, &student)?;
+            .init_from_teacher(&teacher_network, &teacher, &student)?;
 
     let noise = Tensor::<4>::random([4, 1, 16, 16], Distribution::Normal(0.0, 1.0), &device);
     println!(
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             &[-0.4, 1.8, 4.6, 20.0][..],
         ),
     ] {
-        let levels = NoiseLevels::Shared(log_snrs);
+        let levels = Timesteps::Shared(log_snrs);
         drop(network.forward(noise.clone(), levels, None).into_data());
         let start = Instant::now();
         let answer = network.forward(noise.clone(), levels, None);

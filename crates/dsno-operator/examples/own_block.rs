@@ -8,7 +8,7 @@ use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::activation::{gelu, tanh};
 use burn::tensor::{Device, Distribution, Tensor};
-use dsno_operator::TemporalConvolution;
+use dsno_operator::TemporalConv;
 
 /// A block that knows nothing of time: rows of its batch are independent.
 #[derive(Module, Debug)]
@@ -38,7 +38,7 @@ impl OwnBlock {
 #[derive(Module, Debug)]
 struct Operator {
     blocks: Vec<OwnBlock>,
-    temporal: Vec<TemporalConvolution>,
+    temporal: Vec<TemporalConv>,
 }
 
 impl Operator {
@@ -56,7 +56,7 @@ impl Operator {
 
 fn main() {
     let (device, channels, times) = (Device::flex().autodiff(), 4, [0.75, 0.5, 0.25, 0.0]);
-    let temporal = |seed| TemporalConvolution::init(channels, 2, seed, &device);
+    let temporal = |seed| TemporalConv::init(channels, 2, seed, &device);
     let mut operator = Operator {
         blocks: (0..2).map(|_| OwnBlock::new(channels, &device)).collect(),
         temporal: (0..2).map(temporal).collect(),

@@ -1,17 +1,17 @@
 //! Counts of parameters and multiply-adds, read off the parts.
 
-use crate::architecture::Architecture;
+use crate::config::UNetConfig;
 use crate::parts::{Part, Place};
 use crate::plan::{Kind, Plan};
 
 impl Plan {
     /// Trainable numbers of the whole network.
-    pub(crate) fn parameters(&self, arch: &Architecture) -> usize {
+    pub(crate) fn parameters(&self, arch: &UNetConfig) -> usize {
         self.parts(arch).iter().map(Part::count).sum()
     }
 
     /// Multiply-adds of one forward pass of one sample at `times` times.
-    pub(crate) fn multiply_adds(&self, arch: &Architecture, times: usize) -> u64 {
+    pub(crate) fn multiply_adds(&self, arch: &UNetConfig, times: usize) -> u64 {
         let parts = self.parts(arch);
         parts.iter().map(|part| part.multiply_adds(times)).sum()
     }

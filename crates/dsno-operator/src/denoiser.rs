@@ -1,9 +1,9 @@
 //! A network as solvers see it.
 
 use burn::tensor::Tensor;
-use dsno_ode::{Amplitudes, Denoiser, Prediction, clamp_prediction};
+use dsno_ode::{Denoiser, NoiseLevel, Prediction, clamp_prediction};
 
-use crate::layer::NoiseLevels;
+use crate::layer::Timesteps;
 use crate::unet::UNet;
 
 /// A teacher network that predicts the clean image, for one batch.
@@ -14,10 +14,10 @@ use crate::unet::UNet;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use dsno_ode::{Amplitudes, Denoiser, Prediction};
+/// use dsno_ode::{NoiseLevel, Denoiser, Prediction};
 /// use dsno_operator::UNetDenoiser;
-/// # use dsno_operator::{Architecture, Heads, Output};
-/// # let architecture = Architecture { image_size: 4, image_channels: 1, base_channels: 8,
+/// # use dsno_operator::{UNetConfig, Heads, Output};
+/// # let architecture = UNetConfig { image_size: 4, image_channels: 1, base_channels: 8,
 /// #     embedding_channels: 8, channel_multipliers: vec![1], res_blocks: 1,
 /// #     attention_resolutions: vec![], heads: Heads::Count(1), attention_groups: 4,
 /// #     residual_groups: None, classes: 0,
@@ -27,9 +27,9 @@ use crate::unet::UNet;
 /// let network = architecture.init(1, &device)?;
 /// let model = UNetDenoiser { network: &network, prediction: Prediction::V, labels: None, clamp: true };
 /// let z_t = Tensor::<4>::ones([2, 1, 4, 4], &device);
-/// let x_hat = model.denoise(z_t, Amplitudes::from_log_snr(0.0));
+/// let x_hat = model.denoise(z_t, NoiseLevel::from_log_snr(0.0));
 /// assert!(x_hat.abs().max().into_scalar::<f32>() <= 1.0);
-/// # Ok::<(), dsno_operator::ArchitectureError>(())
+/// # Ok::<(), dsno_operator::UNetConfigError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct UNetDenoiser<'a> {
@@ -44,8 +44,8 @@ pub struct UNetDenoiser<'a> {
 }
 
 impl Denoiser for UNetDenoiser<'_> {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
-        let preserving = Amplitudes::from_log_snr(at.log_snr());
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
+        let preserving = NoiseLevel::from_log_snr(at.log_snr());
         let z_t = if at == preserving {
             z_t
         } else {
@@ -55,7 +55,7 @@ impl Denoiser for UNetDenoiser<'_> {
         let labels = self.labels.as_deref();
         let output = self
             .network
-            .forward(z_t.clone(), NoiseLevels::Shared(&levels), labels);
+            .forward(z_t.clone(), Timesteps::Shared(&levels), labels);
         let x_hat = self.prediction.to_x(output.squeeze_dim(1), z_t, preserving);
         if self.clamp {
             clamp_prediction(x_hat)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::architecture::{Architecture, ArchitectureError};
+use crate::config::{UNetConfig, UNetConfigError};
 use crate::parts::Place;
 use crate::plan::{Kind, Resample};
 
@@ -11,9 +11,9 @@ use crate::plan::{Kind, Resample};
 /// # Examples
 ///
 /// ```
-/// use dsno_operator::{Architecture, Heads, Output, Temporal};
+/// use dsno_operator::{UNetConfig, Heads, Output, TemporalConvConfig};
 ///
-/// let architecture = Architecture {
+/// let architecture = UNetConfig {
 ///     image_size: 8,
 ///     image_channels: 1,
 ///     base_channels: 8,
@@ -26,7 +26,7 @@ use crate::plan::{Kind, Resample};
 ///     residual_groups: None,
 ///     classes: 0,
 ///     dropout: 0.0,
-///     temporal: Some(Temporal { n_modes: 2 }),
+///     temporal: Some(TemporalConvConfig { n_modes: 2 }),
 ///     output: Output::State,
 /// };
 /// let description = architecture.describe(4)?;
@@ -34,7 +34,7 @@ use crate::plan::{Kind, Resample};
 /// assert_eq!(description.multiply_adds(), architecture.multiply_adds(4)?);
 /// let table = description.to_string();
 /// assert!(table.contains("temporal, 2 modes"), "{table}");
-/// # Ok::<(), dsno_operator::ArchitectureError>(())
+/// # Ok::<(), dsno_operator::UNetConfigError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
@@ -60,7 +60,7 @@ pub struct Row {
     pub multiply_adds: u64,
 }
 
-impl Architecture {
+impl UNetConfig {
     /// Describes a forward pass of one sample that asks for `times` times.
     ///
     /// What is counted is that of [`Self::multiply_adds`]. With `image_size` changed, the same
@@ -69,7 +69,7 @@ impl Architecture {
     /// # Errors
     ///
     /// As [`Self::validate`].
-    pub fn describe(&self, times: usize) -> Result<Description, ArchitectureError> {
+    pub fn describe(&self, times: usize) -> Result<Description, UNetConfigError> {
         let parts = self.plan()?.parts(self);
         let rows = parts.iter().map(|part| {
             let (channels, side) = part.output;
@@ -178,11 +178,11 @@ fn thousands(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Heads, Output, Temporal};
+    use crate::{Heads, Output, TemporalConvConfig};
 
     #[test]
-    fn rows_add_up_and_columns_line_up() -> Result<(), ArchitectureError> {
-        let architecture = Architecture {
+    fn rows_add_up_and_columns_line_up() -> Result<(), UNetConfigError> {
+        let architecture = UNetConfig {
             image_size: 32,
             image_channels: 3,
             base_channels: 256,
@@ -195,7 +195,7 @@ mod tests {
             residual_groups: None,
             classes: 10,
             dropout: 0.2,
-            temporal: Some(Temporal { n_modes: 2 }),
+            temporal: Some(TemporalConvConfig { n_modes: 2 }),
             output: Output::State,
         };
         for times in [1, 4, 17] {

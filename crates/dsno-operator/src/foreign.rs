@@ -3,7 +3,7 @@
 //! Each family has an architecture of its own, whose keys are those of the original, and loads weights
 //! under their original names. All have the same surface: an architecture `validate`s, `init`s,
 //! `load`s, counts its parameters and lists the `weight_shapes` of its file without being built; a
-//! network takes and gives `named_weights`, and a `denoiser(labels, clamp)` is what solvers call.
+//! network takes and gives `state_dict`, and a `denoiser(labels, clamp)` is what solvers call.
 //!
 //! | family                                                       | module        |
 //! |--------------------------------------------------------------|---------------|

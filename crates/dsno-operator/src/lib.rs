@@ -7,15 +7,15 @@
 //!
 //! # One type for both
 //!
-//! An [`Architecture`] describes either network. Without `temporal` it is the teacher; with it, the
-//! operator. Both are a [`UNet`], built by [`Architecture::init`], and a student starts at its
-//! teacher's weights through [`UNet::with_shared_weights`].
+//! An [`UNetConfig`] describes either network. Without `temporal` it is the teacher; with it, the
+//! operator. Both are a [`UNet`], built by [`UNetConfig::init`], and a student starts at its
+//! teacher's weights through [`UNet::init_from_teacher`].
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
-//! use dsno_operator::{Architecture, Heads, NoiseLevels, Output, Temporal};
+//! use dsno_operator::{UNetConfig, Heads, Timesteps, Output, TemporalConvConfig};
 //!
-//! let architecture = Architecture {
+//! let architecture = UNetConfig {
 //!     image_size: 8,
 //!     image_channels: 1,
 //!     base_channels: 8,
@@ -28,27 +28,27 @@
 //!     residual_groups: None,
 //!     classes: 0,
 //!     dropout: 0.0,
-//!     temporal: Some(Temporal { n_modes: 2 }),
+//!     temporal: Some(TemporalConvConfig { n_modes: 2 }),
 //!     output: Output::State,
 //! };
 //! let device = Device::flex();
 //! let operator = architecture.init(1, &device)?;
 //! let noise = Tensor::<4>::ones([2, 1, 8, 8], &device);
 //! let log_snrs = [-0.4, 1.8, 4.6, 20.0];
-//! let trajectory = operator.forward(noise, NoiseLevels::Shared(&log_snrs), None);
+//! let trajectory = operator.forward(noise, Timesteps::Shared(&log_snrs), None);
 //! assert_eq!(trajectory.dims(), [2, 4, 1, 8, 8]);
-//! # Ok::<(), dsno_operator::ArchitectureError>(())
+//! # Ok::<(), dsno_operator::UNetConfigError>(())
 //! ```
 //!
 //! # Parts
 //!
 //! | question                                    | part                                          |
 //! |---------------------------------------------|-----------------------------------------------|
-//! | what is the network, can it be built?       | [`Architecture`], [`ArchitectureError`]       |
-//! | how large is it, what does a pass cost?     | [`Architecture::parameter_count`], [`Architecture::multiply_adds`], [`Architecture::describe`] |
-//! | what does it answer?                        | [`UNet::forward`], [`NoiseLevels`]            |
+//! | what is the network, can it be built?       | [`UNetConfig`], [`UNetConfigError`]       |
+//! | how large is it, what does a pass cost?     | [`UNetConfig::parameter_count`], [`UNetConfig::multiply_adds`], [`UNetConfig::describe`] |
+//! | what does it answer?                        | [`UNet::forward`], [`Timesteps`]            |
 //! | how does a solver call it?                  | [`UNetDenoiser`]                              |
-//! | how do times mix?                           | [`TemporalConvolution`], usable alone         |
+//! | how do times mix?                           | [`TemporalConv`], usable alone         |
 //! | how do weights get in and out?              | [`weights`], strict in both directions        |
 //! | how are files of others read?               | [`checkpoint`], in bounded memory             |
 //! | our networks in others' files?              | [`exchange`]: the authors', progressive distillation's |
@@ -64,8 +64,7 @@
 //! A program that runs networks on burn's CPU backend depends on [`dsno_kernels`] too, with its feature
 //! `flex`: without it the same formulas are composed of burn's operations, and take several times as long.
 
-mod architecture;
-pub mod checkpoint;
+mod config;
 mod cost;
 mod denoiser;
 mod describe;
@@ -79,9 +78,9 @@ mod transfer;
 mod unet;
 pub mod weights;
 
-pub use architecture::{Architecture, ArchitectureError, Heads, Output, Temporal};
+pub use config::{Heads, Output, TemporalConvConfig, UNetConfig, UNetConfigError};
 pub use denoiser::UNetDenoiser;
 pub use describe::{Description, Row};
-pub use layer::{NoiseLevels, TemporalConvolution};
+pub use layer::{TemporalConv, Timesteps};
 pub use transfer::TransferError;
 pub use unet::UNet;

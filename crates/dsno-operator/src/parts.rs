@@ -3,7 +3,7 @@
 //! They follow from the plan alone, so that files can be checked, converted and counted before a
 //! network is built.
 
-use crate::architecture::Architecture;
+use crate::config::UNetConfig;
 use crate::plan::{Kind, Plan};
 
 /// One part of the network: a few parameters that belong together.
@@ -52,7 +52,7 @@ impl Part {
 
 impl Plan {
     /// All parts: the embedding, the stem, every layer, the last normalisation and the head.
-    pub(crate) fn parts(&self, arch: &Architecture) -> Vec<Part> {
+    pub(crate) fn parts(&self, arch: &UNetConfig) -> Vec<Part> {
         let (base, e) = (arch.base_channels, arch.embedding_channels);
         let part = |place, prefix: &str, output, leaves| Part {
             place,

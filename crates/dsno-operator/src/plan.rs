@@ -1,6 +1,6 @@
 //! The order of layers, from which networks, names and costs follow.
 
-use crate::architecture::{Architecture, ArchitectureError};
+use crate::config::{UNetConfig, UNetConfigError};
 
 /// Layers of a network in the order in which they run, the embedding apart.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ pub(crate) enum Resample {
 
 impl Plan {
     /// Lays the network out; fails where channels do not divide.
-    pub(crate) fn new(arch: &Architecture) -> Result<Self, ArchitectureError> {
+    pub(crate) fn new(arch: &UNetConfig) -> Result<Self, UNetConfigError> {
         let mut plan = Builder {
             arch,
             stages: Vec::new(),
@@ -84,7 +84,7 @@ impl Plan {
 }
 
 struct Builder<'a> {
-    arch: &'a Architecture,
+    arch: &'a UNetConfig,
     stages: Vec<Stage>,
     channels: usize,
     size: usize,
@@ -93,7 +93,7 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn down(&mut self) -> Result<(), ArchitectureError> {
+    fn down(&mut self) -> Result<(), UNetConfigError> {
         let last = self.arch.channel_multipliers.len() - 1;
         for (level, multiplier) in self.arch.channel_multipliers.iter().enumerate() {
             for _ in 0..self.arch.res_blocks {
@@ -109,13 +109,13 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn middle(&mut self) -> Result<(), ArchitectureError> {
+    fn middle(&mut self) -> Result<(), UNetConfigError> {
         self.residual(0, self.channels, Resample::Keep)?;
         self.after_residual(true)?;
         self.residual(0, self.channels, Resample::Keep)
     }
 
-    fn up(&mut self) -> Result<(), ArchitectureError> {
+    fn up(&mut self) -> Result<(), UNetConfigError> {
         for (level, multiplier) in self.arch.channel_multipliers.iter().enumerate().rev() {
             for _ in 0..=self.arch.res_blocks {
                 let skip = self
@@ -138,7 +138,7 @@ impl Builder<'_> {
         skip: usize,
         channels_out: usize,
         resample: Resample,
-    ) -> Result<(), ArchitectureError> {
+    ) -> Result<(), UNetConfigError> {
         let channels_in = self.channels + skip;
         let groups = [channels_in, channels_out].map(|c| self.arch.residual_groups_of(c));
         for (channels, groups) in [(channels_in, groups[0]), (channels_out, groups[1])] {
@@ -161,20 +161,16 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn after_residual(&mut self, always_attend: bool) -> Result<(), ArchitectureError> {
+    fn after_residual(&mut self, always_attend: bool) -> Result<(), UNetConfigError> {
         let channels = self.channels;
         if always_attend || self.arch.attention_resolutions.contains(&self.size) {
             check_groups(channels, self.arch.attention_groups, || {
                 format!("of attention at size {}", self.size)
             })?;
-            let heads = self
-                .arch
-                .heads
-                .of(channels)
-                .ok_or(ArchitectureError::Heads {
-                    heads: self.arch.heads,
-                    channels,
-                })?;
+            let heads = self.arch.heads.of(channels).ok_or(UNetConfigError::Heads {
+                heads: self.arch.heads,
+                channels,
+            })?;
             self.push(Kind::Attention { channels, heads }, false);
         }
         if let Some(temporal) = self.arch.temporal {
@@ -212,11 +208,11 @@ fn check_groups(
     channels: usize,
     groups: usize,
     place: impl FnOnce() -> String,
-) -> Result<(), ArchitectureError> {
+) -> Result<(), UNetConfigError> {
     if groups > 0 && channels.is_multiple_of(groups) {
         Ok(())
     } else {
-        Err(ArchitectureError::Groups {
+        Err(UNetConfigError::Groups {
             channels,
             groups,
             place: place(),

@@ -1,9 +1,9 @@
 //! Starting a student at its teacher's weights.
 
-use crate::architecture::{Architecture, ArchitectureError, Output};
+use crate::config::{Output, UNetConfig, UNetConfigError};
 use crate::plan::{Kind, Plan};
 use crate::unet::UNet;
-use crate::weights::{NamedWeights, WeightError};
+use dsno_checkpoint::{StateDict, WeightError};
 
 /// Why a student cannot start at a teacher.
 #[derive(Debug, thiserror::Error)]
@@ -11,7 +11,7 @@ use crate::weights::{NamedWeights, WeightError};
 pub enum TransferError {
     /// One of the architectures is impossible.
     #[error(transparent)]
-    Architecture(#[from] ArchitectureError),
+    Architecture(#[from] UNetConfigError),
     /// The architectures differ in more than temporal convolutions.
     #[error(transparent)]
     Weights(#[from] WeightError),
@@ -26,33 +26,33 @@ impl UNet {
     ///
     /// # Errors
     ///
-    /// * [`TransferError::Architecture`] if `from` or `to` cannot be built;
+    /// * [`TransferError::UNetConfig`] if `from` or `to` cannot be built;
     /// * [`TransferError::Weights`] if they differ in more than temporal convolutions.
     ///
     /// # Examples
     ///
     /// ```
     /// use burn::tensor::Device;
-    /// use dsno_operator::{Architecture, Temporal};
+    /// use dsno_operator::{UNetConfig, TemporalConvConfig};
     /// # use dsno_operator::{Heads, Output};
-    /// # let teacher = Architecture { image_size: 4, image_channels: 1, base_channels: 8,
+    /// # let teacher = UNetConfig { image_size: 4, image_channels: 1, base_channels: 8,
     /// #     embedding_channels: 8, channel_multipliers: vec![1], res_blocks: 1,
     /// #     attention_resolutions: vec![], heads: Heads::Count(1), attention_groups: 4,
     /// #     residual_groups: None, classes: 0,
     /// #     dropout: 0.0, temporal: None, output: Output::State };
     /// // With `teacher` an architecture without temporal convolutions:
-    /// let student = Architecture { temporal: Some(Temporal { n_modes: 2 }), ..teacher.clone() };
+    /// let student = UNetConfig { temporal: Some(TemporalConvConfig { n_modes: 2 }), ..teacher.clone() };
     /// let device = Device::flex();
     /// let network = teacher.init(1, &device)?;
-    /// let started = student.init(2, &device)?.with_shared_weights(&network, &teacher, &student)?;
-    /// assert_eq!(started.named_weights()["stem.weight"], network.named_weights()["stem.weight"]);
+    /// let started = student.init(2, &device)?.init_from_teacher(&network, &teacher, &student)?;
+    /// assert_eq!(started.state_dict()["stem.weight"], network.state_dict()["stem.weight"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn with_shared_weights(
+    pub fn init_from_teacher(
         self,
         teacher: &Self,
-        from: &Architecture,
-        to: &Architecture,
+        from: &UNetConfig,
+        to: &UNetConfig,
     ) -> Result<Self, TransferError> {
         let places: Vec<usize> = spatial(&to.plan()?).collect();
         let numbers: Vec<usize> = spatial(&from.plan()?).collect();
@@ -68,10 +68,10 @@ impl UNet {
             place.map_or_else(|| name.clone(), |place| format!("layers.{place}.{rest}"))
         };
         let shared = teacher
-            .named_weights()
+            .state_dict()
             .into_iter()
             .map(|(name, t)| (renumber(name), t));
-        let mut weights: NamedWeights = shared.collect();
+        let mut weights: StateDict = shared.collect();
         if from.output == Output::StateAndNoise && to.output != Output::StateAndNoise {
             for name in ["head.weight", "head.bias"] {
                 weights.entry(name.to_owned()).and_modify(|head| {
@@ -80,10 +80,10 @@ impl UNet {
             }
         }
         let temporal = temporal(&to.plan()?);
-        let own = self.named_weights().into_iter();
+        let own = self.state_dict().into_iter();
         weights
             .extend(own.filter(|(name, _)| temporal.iter().any(|prefix| name.starts_with(prefix))));
-        Ok(self.with_weights(weights)?)
+        Ok(self.load_state_dict(weights)?)
     }
 }
 

@@ -3,19 +3,17 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use dsno_kernels::concat_channels;
-use dsno_ode::{Amplitudes, Prediction};
+use dsno_ode::{NoiseLevel, Prediction};
 
-use crate::architecture::{Architecture, Output};
+use crate::config::{Output, UNetConfig};
 use crate::init::{Initializer, NEAR_ZERO};
-use crate::layer::{
-    Attention, Convolution, Embedding, NoiseLevels, Norm, Residual, TemporalConvolution,
-};
+use crate::layer::{Attention, Convolution, Embedding, Norm, Residual, TemporalConv, Timesteps};
 use crate::plan::{Kind, Plan};
 
 /// A U-Net over noisy images, or with temporal convolutions over whole trajectories (DSNO).
 ///
 /// Space is handled by shared weights, with time as part of the batch; only temporal convolutions
-/// mix time points. Build it with [`Architecture::init`].
+/// mix time points. Build it with [`UNetConfig::init`].
 ///
 /// Dropout acts while training, and draws for every sample and time anew. To compute activations again
 /// on the way back instead of keeping them, train on
@@ -42,7 +40,7 @@ pub struct UNet {
 pub(crate) enum Layer {
     Residual(Residual),
     Attention(Attention),
-    Temporal(TemporalConvolution),
+    Temporal(TemporalConv),
 }
 
 /// How a layer is joined to the way down.
@@ -53,7 +51,7 @@ pub(crate) struct Wiring {
 }
 
 impl UNet {
-    pub(crate) fn new(arch: &Architecture, plan: &Plan, seed: u64, device: &Device) -> Self {
+    pub(crate) fn new(arch: &UNetConfig, plan: &Plan, seed: u64, device: &Device) -> Self {
         let init = &mut Initializer::new(seed, device);
         let embedding = Embedding::new(init, arch);
         let stem = Convolution::new(init, arch.image_channels, arch.base_channels, 1.0);
@@ -98,13 +96,13 @@ impl UNet {
     pub fn forward(
         &self,
         z: Tensor<4>,
-        levels: NoiseLevels<'_>,
+        levels: Timesteps<'_>,
         labels: Option<&[u32]>,
     ) -> Tensor<5> {
         let [b, c, h, w] = z.dims();
         let t = levels.times();
         let channels_last = z.clone().permute([0, 2, 3, 1]);
-        if let NoiseLevels::PerSample(values) = levels {
+        if let Timesteps::PerSample(values) = levels {
             assert_eq!(values.len(), b, "one level per sample");
         }
         let embedding = self.embedding.forward(levels, labels, &z.device());
@@ -169,12 +167,12 @@ impl UNet {
     ) -> Tensor<5> {
         let times = levels.len();
         assert!(padding < times, "{padding} of {times} times are padding");
-        let all = self.forward(z, NoiseLevels::Shared(levels), labels);
+        let all = self.forward(z, Timesteps::Shared(levels), labels);
         all.narrow(1, padding, times - padding)
     }
 }
 
-fn layer(kind: Kind, arch: &Architecture, init: &mut Initializer<'_>) -> Layer {
+fn layer(kind: Kind, arch: &UNetConfig, init: &mut Initializer<'_>) -> Layer {
     match kind {
         Kind::Residual {
             channels_in,
@@ -193,26 +191,26 @@ fn layer(kind: Kind, arch: &Architecture, init: &mut Initializer<'_>) -> Layer {
             Layer::Attention(Attention::new(init, channels, heads, arch.attention_groups))
         }
         Kind::Temporal { channels, n_modes } => {
-            Layer::Temporal(TemporalConvolution::new(init, channels, n_modes))
+            Layer::Temporal(TemporalConv::new(init, channels, n_modes))
         }
     }
 }
 
 /// `σ² x̂ + α² (z_t − σ ε̂)/α` for rows of `x̂` with `ε̂` behind its channels.
-fn join(both: Tensor<4>, z_t: Tensor<4>, levels: NoiseLevels<'_>) -> Tensor<4> {
+fn join(both: Tensor<4>, z_t: Tensor<4>, levels: Timesteps<'_>) -> Tensor<4> {
     let [rows, c, _, _] = z_t.dims();
-    let at: Vec<Amplitudes> = levels
+    let at: Vec<NoiseLevel> = levels
         .values()
         .iter()
         .cycle()
         .take(rows)
-        .map(|&log_snr| Amplitudes::from_log_snr(log_snr))
+        .map(|&log_snr| NoiseLevel::from_log_snr(log_snr))
         .collect();
-    let column = |of: fn(Amplitudes) -> f64| {
+    let column = |of: fn(NoiseLevel) -> f64| {
         let values: Vec<f32> = at.iter().map(|&at| of(at) as f32).collect();
         Tensor::<4>::from_data(TensorData::new(values, [rows, 1, 1, 1]), &z_t.device())
     };
-    let (alpha, sigma) = (column(Amplitudes::alpha), column(Amplitudes::sigma));
+    let (alpha, sigma) = (column(NoiseLevel::alpha), column(NoiseLevel::sigma));
     let state = both.clone().narrow(1, 0, c);
     let noise = both.narrow(1, c, c);
     let by_noise = Prediction::Epsilon.to_x_with(noise, z_t, alpha.clone(), sigma.clone());

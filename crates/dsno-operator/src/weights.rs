@@ -7,65 +7,12 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::checkpoint::{Checkpoint, CheckpointError, CheckpointFormat, Element};
 use crate::unet::UNet;
-
-/// Named weights on the host, f32, in a fixed (alphabetical) order.
-pub type NamedWeights = BTreeMap<String, HostTensor>;
-
-/// One tensor on the host, row-major.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HostTensor {
-    /// Lengths of the axes.
-    pub shape: Vec<usize>,
-    /// Values, last axis fastest.
-    pub values: Vec<f32>,
-}
-
-impl HostTensor {
-    /// Keeps the first `count` entries of the first axis.
-    pub(crate) fn keep_first(&mut self, count: usize) {
-        let rest: usize = self.shape[1..].iter().product();
-        self.values.truncate(count * rest);
-        self.shape[0] = self.values.len() / rest;
-    }
-}
-
-/// Why weights could not be read, written or fitted to a network.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WeightError {
-    /// The file cannot be read, is damaged, or its header lies.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// A tensor is not stored as 32-bit floats.
-    #[error("tensor `{name}` in {} is {found:?}, expected F32", path.display())]
-    NotF32 {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        name: String,
-        /// Its type.
-        found: Element,
-    },
-    /// Names or shapes differ from the network's; everything that differs is listed.
-    #[error(
-        "weights do not fit the architecture: {} missing {missing:?}, {} unexpected {unexpected:?}, {} of another shape {misshapen:?}",
-        missing.len(), unexpected.len(), misshapen.len()
-    )]
-    Mismatch {
-        /// Names the network needs and the file lacks.
-        missing: Vec<String>,
-        /// Names in the file that the network does not know.
-        unexpected: Vec<String>,
-        /// Name, shape found, shape expected.
-        misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
-    },
-}
+use dsno_checkpoint::{Checkpoint, CheckpointError, CheckpointFormat, Element};
 
 impl UNet {
     /// Copies all weights to the host.
-    pub fn named_weights(&self) -> NamedWeights {
+    pub fn state_dict(&self) -> StateDict {
         named_parameters(self)
     }
 
@@ -74,13 +21,13 @@ impl UNet {
     /// # Errors
     ///
     /// [`WeightError::Mismatch`] lists every difference at once; the network is then dropped.
-    pub fn with_weights(self, weights: NamedWeights) -> Result<Self, WeightError> {
+    pub fn load_state_dict(self, weights: StateDict) -> Result<Self, WeightError> {
         with_parameters(self, weights)
     }
 }
 
 /// Copies the float parameters of any module to the host, by path.
-pub fn named_parameters<M: Module>(module: &M) -> NamedWeights {
+pub fn named_parameters<M: Module>(module: &M) -> StateDict {
     let mut reader = Reader::default();
     module.visit(&mut reader);
     reader.weights
@@ -91,7 +38,7 @@ pub fn named_parameters<M: Module>(module: &M) -> NamedWeights {
 /// # Errors
 ///
 /// [`WeightError::Mismatch`] lists every difference at once.
-pub fn with_parameters<M: Module>(module: M, weights: NamedWeights) -> Result<M, WeightError> {
+pub fn with_parameters<M: Module>(module: M, weights: StateDict) -> Result<M, WeightError> {
     let mut writer = Writer {
         weights,
         ..Writer::default()
@@ -108,50 +55,6 @@ pub fn with_parameters<M: Module>(module: M, weights: NamedWeights) -> Result<M,
             misshapen,
         })
     }
-}
-
-/// Serialises weights as safetensors; the same weights give the same bytes.
-///
-/// # Panics
-///
-/// Never for weights that were read from a module.
-pub fn to_safetensors(weights: &NamedWeights) -> Vec<u8> {
-    let bytes: Vec<(&String, &HostTensor, Vec<u8>)> = weights
-        .iter()
-        .map(|(name, t)| {
-            (
-                name,
-                t,
-                t.values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            )
-        })
-        .collect();
-    let views = bytes.iter().map(|(name, tensor, bytes)| {
-        let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes)
-            .expect("invariant: four bytes per value");
-        (name.as_str(), view)
-    });
-    safetensors::serialize(views, None).expect("invariant: views are consistent")
-}
-
-/// Reads every tensor of a safetensors file, all of which must be f32.
-///
-/// # Errors
-///
-/// * [`WeightError::Checkpoint`] if the file cannot be read, is truncated, or its header does not
-///   describe its bytes;
-/// * [`WeightError::NotF32`] if a tensor has another type.
-pub fn read_safetensors(path: &Path) -> Result<NamedWeights, WeightError> {
-    let file = Checkpoint::open(path, CheckpointFormat::Safetensors)?;
-    let tensor = |name: &str| match file.element(name) {
-        Some(found) if found != Element::F32 => Err(WeightError::NotF32 {
-            path: path.to_owned(),
-            name: name.to_owned(),
-            found,
-        }),
-        _ => Ok((name.to_owned(), file.read(name)?)),
-    };
-    file.names().map(tensor).collect()
 }
 
 /// The path of the parameter that a walk has reached, enum variants left out.
@@ -181,7 +84,7 @@ impl Place {
 #[derive(Debug, Default)]
 struct Reader {
     place: Place,
-    weights: NamedWeights,
+    weights: StateDict,
 }
 
 impl ModuleVisitor for Reader {
@@ -206,7 +109,7 @@ impl ModuleVisitor for Reader {
 #[derive(Debug, Default)]
 struct Writer {
     place: Place,
-    weights: NamedWeights,
+    weights: StateDict,
     missing: Vec<String>,
     misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
 }

@@ -5,17 +5,18 @@
 //! ```
 
 use burn::tensor::Device;
-use dsno_data::{ImageSet, noise, picture::Pictures};
+use dsno_data::{ImageSet, noise, picture::Uint8Images};
+use dsno_model::{Student, Teacher};
 use dsno_ode::CosineSchedule;
-use dsno_operator::{Architecture, Temporal};
+use dsno_operator::{TemporalConvConfig, UNetConfig};
 use dsno_train::{
-    CollectJob, CollectRecipe, DistillJob, DistillRecipe, Silent, Student, Teacher, TeacherJob,
-    TeacherRecipe, collect, distill, train_teacher,
+    CollectJob, CollectRecipe, DistillJob, DistillRecipe, Silent, TeacherJob, TeacherRecipe,
+    collect, distill, train_teacher,
 };
 
 #[derive(serde::Deserialize)]
 struct Recipes {
-    architecture: Architecture,
+    architecture: UNetConfig,
     teacher: TeacherRecipe,
     collect: CollectRecipe,
     distill: DistillRecipe,
@@ -33,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bytes = (0..64 * 64)
         .map(|k| if bright(k / 64, k % 64) { 255 } else { 0 })
         .collect();
-    let images = ImageSet::from_pictures(&Pictures::new(64, 8, 8, 1, bytes)?);
+    let images = ImageSet::from_pictures(&Uint8Images::new(64, 8, 8, 1, bytes)?);
 
     let job = TeacherJob {
         architecture: &recipes.architecture,
@@ -59,7 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let job = DistillJob {
         teacher: &teacher,
         architecture: None,
-        temporal: Some(Temporal { n_modes: 2 }),
+        temporal: Some(TemporalConvConfig { n_modes: 2 }),
         recipe: &recipes.distill,
         seed: 1,
         store: &store,

@@ -9,8 +9,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dsno_data::atomic::{WriteError, write_atomic};
-use dsno_operator::weights::NamedWeights;
+use dsno_checkpoint::StateDict;
+use dsno_checkpoint::atomic::{WriteError, write_atomic};
 
 use crate::log::Interval;
 
@@ -33,13 +33,13 @@ pub struct Checkpoint {
     /// What the metrics log has not been told yet.
     pub interval: Interval,
     /// Weights.
-    pub weights: NamedWeights,
+    pub weights: StateDict,
     /// Averaged weights.
-    pub average: NamedWeights,
+    pub average: StateDict,
     /// Running means of gradients.
-    pub first_moment: NamedWeights,
+    pub first_moment: StateDict,
     /// Running means of squared gradients.
-    pub second_moment: NamedWeights,
+    pub second_moment: StateDict,
 }
 
 /// Why a checkpoint cannot be read or written.

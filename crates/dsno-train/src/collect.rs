@@ -11,10 +11,10 @@ use serde_json::{Map, json};
 
 use crate::error::TrainError;
 use crate::lane::together;
-use crate::model::Teacher;
 use crate::observer::{Observer, Outcome, Progress};
-use crate::recipe::{CollectRecipe, Precision};
-use crate::units::first_state;
+use crate::recipe::{CollectRecipe, StoreDtype};
+use dsno_model::Teacher;
+use dsno_model::first_state;
 
 /// All that shapes a set of trajectories.
 #[derive(Debug, Clone, Copy)]
@@ -165,8 +165,8 @@ fn spec(job: &CollectJob<'_>, calls: usize) -> StoreSpec {
         shape: teacher.image_shape(),
         shard_samples: (recipe.shard_trajectories as usize).min(recipe.trajectories as usize),
         dtype: match recipe.precision {
-            Precision::F16 => Dtype::F16,
-            Precision::F32 => Dtype::F32,
+            StoreDtype::F16 => Dtype::F16,
+            StoreDtype::F32 => Dtype::F32,
         },
         zstd: false,
         classes: teacher.classes() as u32,

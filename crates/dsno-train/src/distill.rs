@@ -5,20 +5,20 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dsno_data::noise::Stream;
-use dsno_data::order::EndlessOrder;
+use dsno_data::order::InfiniteSampler;
 use dsno_data::store::TrajectoryStore;
 use dsno_ode::Schedule;
-use dsno_operator::{Architecture, NoiseLevels, Temporal, TransferError, UNet};
+use dsno_operator::{TemporalConvConfig, Timesteps, TransferError, UNet, UNetConfig};
 use serde::Serialize;
 
-use crate::backbone::backbone;
 use crate::checkpoint::Checkpoint;
 use crate::error::TrainError;
-use crate::model::{ModelError, Student, Teacher, TeacherNetwork};
 use crate::observer::{Observer, Outcome};
 use crate::recipe::{Distance, DistillRecipe};
 use crate::training::{Loss, Training, run_key};
-use crate::units;
+use dsno_model::backbone;
+use dsno_model::units;
+use dsno_model::{ModelError, Student, Teacher, TeacherNetwork};
 
 /// All that shapes a student.
 #[derive(Debug, Clone, Copy)]
@@ -28,9 +28,9 @@ pub struct DistillJob<'a> {
     pub teacher: &'a Teacher,
     /// The student's network without temporal convolutions, for a teacher of another family and only
     /// then; it starts at fresh weights.
-    pub architecture: Option<&'a Architecture>,
+    pub architecture: Option<&'a UNetConfig>,
     /// Its temporal convolutions; `None` leaves time points independent of one another.
-    pub temporal: Option<Temporal>,
+    pub temporal: Option<TemporalConvConfig>,
     /// How to train.
     pub recipe: &'a DistillRecipe,
     /// Seed of temporal weights, order and dropout.
@@ -44,8 +44,8 @@ pub struct DistillJob<'a> {
 #[derive(Serialize)]
 struct Key<'a> {
     teacher_sha256: String,
-    teacher_architecture: &'a Architecture,
-    temporal: Option<Temporal>,
+    teacher_architecture: &'a UNetConfig,
+    temporal: Option<TemporalConvConfig>,
     recipe: &'a DistillRecipe,
     seed: u64,
     times: &'a [f64],
@@ -126,14 +126,14 @@ pub fn distill(
             return Ok(network);
         };
         network
-            .with_shared_weights(shared, from, &architecture)
+            .init_from_teacher(shared, from, &architecture)
             .map_err(|e| match e {
                 TransferError::Architecture(error) => TrainError::from(error),
                 TransferError::Weights(error) => ModelError::from(error).into(),
                 other => unreachable!("{other}"),
             })
     };
-    let mut order = EndlessOrder::new(job.seed, store.len(), false);
+    let mut order = InfiniteSampler::new(job.seed, store.len(), false);
     let examples = |positions: Range<u64>| {
         let count = (positions.end - positions.start) as usize;
         let order = order.batch(positions.start, count);
@@ -152,7 +152,7 @@ pub fn distill(
             .slice([0..b, 0..1, 0..c, 0..h, 0..w])
             .squeeze_dim(1);
         let target = states.slice([0..b, 1..t, 0..c, 0..h, 0..w]);
-        let predicted = network.forward(noise, NoiseLevels::Shared(&log_snrs), labels.as_deref());
+        let predicted = network.forward(noise, Timesteps::Shared(&log_snrs), labels.as_deref());
         let per_time = distance(recipe.distance, predicted, target);
         let total = (per_time.clone() * weights.clone()).mean();
         Loss {
@@ -178,17 +178,17 @@ pub fn distill(
 
 /// The backbone with the student's temporal convolutions.
 fn student_architecture(
-    backbone: &Architecture,
-    temporal: Option<Temporal>,
+    backbone: &UNetConfig,
+    temporal: Option<TemporalConvConfig>,
     times: usize,
-) -> Result<Architecture, TrainError> {
-    let architecture = Architecture {
+) -> Result<UNetConfig, TrainError> {
+    let architecture = UNetConfig {
         temporal,
         ..backbone.clone()
     };
     architecture.validate()?;
     match temporal {
-        Some(Temporal { n_modes }) if times > 1 && n_modes > times / 2 + 1 => {
+        Some(TemporalConvConfig { n_modes }) if times > 1 && n_modes > times / 2 + 1 => {
             Err(TrainError::Modes { n_modes, times })
         }
         _ => Ok(architecture),

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
+use dsno_checkpoint::atomic::WriteError;
 use dsno_data::DataError;
-use dsno_data::atomic::WriteError;
 use dsno_data::store::StoreError;
 use dsno_ode::{GridError, SolveError};
-use dsno_operator::ArchitectureError;
+use dsno_operator::UNetConfigError;
 
-use crate::backbone::BackboneError;
 use crate::checkpoint::CheckpointError;
-use crate::model::ModelError;
 use crate::recipe::RecipeError;
+use dsno_model::BackboneError;
+use dsno_model::ModelError;
 
 /// Why a run failed; what was on disk before stays valid.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum TrainError {
     Recipe(#[from] RecipeError),
     /// A network cannot be built.
     #[error(transparent)]
-    Architecture(#[from] ArchitectureError),
+    Architecture(#[from] UNetConfigError),
     /// A teacher and a student's architecture do not go together.
     #[error(transparent)]
     Backbone(#[from] BackboneError),

@@ -29,14 +29,13 @@
 //! # Extending
 //!
 //! Watch and stop a run through [`Observer`]. A new loss is a variant of [`Distance`], a new weight
-//! one of [`TimeWeight`] or [`Weighting`]; solvers are those of `dsno_ode::Method`. The crate prints nothing
+//! one of [`TimeWeight`] or [`Weighting`]; solvers are those of `dsno_ode::SolverKind`. The crate prints nothing
 //! and chooses no device; autodiff is switched on in the loop alone.
 //!
 //! # Example
 //!
 //! `cargo run --release -p dsno-train --example three_stages` goes the whole way on toy images.
 
-mod backbone;
 pub mod checkpoint;
 mod collect;
 mod distill;
@@ -45,28 +44,20 @@ mod error;
 pub mod lane;
 mod learning_rate;
 pub mod log;
-mod model;
 mod observer;
 mod optimiser;
 mod recipe;
 mod teacher;
 mod training;
-mod units;
 
-pub use backbone::{BackboneError, backbone};
 pub use collect::{CollectJob, collect};
 pub use distill::{DistillJob, distill};
 pub use ema::ema_rate;
 pub use error::TrainError;
 pub use learning_rate::{Decay, LearningRate};
-pub use model::{
-    DescriptionError, Family, ModelError, Student, StudentDescription, Teacher,
-    TeacherArchitecture, TeacherArchitectureError, TeacherDescription, TeacherNetwork, Weights,
-};
 pub use observer::{Observer, Outcome, Progress, Silent};
 pub use recipe::{
-    Adam, CollectRecipe, Distance, DistillRecipe, Precision, RecipeError, TeacherRecipe,
+    Adam, CollectRecipe, Distance, DistillRecipe, RecipeError, StoreDtype, TeacherRecipe,
     TimeWeight, Weighting,
 };
 pub use teacher::{TeacherJob, train_teacher};
-pub use units::first_state;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use dsno_data::atomic::{WriteError, write_atomic};
+use dsno_checkpoint::atomic::{WriteError, write_atomic};
 use serde::{Deserialize, Serialize};
 
 /// Name of the log in its folder.

@@ -4,7 +4,7 @@ mod collect;
 mod distill;
 mod teacher;
 
-pub use collect::{CollectRecipe, Precision};
+pub use collect::{CollectRecipe, StoreDtype};
 pub use distill::{Distance, DistillRecipe, TimeWeight};
 pub use teacher::{TeacherRecipe, Weighting};
 

@@ -6,23 +6,23 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use dsno_data::ImageSet;
 use dsno_data::noise::{self, Stream};
-use dsno_data::order::EndlessOrder;
-use dsno_ode::{Amplitudes, NoiseSchedule, Schedule, diffuse_with};
-use dsno_operator::{Architecture, NoiseLevels, UNet};
+use dsno_data::order::InfiniteSampler;
+use dsno_ode::{NoiseLevel, NoiseSchedule, Schedule, add_noise_with};
+use dsno_operator::{Timesteps, UNet, UNetConfig};
 use serde::Serialize;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::TrainError;
-use crate::model::{Teacher, TeacherNetwork};
 use crate::observer::{Observer, Outcome};
 use crate::recipe::TeacherRecipe;
 use crate::training::{Loss, Training, run_key};
+use dsno_model::{Teacher, TeacherNetwork};
 
 /// All that shapes a teacher.
 #[derive(Debug, Clone)]
 pub struct TeacherJob<'a> {
     /// The network; without temporal convolutions.
-    pub architecture: &'a Architecture,
+    pub architecture: &'a UNetConfig,
     /// Noise levels over time.
     pub schedule: NoiseSchedule,
     /// How to train.
@@ -39,7 +39,7 @@ pub struct TeacherJob<'a> {
 
 #[derive(Serialize)]
 struct Key<'a> {
-    architecture: &'a Architecture,
+    architecture: &'a UNetConfig,
     schedule: NoiseSchedule,
     recipe: &'a TeacherRecipe,
     seed: u64,
@@ -98,7 +98,7 @@ pub fn train_teacher(
     let autodiff = device.clone().autodiff();
     let weights_seed = Stream::Weights.draws(job.seed, 0).bits();
     let fresh = || Ok(job.architecture.init(weights_seed, device)?);
-    let mut order = EndlessOrder::new(job.seed, job.images.len(), job.flip);
+    let mut order = InfiniteSampler::new(job.seed, job.images.len(), job.flip);
     let examples = |positions: Range<u64>| Ok(Examples::new(job, &mut order, positions, &autodiff));
     let loss = |network: &UNet, part: Examples| part.loss(network, recipe);
     let network = training.run(fresh, device, observer, examples, loss)?;
@@ -123,7 +123,7 @@ pub fn train_teacher(
 struct Examples {
     x: Tensor<4>,
     eps: Tensor<4>,
-    levels: Vec<Amplitudes>,
+    levels: Vec<NoiseLevel>,
     labels: Option<Vec<u32>>,
 }
 
@@ -131,7 +131,7 @@ impl Examples {
     /// The examples at these positions of the endless order.
     fn new(
         job: &TeacherJob<'_>,
-        order: &mut EndlessOrder,
+        order: &mut InfiniteSampler,
         positions: Range<u64>,
         device: &Device,
     ) -> Self {
@@ -162,12 +162,12 @@ impl Examples {
             levels,
             labels,
         } = self;
-        let column = |of: &dyn Fn(Amplitudes) -> f64| column(&levels, of, &x.device());
-        let (alpha, sigma) = (column(&Amplitudes::alpha), column(&Amplitudes::sigma));
+        let column = |of: &dyn Fn(NoiseLevel) -> f64| column(&levels, of, &x.device());
+        let (alpha, sigma) = (column(&NoiseLevel::alpha), column(&NoiseLevel::sigma));
         let weight = column(&|at| recipe.weighting.of(recipe.prediction, at));
-        let z_t = diffuse_with(x.clone(), eps.clone(), alpha.clone(), sigma.clone());
+        let z_t = add_noise_with(x.clone(), eps.clone(), alpha.clone(), sigma.clone());
         let log_snrs: Vec<f64> = levels.iter().map(|at| at.log_snr()).collect();
-        let output = network.forward(z_t, NoiseLevels::PerSample(&log_snrs), labels.as_deref());
+        let output = network.forward(z_t, Timesteps::PerSample(&log_snrs), labels.as_deref());
         let target = recipe.prediction.target_with(x, eps, alpha, sigma);
         let error: Tensor<4> = output.squeeze_dim::<4>(1) - target;
         Loss {
@@ -178,17 +178,17 @@ impl Examples {
 }
 
 /// The noise level of one example: within a batch, times lie one batch-th apart from a random start.
-fn level(job: &TeacherJob<'_>, position: u64) -> Amplitudes {
+fn level(job: &TeacherJob<'_>, position: u64) -> NoiseLevel {
     let batch = job.recipe.batch_size as u64;
     let place = position % batch;
     let shift = Stream::Time.draws(job.seed, position - place).uniform();
     let t = (shift + place as f64 / batch as f64).fract();
     // Networks see variance-preserving states, whatever the units of the schedule.
-    Amplitudes::from_log_snr(job.schedule.log_snr(t))
+    NoiseLevel::from_log_snr(job.schedule.log_snr(t))
 }
 
 /// One number per sample as `[B, 1, 1, 1]`.
-fn column(levels: &[Amplitudes], of: &dyn Fn(Amplitudes) -> f64, device: &Device) -> Tensor<4> {
+fn column(levels: &[NoiseLevel], of: &dyn Fn(NoiseLevel) -> f64, device: &Device) -> Tensor<4> {
     let values: Vec<f32> = levels.iter().map(|&at| of(at) as f32).collect();
     Tensor::from_data(TensorData::new(values, [levels.len(), 1, 1, 1]), device)
 }

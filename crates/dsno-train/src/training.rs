@@ -16,10 +16,10 @@ use crate::error::TrainError;
 use crate::lane::together;
 use crate::learning_rate::LearningRate;
 use crate::log::{self, Interval};
-use crate::model::ModelError;
 use crate::observer::{Observer, Progress};
 use crate::optimiser::{Snapshot, Trainee};
 use crate::recipe::Adam;
+use dsno_model::ModelError;
 
 /// What the loop needs to know of a run.
 #[derive(Debug)]
@@ -186,7 +186,7 @@ impl Training<'_> {
         }
         log::truncate(self.folder, found.images)?;
         let filled = |weights| -> Result<UNet, TrainError> {
-            let network = fresh()?.with_weights(weights);
+            let network = fresh()?.load_state_dict(weights);
             Ok(network.map_err(ModelError::from)?)
         };
         let snapshot = Snapshot {
@@ -210,10 +210,10 @@ impl Training<'_> {
             key: self.key.clone(),
             images,
             interval: interval.clone(),
-            weights: snapshot.weights.named_weights(),
-            average: snapshot.average.named_weights(),
-            first_moment: snapshot.first_moment.named_weights(),
-            second_moment: snapshot.second_moment.named_weights(),
+            weights: snapshot.weights.state_dict(),
+            average: snapshot.average.state_dict(),
+            first_moment: snapshot.first_moment.state_dict(),
+            second_moment: snapshot.second_moment.state_dict(),
         };
         checkpoint.save(self.folder)
     }

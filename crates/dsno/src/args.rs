@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use dsno_ode::{GridKind, Method};
+use dsno_ode::{GridKind, SolverKind};
 
 use crate::device::DeviceName;
 use crate::experiment::Override;
@@ -115,7 +115,7 @@ pub(crate) struct CollectArgs {
     pub(crate) noise: NoiseArgs,
     /// Solver
     #[arg(long, default_value = "ddim", value_parser = methods())]
-    pub(crate) solver: Method,
+    pub(crate) solver: SolverKind,
     /// Steps of the solver
     #[arg(long)]
     pub(crate) steps: usize,
@@ -152,7 +152,7 @@ pub(crate) struct SampleArgs {
     pub(crate) times: Option<Vec<f64>>,
     /// Solver of a teacher's ODE; ddim if left out
     #[arg(long, value_parser = methods())]
-    pub(crate) solver: Option<Method>,
+    pub(crate) solver: Option<SolverKind>,
     /// Steps of a teacher's solver; 64 if left out
     #[arg(long)]
     pub(crate) steps: Option<usize>,
@@ -311,8 +311,8 @@ pub(crate) struct ListArgs {
 }
 
 /// Reads the name of a solver; the help lists them all.
-fn methods() -> impl TypedValueParser<Value = Method> {
-    named(Method::ALL, Method::name)
+fn methods() -> impl TypedValueParser<Value = SolverKind> {
+    named(SolverKind::ALL, SolverKind::name)
 }
 
 /// Reads the name of a grid; the help lists them all.

@@ -26,8 +26,8 @@ use crate::experiment::EvaluateSettings;
 use crate::failure::Failure;
 use crate::folder::RunFolder;
 use crate::progress::Meter;
-use crate::sampler::Sampler;
 use crate::stage::{Key, Ledger};
+use dsno_model::Sampler;
 
 /// A sampler and the key of all that its images are a function of.
 pub(crate) struct Candidate<'a> {
@@ -144,7 +144,7 @@ impl Evaluator<'_> {
     fn frechet(
         &self,
         units: &[Unit],
-        references: &[dsno_eval::Gaussian],
+        references: &[dsno_eval::FeatureStatistics],
     ) -> Result<FrechetFigure, Failure> {
         figure::frechet(
             &self.extractor.space(),

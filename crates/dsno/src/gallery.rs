@@ -6,10 +6,10 @@
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor};
+use dsno_checkpoint::npy;
 use dsno_data::ImageSet;
 use dsno_data::noise::{self, Stream};
-use dsno_data::npy;
-use dsno_data::picture::Pictures;
+use dsno_data::picture::Uint8Images;
 use serde::{Deserialize, Serialize};
 
 use crate::evaluation::{host, write_json};
@@ -18,8 +18,8 @@ use crate::failure::{Failure, While};
 use crate::folder::RunFolder;
 use crate::lane::together;
 use crate::progress::Meter;
-use crate::sampler::{Sampler, StudentSampler, TeacherSampler};
 use crate::spectrum::spectrum;
+use dsno_model::{Sampler, StudentSampler, TeacherSampler};
 
 /// Folder of the stage, below the run folder.
 pub(crate) const FOLDER: &str = "samples";
@@ -156,7 +156,7 @@ impl Gallery<'_> {
     ) -> Result<(), Failure> {
         let [c, h, w] = self.shape;
         let path = self.folder.join(FOLDER).join(format!("{name}.png"));
-        Pictures::from_values(values, [values.len() / (c * h * w), c, h, w])
+        Uint8Images::from_values(values, [values.len() / (c * h * w), c, h, w])
             .map(|pictures| pictures.enlarged(SHOWN_PIXELS.div_ceil(h.max(w))))
             .and_then(|pictures| pictures.grid(rows, columns))
             .and_then(|grid| grid.save_png(0, path))

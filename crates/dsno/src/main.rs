@@ -48,7 +48,6 @@ mod progress;
 mod provenance;
 mod report;
 mod runner;
-mod sampler;
 mod session;
 mod spectrum;
 mod stage;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use dsno_train::{Student, StudentDescription, Teacher, TeacherDescription};
+use dsno_model::{Student, StudentDescription, Teacher, TeacherDescription};
 use serde::Deserialize;
 
 use crate::failure::{Failure, While};

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use dsno_checkpoint::digest::sha256_file;
 use dsno_data::DatasetSpec;
-use dsno_data::digest::sha256_file;
 use serde::Serialize;
 
 use crate::experiment::{DataSettings, Features, Import, Load, Resolved, TeacherSource};

@@ -5,7 +5,7 @@ mod machine;
 
 use std::fmt::Write;
 
-use dsno_train::{TeacherArchitecture, TeacherDescription};
+use dsno_model::{TeacherArchitecture, TeacherDescription};
 
 use crate::experiment::{Experiment, Resolved, TeacherSource};
 use crate::failure::Failure;

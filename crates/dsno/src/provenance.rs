@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use dsno_data::atomic::write_atomic;
+use dsno_checkpoint::atomic::write_atomic;
 use serde::Serialize;
 
 use crate::clock;

@@ -9,7 +9,7 @@ mod tensorboard;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use dsno_data::atomic::write_atomic;
+use dsno_checkpoint::atomic::write_atomic;
 use serde::Serialize;
 
 use crate::clock;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use dsno_data::atomic::write_atomic;
+use dsno_checkpoint::atomic::write_atomic;
 use dsno_train::Outcome;
 use serde::{Deserialize, Serialize};
 

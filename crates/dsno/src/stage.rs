@@ -8,8 +8,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dsno_data::atomic::write_atomic;
-use dsno_data::digest::sha256_bytes;
+use dsno_checkpoint::atomic::write_atomic;
+use dsno_checkpoint::digest::sha256_bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::clock;

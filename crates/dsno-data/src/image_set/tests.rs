@@ -35,7 +35,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 fn png(width: usize, height: usize, bytes: &[u8]) -> Vec<u8> {
     let channels = bytes.len() / (width * height);
-    Pictures::new(1, height, width, channels, bytes.to_vec())
+    Uint8Images::new(1, height, width, channels, bytes.to_vec())
         .unwrap()
         .encode_png(0)
         .unwrap()
@@ -274,7 +274,7 @@ fn a_sheet_is_cut_row_by_row() {
 
 #[test]
 fn padding_is_black_and_averages_are_exact() {
-    let pictures = Pictures::new(1, 2, 2, 1, vec![10, 20, 30, 41]).unwrap();
+    let pictures = Uint8Images::new(1, 2, 2, 1, vec![10, 20, 30, 41]).unwrap();
     let images = ImageSet::from_pictures(&pictures);
     let padded = images.padded_to(4).unwrap();
     let byte = |b: f64| (b / 127.5 - 1.0) as f32;
@@ -306,7 +306,7 @@ fn padding_is_black_and_averages_are_exact() {
 
 #[test]
 fn a_split_and_a_flip_keep_the_rest() {
-    let pictures = Pictures::new(3, 1, 2, 1, vec![0, 1, 2, 3, 4, 5]).unwrap();
+    let pictures = Uint8Images::new(3, 1, 2, 1, vec![0, 1, 2, 3, 4, 5]).unwrap();
     let images = ImageSet::from_pictures(&pictures);
     let rest = images.split(1..3).unwrap();
     assert_eq!((rest.len(), rest.image(0)), (2, images.image(1)));

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::atomic::WriteError;
-use crate::npy::NpyError;
+use dsno_checkpoint::atomic::WriteError;
+use dsno_checkpoint::npy::NpyError;
 
 /// Why pictures could not be made, read or written.
 #[derive(Debug, thiserror::Error)]

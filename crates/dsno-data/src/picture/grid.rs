@@ -1,11 +1,11 @@
 //! Arrangements of pictures: grids and enlargements.
 
-use super::{PictureError, Pictures};
+use super::{PictureError, Uint8Images};
 
 /// Pixels between the pictures of a grid and around them.
 const GAP: usize = 2;
 
-impl Pictures {
+impl Uint8Images {
     /// Arranges the first `rows`·`columns` pictures on white, row by row, as one picture.
     ///
     /// Places without a picture stay white.

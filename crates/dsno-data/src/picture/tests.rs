@@ -1,8 +1,8 @@
 use super::*;
 use crate::ImageSet;
 
-fn two() -> Pictures {
-    Pictures::new(2, 1, 2, 3, (0..12).collect()).unwrap()
+fn two() -> Uint8Images {
+    Uint8Images::new(2, 1, 2, 3, (0..12).collect()).unwrap()
 }
 
 #[test]
@@ -22,15 +22,18 @@ fn planes_and_pixels_are_transposed_both_ways() {
         .iter()
         .map(|&b| (f32::from(b) + 0.5) / 127.5 - 1.0)
         .collect();
-    assert_eq!(Pictures::from_values(&values, [2, 3, 1, 2]).unwrap(), two());
+    assert_eq!(
+        Uint8Images::from_values(&values, [2, 3, 1, 2]).unwrap(),
+        two()
+    );
 }
 
 #[test]
 fn shapes_that_do_not_fit_are_errors() {
-    assert!(Pictures::new(2, 1, 2, 2, vec![0; 8]).is_err());
-    assert!(Pictures::new(0, 1, 1, 1, vec![]).is_err());
-    assert!(Pictures::from_values(&[0.0; 5], [1, 1, 2, 2]).is_err());
-    assert!(Pictures::new(usize::MAX, 2, 2, 3, vec![0]).is_err());
+    assert!(Uint8Images::new(2, 1, 2, 2, vec![0; 8]).is_err());
+    assert!(Uint8Images::new(0, 1, 1, 1, vec![]).is_err());
+    assert!(Uint8Images::from_values(&[0.0; 5], [1, 1, 2, 2]).is_err());
+    assert!(Uint8Images::new(usize::MAX, 2, 2, 3, vec![0]).is_err());
     assert!(two().grid(0, 3).is_err());
     assert!(matches!(
         two().encode_png(2),
@@ -59,7 +62,7 @@ fn png_files_come_back_as_they_were() {
     assert!(folder.path().join("00008.png").exists());
     let images = ImageSet::from_folder(folder.path(), 3).unwrap();
     assert_eq!(images, ImageSet::from_pictures(&two()));
-    let grey = Pictures::new(1, 1, 2, 1, vec![0, 200]).unwrap();
+    let grey = Uint8Images::new(1, 1, 2, 1, vec![0, 200]).unwrap();
     grey.save_png(0, folder.path().join("grey.png")).unwrap();
     fs::remove_file(folder.path().join("00007.png")).unwrap();
     fs::remove_file(folder.path().join("00008.png")).unwrap();
@@ -79,7 +82,7 @@ fn an_archive_without_pictures_is_an_error() {
     };
     npy::write_npz(&path, &[("mu", &mu)]).unwrap();
     assert!(matches!(
-        Pictures::load_npz(&path),
+        Uint8Images::load_npz(&path),
         Err(PictureError::NoPictures { .. })
     ));
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::digest::sha256_bytes;
+use dsno_checkpoint::digest::sha256_bytes;
 
 fn datasets() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets")

@@ -8,7 +8,7 @@ use zarrs::filesystem::FilesystemStoreCreateError;
 use zarrs::group::GroupCreateError;
 use zarrs::storage::StorageError;
 
-use crate::atomic::WriteError;
+use dsno_checkpoint::atomic::WriteError;
 
 /// Why a store could not be made, opened, read or written.
 #[derive(Debug, thiserror::Error)]

@@ -14,7 +14,7 @@ use zarrs::storage::store::MemoryStore;
 use zarrs::storage::{ListableStorageTraits, ReadableStorageTraits};
 
 use super::{Dtype, StoreError, StoreSpec, ZarrError};
-use crate::atomic::{self, WriteError};
+use dsno_checkpoint::atomic::{self, WriteError};
 
 /// Version of the layout; a reader refuses others.
 pub(super) const FORMAT: u32 = 1;

@@ -10,7 +10,7 @@ use zarrs::storage::ReadableStorageTraits;
 use zarrs::storage::store::MemoryStore;
 
 use super::{Dtype, StoreError, TrajectoryStore, ZarrError, layout, open};
-use crate::atomic;
+use dsno_checkpoint::atomic;
 
 impl TrajectoryStore {
     /// Writes one shard: afterwards it is done, or, after an error or a kill, still missing.

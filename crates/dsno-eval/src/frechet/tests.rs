@@ -4,10 +4,10 @@ use std::path::Path;
 use safetensors::SafeTensors;
 use serde::Deserialize;
 
-use crate::{Gaussian, Moments, StatisticsError, frechet_distance};
+use crate::{FeatureStatistics, Moments, StatisticsError, frechet_distance};
 
 /// A covariance of full rank with a spread of eigenvalues, and a mean.
-fn example(dim: usize, phase: f64) -> Gaussian {
+fn example(dim: usize, phase: f64) -> FeatureStatistics {
     let mut moments = Moments::new(dim);
     let rows: Vec<f64> = (0..dim * dim * 4)
         .map(|i| ((i * i) as f64 * 0.11 + phase).sin() * (i % dim + 1) as f64)
@@ -45,7 +45,7 @@ fn grows_by_the_squared_length_of_a_shift() {
         .enumerate()
         .map(|(i, m)| m + i as f64)
         .collect();
-    let shifted = Gaussian::new(moved, p.covariance().to_vec(), None).unwrap();
+    let shifted = FeatureStatistics::new(moved, p.covariance().to_vec(), None).unwrap();
     let squared: f64 = (0..8).map(|i| f64::from(i * i)).sum();
     assert!((frechet_distance(&p, &shifted).unwrap() - before - squared).abs() < 1e-11);
     assert!(frechet_distance(&p, &q).unwrap() > 0.0);
@@ -59,7 +59,7 @@ fn equals_the_closed_form_for_diagonal_gaussians() {
         for i in 0..dim {
             covariance[i * dim + i] = sigma(i).powi(2);
         }
-        Gaussian::new(vec![0.0; dim], covariance, None).unwrap()
+        FeatureStatistics::new(vec![0.0; dim], covariance, None).unwrap()
     };
     let (s, r) = (
         |i: usize| 1.0 + i as f64,
@@ -72,14 +72,14 @@ fn equals_the_closed_form_for_diagonal_gaussians() {
 
 #[test]
 fn is_the_mean_term_between_two_points() {
-    let point = |at: f64| Gaussian::new(vec![at; 3], vec![0.0; 9], None).unwrap();
+    let point = |at: f64| FeatureStatistics::new(vec![at; 3], vec![0.0; 9], None).unwrap();
     assert!((frechet_distance(&point(0.0), &point(2.0)).unwrap() - 12.0).abs() < 1e-14);
 }
 
 #[test]
 fn takes_rounding_below_zero_as_zero_and_refuses_more() {
     let with = |eigenvalue: f64| {
-        Gaussian::new(vec![0.0, 0.0], vec![1.0, 0.0, 0.0, eigenvalue], None).unwrap()
+        FeatureStatistics::new(vec![0.0, 0.0], vec![1.0, 0.0, 0.0, eigenvalue], None).unwrap()
     };
     assert!(frechet_distance(&with(-1e-9), &with(0.0)).unwrap() < 1e-8);
     let refused = frechet_distance(&with(-1e-3), &with(0.0));

@@ -40,7 +40,7 @@ pub(crate) fn silu(x: Tensor<4>) -> Tensor<4> {
     activation::silu(x)
 }
 
-pub(crate) fn pointwise(x: Tensor<4>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<4> {
+pub(crate) fn conv1x1(x: Tensor<4>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<4> {
     let [channels_in, channels_out] = weight.dims();
     let weight = weight
         .transpose()

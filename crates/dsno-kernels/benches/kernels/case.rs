@@ -2,8 +2,8 @@
 
 use burn::tensor::{Device, Distribution, Tensor};
 use dsno_kernels::{
-    GroupNorm, Resample, attention, conv3x3, group_norm_silu, norm_silu_conv3x3, pointwise,
-    resample, silu, temporal_convolution,
+    GroupNorm, Resample, attention, conv1x1, conv3x3, group_norm_silu, norm_silu_conv3x3, resample,
+    silu, temporal_convolution,
 };
 
 use crate::burns_own;
@@ -21,7 +21,7 @@ pub(crate) enum Kind {
     Fused,
     NormSilu,
     Silu,
-    Pointwise,
+    Conv1x1,
     Attention,
     Temporal,
     Halve,
@@ -35,7 +35,7 @@ impl Kind {
             Self::Fused => "norm_silu_conv3x3",
             Self::NormSilu => "group_norm_silu",
             Self::Silu => "silu",
-            Self::Pointwise => "pointwise",
+            Self::Conv1x1 => "pointwise",
             Self::Attention => "attention",
             Self::Temporal => "temporal_convolution",
             Self::Halve => "resample, halve",
@@ -122,8 +122,8 @@ pub(crate) const CASES: [Case; 46] = [
     case(Kind::NormSilu, 'M', 16, [128, 128]),
     case(Kind::Silu, 'S', 16, [32, 32]),
     case(Kind::Silu, 'M', 32, [64, 64]),
-    case(Kind::Pointwise, 'S', 16, [96, 32]),
-    case(Kind::Pointwise, 'M', 32, [128, 64]),
+    case(Kind::Conv1x1, 'S', 16, [96, 32]),
+    case(Kind::Conv1x1, 'M', 32, [128, 64]),
     case(Kind::Attention, 'S', 8, [192, 64]),
     case(Kind::Attention, 'M', 16, [384, 128]),
     case(Kind::Temporal, 'S', 16, [32, 32]),
@@ -191,7 +191,7 @@ impl Case {
         let square = self.channels_in * self.channels_out;
         let multiply_adds = match self.kind {
             Kind::Convolution | Kind::Fused => 9 * pixels * square,
-            Kind::Pointwise => pixels * square,
+            Kind::Conv1x1 => pixels * square,
             Kind::Attention => 2 * pixels * self.side * self.side * self.channels_out,
             // One product for the constant mode, three for the other, of a time's pixels each.
             Kind::Temporal => 4 * pixels / TIMES * square,
@@ -232,7 +232,7 @@ impl Case {
             }
             Kind::NormSilu => group_norm_silu(x, self.norm(inputs)),
             Kind::Silu => silu(x),
-            Kind::Pointwise => pointwise(x, inputs.matrix.clone(), bias, None),
+            Kind::Conv1x1 => conv1x1(x, inputs.matrix.clone(), bias, None),
             Kind::Attention => {
                 let [n, h, w, width] = x.dims();
                 attention(x.reshape([n, h * w, width]), 1).unsqueeze()
@@ -257,7 +257,7 @@ impl Case {
             Kind::Fused => burns_own::convolution(norm_silu(x), weight, bias),
             Kind::NormSilu => norm_silu(x),
             Kind::Silu => burns_own::silu(x),
-            Kind::Pointwise => burns_own::pointwise(x, inputs.matrix.clone(), bias),
+            Kind::Conv1x1 => burns_own::conv1x1(x, inputs.matrix.clone(), bias),
             Kind::Attention => burns_own::attention(x),
             Kind::Temporal => burns_own::temporal(x, inputs.temporal.clone()),
             Kind::Halve => burns_own::halve(x),

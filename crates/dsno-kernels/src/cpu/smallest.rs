@@ -10,7 +10,7 @@ use super::norm::{self, GroupNorm};
 use super::resample::{self, Resample};
 use super::temporal::{self, TemporalShape};
 use super::testing::noise;
-use super::{activation, pointwise};
+use super::{activation, conv1x1};
 
 fn all_finite(numbers: &[f32]) {
     assert!(numbers.iter().all(|number| number.is_finite()));
@@ -83,8 +83,8 @@ fn normalised_convolutions() {
 #[test]
 fn maps_of_channels_and_times() {
     let (x, weight) = (noise(1, 6), noise(2, 6));
-    all_finite(&pointwise::forward(3, [2, 3], &x, &weight, None, None));
-    all_finite(&pointwise::backward(3, [2, 3], &x, &weight, &noise(3, 9), true).weight);
+    all_finite(&conv1x1::forward(3, [2, 3], &x, &weight, None, None));
+    all_finite(&conv1x1::backward(3, [2, 3], &x, &weight, &noise(3, 9), true).weight);
     let shape = TemporalShape {
         samples: 1,
         times: 3,

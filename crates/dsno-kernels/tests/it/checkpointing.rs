@@ -1,7 +1,7 @@
 //! Activations that are computed again on the way back give the same gradients.
 
 use burn::tensor::{DType, Device, Tensor};
-use dsno_kernels::{Resample, attention, conv3x3, pointwise, resample, silu, temporal_convolution};
+use dsno_kernels::{Resample, attention, conv1x1, conv3x3, resample, silu, temporal_convolution};
 
 use crate::compare::pass;
 
@@ -13,7 +13,7 @@ fn network(inputs: Vec<Tensor<1>>) -> Tensor<1> {
     // Sums and products of burn's own are what it computes again.
     let h = silu(conv3x3(x.clone() * 2.0, weight, bias.clone(), Some(x.clone())) + 0.5);
     let h = temporal_convolution(
-        pointwise(h, square, bias, None) * 3.0,
+        conv1x1(h, square, bias, None) * 3.0,
         temporal.reshape([12, 12, 2, 2]),
         4,
     );

@@ -2,8 +2,8 @@
 
 use burn::tensor::Tensor;
 use dsno_kernels::{
-    GroupNorm, Resample, attention, concat_channels, conv3x3, group_norm, group_norm_silu,
-    norm_silu_conv3x3, pointwise, resample, silu, temporal_convolution,
+    GroupNorm, Resample, attention, concat_channels, conv1x1, conv3x3, group_norm, group_norm_silu,
+    norm_silu_conv3x3, resample, silu, temporal_convolution,
 };
 
 use crate::compare::check;
@@ -129,7 +129,7 @@ fn pointwise_map() {
                 let inputs = &mut inputs.into_iter();
                 let (x, weight) = (next(inputs, [n, h, w, i]), next(inputs, [i, o]));
                 let (bias, residual) = (next(inputs, [o]), next(inputs, [n, h, w, o]));
-                pointwise(x, weight, bias, Some(residual)).reshape([pixels * o])
+                conv1x1(x, weight, bias, Some(residual)).reshape([pixels * o])
             },
         );
     }

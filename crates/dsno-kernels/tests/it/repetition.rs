@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Device, Tensor};
 use dsno_kernels::{
-    GroupNorm, Resample, attention, norm_silu_conv3x3, pointwise, temporal_convolution,
+    GroupNorm, Resample, attention, conv1x1, norm_silu_conv3x3, temporal_convolution,
 };
 use rayon::ThreadPoolBuilder;
 
@@ -29,7 +29,7 @@ fn network() -> Pass {
         let (x, weight) = (x.reshape(MAPS), weight.reshape([c, c, 3, 3]));
         let y = norm_silu_conv3x3(x.clone(), norm, Resample::Keep, weight, bias, Some(x));
         let y = temporal_convolution(y, temporal.reshape([c, c, 2, 2]) * 0.1, 4);
-        let y = pointwise(y, qkv.reshape(square), qkv_bias, None) * 0.1;
+        let y = conv1x1(y, qkv.reshape(square), qkv_bias, None) * 0.1;
         attention(y.reshape([n, h * w, 3 * c]), 2).reshape([n * h * w * c])
     })
 }

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::solve::Counted;
 use crate::solver::predict;
-use crate::{Amplitudes, Denoiser, Prediction, Schedule, StepError};
+use crate::{Denoiser, NoiseLevel, Prediction, Schedule, StepError};
 
 /// A place on the way from noise to data.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -77,6 +77,6 @@ impl<'a> Flow<'a> {
 }
 
 /// Returns `(cos φ, sin φ)` as a noise level.
-pub(super) const fn circle(at: Place) -> Amplitudes {
-    Amplitudes::from_log_snr(at.log_snr)
+pub(super) const fn circle(at: Place) -> NoiseLevel {
+    NoiseLevel::from_log_snr(at.log_snr)
 }

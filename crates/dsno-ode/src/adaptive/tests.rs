@@ -3,7 +3,7 @@ use burn::tensor::DType;
 use super::*;
 use crate::analytic::GaussianMixture;
 use crate::test_support::{assert_close, f64_tensor};
-use crate::{Amplitudes, CosineSchedule, LinearBetaSchedule, StepError, from_fn};
+use crate::{CosineSchedule, LinearBetaSchedule, NoiseLevel, StepError, from_fn};
 
 fn mixture() -> GaussianMixture {
     let means = vec![vec![1.0, 0.5], vec![-1.2, 0.8], vec![0.2, -1.5]];
@@ -49,8 +49,8 @@ impl Schedule for Exploding {
         self.0.log_snr_rate(t)
     }
 
-    fn level(&self, log_snr: f64) -> Amplitudes {
-        Amplitudes::variance_exploding((-0.5 * log_snr).exp())
+    fn level(&self, log_snr: f64) -> NoiseLevel {
+        NoiseLevel::variance_exploding((-0.5 * log_snr).exp())
     }
 }
 

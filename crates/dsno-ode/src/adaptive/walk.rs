@@ -9,7 +9,7 @@ use super::flow::{Flow, Place, circle};
 use super::record::Record;
 use super::{AdaptiveError, Dopri5};
 use crate::solve::{Recorded, SolveError, StepReport, is_finite};
-use crate::{Denoiser, Prediction, Schedule, StepError, diffuse};
+use crate::{Denoiser, Prediction, Schedule, StepError, add_noise};
 
 /// Goes from the first time of `span` to the last.
 pub(super) fn walk(
@@ -94,12 +94,12 @@ pub(super) fn walk(
         let at = circle(here);
         let x_hat = Prediction::V.to_x(velocity.clone(), state.clone(), at);
         let eps_hat = Prediction::V.to_epsilon(velocity, state, at);
-        let at_end = diffuse(x_hat.clone(), eps_hat.clone(), circle(end));
+        let at_end = add_noise(x_hat.clone(), eps_hat.clone(), circle(end));
         if !is_finite(&at_end) {
             return Err(non_finite(reports.len() + 1, end));
         }
         record.pass(end, |place| {
-            let u = diffuse(x_hat.clone(), eps_hat.clone(), circle(place));
+            let u = add_noise(x_hat.clone(), eps_hat.clone(), circle(place));
             flow.leave_circle(u, place)
         });
         reports.push(report(&flow, here, end));

@@ -2,7 +2,7 @@ use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::AnalyticError;
-use crate::{Amplitudes, Denoiser};
+use crate::{Denoiser, NoiseLevel};
 
 /// The exact denoiser and the exact flow of images whose values are independent and normal.
 ///
@@ -96,7 +96,7 @@ impl Gaussian {
     /// Follows the probability-flow ODE exactly from one noise level to another.
     ///
     /// See the type for formula and shapes. Every level can be left, the noiseless one too.
-    pub fn flow(&self, z_t: Tensor<4>, from: Amplitudes, to: Amplitudes) -> Tensor<4> {
+    pub fn flow(&self, z_t: Tensor<4>, from: NoiseLevel, to: NoiseLevel) -> Tensor<4> {
         self.affine(z_t, |mean, std| {
             let gain = spread(std, to) / spread(std, from);
             (gain, mean * (to.alpha() - gain * from.alpha()))
@@ -122,12 +122,12 @@ impl Gaussian {
 }
 
 /// Returns the standard deviation `√(α² s² + σ²)` of a noised value.
-fn spread(std: f64, at: Amplitudes) -> f64 {
+fn spread(std: f64, at: NoiseLevel) -> f64 {
     (at.alpha() * std).hypot(at.sigma())
 }
 
 impl Denoiser for Gaussian {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         self.affine(z_t, |mean, std| {
             let variance = spread(std, at).powi(2);
             let gain = at.alpha() * std * std / variance;

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::AnalyticError;
-use crate::{Amplitudes, Denoiser};
+use crate::{Denoiser, NoiseLevel};
 
 /// The exact denoiser of images drawn from a mixture of isotropic normal distributions.
 ///
@@ -43,11 +43,11 @@ use crate::{Amplitudes, Denoiser};
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use dsno_ode::analytic::GaussianMixture;
-/// use dsno_ode::{Amplitudes, Denoiser};
+/// use dsno_ode::{NoiseLevel, Denoiser};
 ///
 /// // Two sharp peaks at ±1: between them the mean is 0, near one it is that peak.
 /// let mixture = GaussianMixture::new(vec![0.5, 0.5], vec![vec![-1.0], vec![1.0]], vec![0.01, 0.01])?;
-/// let at = Amplitudes::from_log_snr(2.0);
+/// let at = NoiseLevel::from_log_snr(2.0);
 /// let z_t = Tensor::<1>::from_floats([0.0, 0.9], &Device::flex()).reshape([2, 1, 1, 1]);
 /// let x_hat = mixture.denoise(z_t, at).try_into_vec_as::<f32>()?;
 /// assert!(x_hat[0].abs() < 1e-6 && (x_hat[1] - 1.0).abs() < 1e-3);
@@ -127,7 +127,7 @@ impl GaussianMixture {
     /// Returns `ln p_t(z_t)`, the log density of noisy states at level `at`, in nats.
     ///
     /// Shape `[B]`; see the type for formula and shapes.
-    pub fn log_density(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<1> {
+    pub fn log_density(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<1> {
         let Noised { log_joint, .. } = self.noised(z_t, at);
         let largest = log_joint.clone().max_dim(1);
         let total = (log_joint - largest.clone()).exp().sum_dim(1);
@@ -137,7 +137,7 @@ impl GaussianMixture {
     /// Returns the score `∇ ln p_t(z_t)` at level `at`.
     ///
     /// Shape `[B, C, H, W]`; see the type for formula and shapes. `ε̂ = −σ · score`.
-    pub fn score(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    pub fn score(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         let shape = z_t.dims();
         let noised = self.noised(z_t, at);
         let variances = noised.variances.clone();
@@ -145,7 +145,7 @@ impl GaussianMixture {
     }
 
     /// Evaluates the noised mixture at the states.
-    fn noised(&self, z_t: Tensor<4>, at: Amplitudes) -> Noised {
+    fn noised(&self, z_t: Tensor<4>, at: NoiseLevel) -> Noised {
         let (device, dtype) = (z_t.device(), z_t.dtype());
         let [b, c, h, w] = z_t.dims();
         let d = self.dimensions();
@@ -182,7 +182,7 @@ impl GaussianMixture {
 }
 
 impl Denoiser for GaussianMixture {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         let shape = z_t.dims();
         let noised = self.noised(z_t, at);
         let gains: Vec<f64> = self

@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 
 use super::AnalyticError;
-use crate::{Amplitudes, Denoiser};
+use crate::{Denoiser, NoiseLevel};
 
 /// The optimal denoiser of a finite data set: the mean of its images, weighted by likelihood.
 ///
@@ -40,16 +40,16 @@ use crate::{Amplitudes, Denoiser};
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use dsno_ode::analytic::IdealDenoiser;
-/// use dsno_ode::{Amplitudes, Denoiser};
+/// use dsno_ode::{NoiseLevel, Denoiser};
 ///
 /// let device = Device::flex();
 /// let images = Tensor::<1>::from_floats([-1.0, 0.0, 1.0], &device).reshape([3, 1, 1, 1]);
 /// let model = IdealDenoiser::new(images)?;
 /// let z_t = Tensor::<4>::full([1, 1, 1, 1], 0.9, &device);
 ///
-/// let nearest = model.denoise(z_t.clone(), Amplitudes::from_log_snr(20.0));
+/// let nearest = model.denoise(z_t.clone(), NoiseLevel::from_log_snr(20.0));
 /// assert_eq!(nearest.into_scalar::<f32>(), 1.0);
-/// let mean = model.denoise(z_t, Amplitudes::from_log_snr(-20.0));
+/// let mean = model.denoise(z_t, NoiseLevel::from_log_snr(-20.0));
 /// assert!(mean.into_scalar::<f32>().abs() < 1e-3);
 /// # Ok::<(), dsno_ode::analytic::AnalyticError>(())
 /// ```
@@ -83,7 +83,7 @@ impl IdealDenoiser {
     }
 
     /// Computes the posterior mean, visiting `chunk` images at a time.
-    pub(super) fn posterior_mean(&self, z_t: Tensor<4>, at: Amplitudes, chunk: usize) -> Tensor<4> {
+    pub(super) fn posterior_mean(&self, z_t: Tensor<4>, at: NoiseLevel, chunk: usize) -> Tensor<4> {
         let shape = z_t.dims();
         let [b, c, h, w] = shape;
         let [n, d] = self.images.dims();
@@ -115,7 +115,7 @@ impl IdealDenoiser {
 }
 
 impl Denoiser for IdealDenoiser {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         let per_image = z_t.dims()[0] * self.dimensions();
         self.posterior_mean(z_t, at, (CHUNK_VALUES / per_image.max(1)).max(1))
     }

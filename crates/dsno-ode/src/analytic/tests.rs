@@ -3,8 +3,8 @@ use burn::tensor::DType;
 use super::*;
 use crate::test_support::{assert_close, f64_tensor, values};
 
-fn level(log_snr: f64) -> Amplitudes {
-    Amplitudes::from_log_snr(log_snr)
+fn level(log_snr: f64) -> NoiseLevel {
+    NoiseLevel::from_log_snr(log_snr)
 }
 
 fn mixture() -> GaussianMixture {
@@ -31,8 +31,8 @@ fn normal() -> Gaussian {
     Gaussian::new(vec![0.3, -0.2], vec![0.5, 0.1]).expect("valid")
 }
 
-fn exploding(log_snr: f64) -> Amplitudes {
-    Amplitudes::variance_exploding(1.0).with_log_snr(log_snr)
+fn exploding(log_snr: f64) -> NoiseLevel {
+    NoiseLevel::variance_exploding(1.0).with_log_snr(log_snr)
 }
 
 #[test]

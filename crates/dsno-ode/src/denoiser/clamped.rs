@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 
 use super::Denoiser;
-use crate::Amplitudes;
+use crate::NoiseLevel;
 
 /// A denoiser whose predictions are held to the image range `[-1, 1]`.
 ///
@@ -19,11 +19,11 @@ use crate::Amplitudes;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use dsno_ode::{Amplitudes, Clamped, Denoiser, from_fn};
+/// use dsno_ode::{NoiseLevel, Clamped, Denoiser, from_fn};
 ///
 /// let model = Clamped::new(from_fn(|z_t, _| z_t * 10.0));
 /// let z_t = Tensor::<4>::full([1, 1, 1, 1], 0.3, &Device::flex());
-/// assert_eq!(model.denoise(z_t, Amplitudes::from_log_snr(0.0)).into_scalar::<f32>(), 1.0);
+/// assert_eq!(model.denoise(z_t, NoiseLevel::from_log_snr(0.0)).into_scalar::<f32>(), 1.0);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Clamped<M> {
@@ -38,7 +38,7 @@ impl<M: Denoiser> Clamped<M> {
 }
 
 impl<M: Denoiser> Denoiser for Clamped<M> {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         clamp_prediction(self.model.denoise(z_t, at))
     }
 }

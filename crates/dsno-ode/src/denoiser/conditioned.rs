@@ -3,7 +3,7 @@ use std::fmt;
 use burn::tensor::Tensor;
 
 use super::{Conditioning, Denoiser};
-use crate::{Amplitudes, Prediction};
+use crate::{NoiseLevel, Prediction};
 
 /// A network as a denoiser: told the level in its own terms, and read as what it predicts.
 ///
@@ -99,7 +99,7 @@ impl<F> Denoiser for Conditioned<F>
 where
     F: Fn(Tensor<4>, f64) -> Tensor<4>,
 {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         let seen = self.conditioning.level(at.log_snr());
         let factor = seen.scale() / at.scale();
         let z = if seen == at { z_t } else { z_t * factor };

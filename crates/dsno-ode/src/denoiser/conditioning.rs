@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Amplitudes, DiscreteSchedule, Schedule};
+use crate::{DiscreteSchedule, NoiseLevel, Schedule};
 
 /// What a network is told of the noise level, and in which units it sees the state.
 ///
@@ -36,7 +36,7 @@ use crate::{Amplitudes, DiscreteSchedule, Schedule};
 pub struct Conditioning {
     told: Told,
     /// Any level of the process in whose units the state is seen.
-    process: Amplitudes,
+    process: NoiseLevel,
 }
 
 #[derive(Clone)]
@@ -52,7 +52,7 @@ impl Conditioning {
     const fn of(told: Told) -> Self {
         Self {
             told,
-            process: Amplitudes::from_log_snr(0.0),
+            process: NoiseLevel::from_log_snr(0.0),
         }
     }
 
@@ -89,7 +89,7 @@ impl Conditioning {
     #[must_use]
     pub fn exploding(self) -> Self {
         Self {
-            process: Amplitudes::variance_exploding(1.0),
+            process: NoiseLevel::variance_exploding(1.0),
             ..self
         }
     }
@@ -98,7 +98,7 @@ impl Conditioning {
     #[must_use]
     pub fn preserving(self) -> Self {
         Self {
-            process: Amplitudes::from_log_snr(0.0),
+            process: NoiseLevel::from_log_snr(0.0),
             ..self
         }
     }
@@ -115,7 +115,7 @@ impl Conditioning {
     }
 
     /// Returns the amplitudes of the state that the network sees at log-SNR `log_snr` (nats).
-    pub const fn level(&self, log_snr: f64) -> Amplitudes {
+    pub const fn level(&self, log_snr: f64) -> NoiseLevel {
         self.process.with_log_snr(log_snr)
     }
 }

@@ -1,7 +1,7 @@
 use burn::tensor::{Int, Tensor};
 
 use super::{Denoiser, DenoiserError};
-use crate::Amplitudes;
+use crate::NoiseLevel;
 
 /// A denoiser whose predictions are scaled back into the image range, sample by sample.
 ///
@@ -34,11 +34,11 @@ use crate::Amplitudes;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use dsno_ode::{Amplitudes, Denoiser, DynamicThreshold, from_fn};
+/// use dsno_ode::{NoiseLevel, Denoiser, DynamicThreshold, from_fn};
 ///
 /// let model = DynamicThreshold::new(from_fn(|z_t, _| z_t), 0.75)?;
 /// let z_t = Tensor::<1>::from_floats([0.5, -1.0, 2.0, 4.0, -8.0], &Device::flex());
-/// let x_hat = model.denoise(z_t.reshape([1, 1, 1, 5]), Amplitudes::from_log_snr(0.0));
+/// let x_hat = model.denoise(z_t.reshape([1, 1, 1, 5]), NoiseLevel::from_log_snr(0.0));
 /// // Three quarters of the values are at most 4.
 /// assert_eq!(x_hat.try_into_vec_as::<f32>()?, [0.125, -0.25, 0.5, 1.0, -1.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -85,7 +85,7 @@ impl<M: Denoiser> DynamicThreshold<M> {
 }
 
 impl<M: Denoiser> Denoiser for DynamicThreshold<M> {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         let x_hat = self.model.denoise(z_t, at);
         let shape = x_hat.dims();
         let [b, c, h, w] = shape;

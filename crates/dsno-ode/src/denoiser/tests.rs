@@ -18,19 +18,19 @@ fn states() -> Tensor<4> {
     f64_tensor(&[1.7, -0.3, 0.1, 0.2, -2.0, 1.1], [3, 2, 1, 1])
 }
 
-fn level(log_snr: f64) -> Amplitudes {
-    Amplitudes::from_log_snr(log_snr)
+fn level(log_snr: f64) -> NoiseLevel {
+    NoiseLevel::from_log_snr(log_snr)
 }
 
-fn exploding(log_snr: f64) -> Amplitudes {
-    Amplitudes::variance_exploding(1.0).with_log_snr(log_snr)
+fn exploding(log_snr: f64) -> NoiseLevel {
+    NoiseLevel::variance_exploding(1.0).with_log_snr(log_snr)
 }
 
 #[test]
 fn guidance_mixes_the_two_models() {
     let (of_class, of_any) = (from_fn(|z, _| z * 0.5), from_fn(|z, _| z * -0.25 + 1.0));
     for (scale, gain, offset) in [(0.0, -0.25, 1.0), (1.0, 0.5, 0.0), (3.0, 2.0, -2.0)] {
-        let model = ClassifierFree::new(&of_class, &of_any, scale).expect("finite");
+        let model = ClassifierFreeGuidance::new(&of_class, &of_any, scale).expect("finite");
         let expected = states() * gain + offset;
         assert_close(&model.denoise(states(), level(0.3)), &expected, 1e-15);
     }
@@ -47,8 +47,8 @@ fn guidance_calls_the_unconditional_model_only_where_it_acts() {
         calls.set((calls.get().0, calls.get().1 + 1));
         z * 2.0
     });
-    let guided = |scale| ClassifierFree::new(&of_class, &of_any, scale).expect("finite");
-    let limited = guided(2.0).within(-1.0..=2.0).expect("rising");
+    let guided = |scale| ClassifierFreeGuidance::new(&of_class, &of_any, scale).expect("finite");
+    let limited = guided(2.0).sub_dict(-1.0..=2.0).expect("rising");
     for (log_snr, both) in [(-1.1, false), (-1.0, true), (2.0, true), (2.1, false)] {
         calls.set((0, 0));
         let x_hat = limited.denoise(states(), level(log_snr));
@@ -66,7 +66,7 @@ fn guidance_calls_the_unconditional_model_only_where_it_acts() {
 fn guiding_the_prediction_is_guiding_the_noise() {
     let narrow = GaussianMixture::new(vec![1.0], vec![vec![1.0, 0.5]], vec![0.25]).expect("valid");
     let (scale, at) = (4.0, level(-0.8));
-    let model = ClassifierFree::new(&narrow, mixture(), scale).expect("finite");
+    let model = ClassifierFreeGuidance::new(&narrow, mixture(), scale).expect("finite");
     let eps =
         |model: &dyn Denoiser| Prediction::X.to_epsilon(model.denoise(states(), at), states(), at);
     // The convention of Ho and Salimans, with their w = 3.
@@ -76,7 +76,7 @@ fn guiding_the_prediction_is_guiding_the_noise() {
 
 #[test]
 fn impossible_options_are_refused_with_their_numbers() {
-    let new = |scale| ClassifierFree::new(mixture(), mixture(), scale);
+    let new = |scale| ClassifierFreeGuidance::new(mixture(), mixture(), scale);
     assert!(new(f64::NAN).is_err());
     let scale = DenoiserError::GuidanceScale {
         scale: f64::INFINITY,
@@ -86,9 +86,9 @@ fn impossible_options_are_refused_with_their_numbers() {
         low: 2.0,
         high: 1.0,
     };
-    let reversed = new(2.0).expect("finite").within(2.0..=1.0);
+    let reversed = new(2.0).expect("finite").sub_dict(2.0..=1.0);
     assert_eq!(reversed.err(), Some(interval));
-    assert!(new(2.0).expect("finite").within(f64::NAN..=1.0).is_err());
+    assert!(new(2.0).expect("finite").sub_dict(f64::NAN..=1.0).is_err());
     for percentile in [0.0, 1.1, f64::NAN] {
         assert!(DynamicThreshold::new(mixture(), percentile).is_err());
     }
@@ -158,14 +158,14 @@ fn a_threshold_is_that_of_the_sorted_values_in_every_float_type() {
 }
 
 /// A network that knows the mixture, sees the state in the units of `seen` and answers `prediction`.
-fn network(prediction: Prediction, z: Tensor<4>, seen: Amplitudes) -> Tensor<4> {
+fn network(prediction: Prediction, z: Tensor<4>, seen: NoiseLevel) -> Tensor<4> {
     let x_hat = mixture().denoise(z.clone(), seen);
     let eps_hat = Prediction::X.to_epsilon(x_hat.clone(), z, seen);
     prediction.target(x_hat, eps_hat, seen)
 }
 
 /// The level that a network concludes from what it is told.
-type Reader = Box<dyn Fn(f64) -> Amplitudes>;
+type Reader = Box<dyn Fn(f64) -> NoiseLevel>;
 
 #[test]
 fn every_conditioning_and_prediction_drives_the_same_denoiser() {
@@ -185,7 +185,7 @@ fn every_conditioning_and_prediction_drives_the_same_denoiser() {
         (Conditioning::log_snr().exploding(), Box::new(exploding)),
         (
             Conditioning::sigma(),
-            Box::new(Amplitudes::variance_exploding),
+            Box::new(NoiseLevel::variance_exploding),
         ),
         (
             Conditioning::sigma().preserving(),

@@ -1,6 +1,6 @@
 use super::*;
 use crate::test_support::{assert_close, column, f64_tensor};
-use crate::{diffuse, diffuse_with};
+use crate::{add_noise, add_noise_with};
 
 const ALL: [Prediction; 4] = [
     Prediction::X,
@@ -14,11 +14,11 @@ const LEVELS: [f64; 3] = [-20.0, 0.3, 20.0];
 /// 1e-11.
 const ROUNDING: f64 = 1e-10;
 
-fn levels() -> impl Iterator<Item = Amplitudes> {
-    let exploding = Amplitudes::variance_exploding(1.0);
+fn levels() -> impl Iterator<Item = NoiseLevel> {
+    let exploding = NoiseLevel::variance_exploding(1.0);
     let of = move |log_snr| {
         [
-            Amplitudes::from_log_snr(log_snr),
+            NoiseLevel::from_log_snr(log_snr),
             exploding.with_log_snr(log_snr),
         ]
     };
@@ -35,7 +35,7 @@ fn image_and_noise() -> (Tensor<4>, Tensor<4>) {
 fn perfect_outputs_give_back_image_noise_and_velocity() {
     let (x, eps) = image_and_noise();
     for at in levels() {
-        let z_t = diffuse(x.clone(), eps.clone(), at);
+        let z_t = add_noise(x.clone(), eps.clone(), at);
         for prediction in ALL {
             let output = prediction.target(x.clone(), eps.clone(), at);
             let x_hat = prediction.to_x(output.clone(), z_t.clone(), at);
@@ -56,12 +56,12 @@ fn batched_levels_agree_with_single_ones() {
     let image_and_noise = image_and_noise();
     let twice = |half: &Tensor<4>| Tensor::cat(vec![half.clone(); 2], 0);
     let (x, eps) = (twice(&image_and_noise.0), twice(&image_and_noise.1));
-    let levels: [Amplitudes; 6] = std::array::from_fn(|i| levels().nth(i).expect("six"));
+    let levels: [NoiseLevel; 6] = std::array::from_fn(|i| levels().nth(i).expect("six"));
     let (alpha, sigma) = (
-        column(levels.map(Amplitudes::alpha)),
-        column(levels.map(Amplitudes::sigma)),
+        column(levels.map(NoiseLevel::alpha)),
+        column(levels.map(NoiseLevel::sigma)),
     );
-    let z_t = diffuse_with(x.clone(), eps.clone(), alpha.clone(), sigma.clone());
+    let z_t = add_noise_with(x.clone(), eps.clone(), alpha.clone(), sigma.clone());
     for prediction in ALL {
         let output = prediction.target_with(x.clone(), eps.clone(), alpha.clone(), sigma.clone());
         let batched =
@@ -81,9 +81,9 @@ fn batched_levels_agree_with_single_ones() {
 #[test]
 fn both_processes_answer_alike_for_a_state_in_their_units() {
     let (x, eps) = image_and_noise();
-    let preserving = Amplitudes::from_log_snr(-1.7);
-    let exploding = Amplitudes::variance_exploding(1.0).with_log_snr(-1.7);
-    let z_t = diffuse(x.clone(), eps.clone(), preserving);
+    let preserving = NoiseLevel::from_log_snr(-1.7);
+    let exploding = NoiseLevel::variance_exploding(1.0).with_log_snr(-1.7);
+    let z_t = add_noise(x.clone(), eps.clone(), preserving);
     // A wrong answer, so that the paths differ unless the split is the same.
     for prediction in [Prediction::X, Prediction::Epsilon] {
         let x_hat = prediction.to_x(eps.clone() * 0.7, z_t.clone(), preserving);

@@ -1,9 +1,9 @@
 use super::{Schedule, ScheduleError};
-use crate::Amplitudes;
+use crate::NoiseLevel;
 
 /// The variance-exploding schedule of EDM: the image stays as it is, and `σ` grows linearly in time.
 ///
-/// Its states are `x + σ ε`, see [`Amplitudes::variance_exploding`], so the state at `t = 1` is noise
+/// Its states are `x + σ ε`, see [`NoiseLevel::variance_exploding`], so the state at `t = 1` is noise
 /// with standard deviation `sigma_max` around the image, not standard normal noise. The default is 80,
 /// the value of the paper for images in `[-1, 1]`.
 ///
@@ -72,8 +72,8 @@ impl Schedule for EdmSchedule {
         -2.0 / t
     }
 
-    fn level(&self, log_snr: f64) -> Amplitudes {
-        Amplitudes::variance_exploding(1.0).with_log_snr(log_snr)
+    fn level(&self, log_snr: f64) -> NoiseLevel {
+        NoiseLevel::variance_exploding(1.0).with_log_snr(log_snr)
     }
 
     fn rates(&self, _t: f64) -> (f64, f64) {

@@ -4,7 +4,7 @@ use super::discrete::Origin;
 use super::{
     CosineSchedule, DiscreteSchedule, EdmSchedule, LinearBetaSchedule, Schedule, ScheduleError,
 };
-use crate::Amplitudes;
+use crate::NoiseLevel;
 
 /// A schedule as it is written in experiment files and next to weights.
 ///
@@ -92,7 +92,7 @@ impl Schedule for NoiseSchedule {
         self.inner().log_snr_rate(t)
     }
 
-    fn level(&self, log_snr: f64) -> Amplitudes {
+    fn level(&self, log_snr: f64) -> NoiseLevel {
         self.inner().level(log_snr)
     }
 

@@ -110,7 +110,7 @@ fn refuses_a_schedule_whose_noise_does_not_fall() {
 fn stops_at_the_step_that_is_not_finite() {
     let schedule = CosineSchedule::default();
     for poison in [f64::NAN, f64::INFINITY] {
-        let model = from_fn(move |z_t: Tensor<4>, at: Amplitudes| {
+        let model = from_fn(move |z_t: Tensor<4>, at: NoiseLevel| {
             if at.log_snr() > 0.5 {
                 z_t * poison
             } else {

@@ -1,5 +1,5 @@
 use super::SolverOptionError;
-use crate::Amplitudes;
+use crate::NoiseLevel;
 
 /// How much noise [`ChurnedHeun`](crate::ChurnedHeun) adds, and at which levels.
 ///
@@ -92,7 +92,7 @@ impl Churn {
     }
 
     /// Returns `γ` for a step from `from` in a solve of `steps` steps.
-    pub(super) fn gamma(self, from: Amplitudes, steps: usize) -> f64 {
+    pub(super) fn gamma(self, from: NoiseLevel, steps: usize) -> f64 {
         let sigma = 1.0 / from.signal_to_noise();
         if (self.sigma_min..=self.sigma_max).contains(&sigma) {
             (self.amount / steps as f64).min(std::f64::consts::SQRT_2 - 1.0)
@@ -109,13 +109,13 @@ mod tests {
     #[test]
     fn gamma_is_cut_off_and_limited_to_its_range() {
         let churn = Churn::new(4.0, 0.1, 2.0, 1.0).expect("valid");
-        let at = |sigma: f64| Amplitudes::variance_exploding(sigma);
+        let at = |sigma: f64| NoiseLevel::variance_exploding(sigma);
         assert_eq!(churn.gamma(at(1.0), 40), 0.1);
         assert_eq!(churn.gamma(at(1.0), 4), std::f64::consts::SQRT_2 - 1.0);
         assert_eq!(churn.gamma(at(0.05), 40), 0.0);
         assert_eq!(churn.gamma(at(3.0), 40), 0.0);
         // The level counts, not the process.
-        assert_eq!(churn.gamma(Amplitudes::from_log_snr(0.0), 40), 0.1);
+        assert_eq!(churn.gamma(NoiseLevel::from_log_snr(0.0), 40), 0.1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::heun::heun_step;
 use super::noise_source::noise_for;
 use super::{Churn, NoiseSource, SMALLEST_SIGMA, Solver, StepError};
-use crate::{Amplitudes, Denoiser, Step};
+use crate::{Denoiser, NoiseLevel, Step};
 
 /// The stochastic sampler of EDM: noise is added before each of Heun's steps, which then removes it.
 ///
@@ -78,7 +78,7 @@ impl<N: NoiseSource> ChurnedHeun<N> {
 }
 
 /// Returns `√(σ̂² − (α̂ σ_t/α_t)²) = σ̂ √(1 − (1 + γ)⁻²)`.
-fn added_noise(gamma: f64, to: Amplitudes) -> f64 {
+fn added_noise(gamma: f64, to: NoiseLevel) -> f64 {
     to.sigma() * (gamma * (2.0 + gamma)).sqrt() / (1.0 + gamma)
 }
 

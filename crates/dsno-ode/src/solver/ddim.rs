@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 
 use super::{SMALLEST_SIGMA, Solver, StepError, predict, same_shape};
-use crate::{Amplitudes, Denoiser, Step};
+use crate::{Denoiser, NoiseLevel, Step};
 
 /// The deterministic DDIM solver: first order, one model call per step.
 ///
@@ -95,13 +95,13 @@ impl Solver for Ddim {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor, Tolerance};
-/// use dsno_ode::{Amplitudes, ddim_step};
+/// use dsno_ode::{NoiseLevel, ddim_step};
 ///
 /// let device = Device::flex();
-/// let (from, to) = (Amplitudes::from_log_snr(-2.0), Amplitudes::from_log_snr(3.0));
+/// let (from, to) = (NoiseLevel::from_log_snr(-2.0), NoiseLevel::from_log_snr(3.0));
 /// let x = Tensor::<4>::full([1, 3, 2, 2], 0.25, &device);
 /// let eps = Tensor::<4>::full([1, 3, 2, 2], -1.5, &device);
-/// let z = |at: Amplitudes| x.clone() * at.alpha() + eps.clone() * at.sigma();
+/// let z = |at: NoiseLevel| x.clone() * at.alpha() + eps.clone() * at.sigma();
 ///
 /// let stepped = ddim_step(z(from), x.clone(), from, to)?;
 /// stepped.into_data().assert_approx_eq::<f32>(&z(to).into_data(), Tolerance::relative(1e-5));
@@ -110,8 +110,8 @@ impl Solver for Ddim {
 pub fn ddim_step(
     z_t: Tensor<4>,
     x_hat: Tensor<4>,
-    from: Amplitudes,
-    to: Amplitudes,
+    from: NoiseLevel,
+    to: NoiseLevel,
 ) -> Result<Tensor<4>, StepError> {
     if from.sigma() < SMALLEST_SIGMA {
         return Err(StepError::NoiselessStart {
@@ -131,8 +131,8 @@ mod tests {
     use super::*;
     use crate::test_support::{assert_close, f64_tensor};
 
-    fn level(log_snr: f64) -> Amplitudes {
-        Amplitudes::from_log_snr(log_snr)
+    fn level(log_snr: f64) -> NoiseLevel {
+        NoiseLevel::from_log_snr(log_snr)
     }
 
     #[test]

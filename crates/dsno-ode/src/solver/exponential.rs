@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::Form;
 use super::history::Past;
-use crate::{Amplitudes, Prediction};
+use crate::{NoiseLevel, Prediction};
 
 /// The interval of an exponential integrator in one of its two forms.
 ///
@@ -18,12 +18,12 @@ use crate::{Amplitudes, Prediction};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Interval {
     form: Form,
-    from: Amplitudes,
-    to: Amplitudes,
+    from: NoiseLevel,
+    to: NoiseLevel,
 }
 
 impl Interval {
-    pub(crate) const fn new(form: Form, from: Amplitudes, to: Amplitudes) -> Self {
+    pub(crate) const fn new(form: Form, from: NoiseLevel, to: NoiseLevel) -> Self {
         Self { form, from, to }
     }
 
@@ -101,7 +101,7 @@ impl Interval {
 
 impl Form {
     /// Returns the prediction that this form interpolates.
-    pub(crate) fn of(self, x_hat: Tensor<4>, z_t: &Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    pub(crate) fn of(self, x_hat: Tensor<4>, z_t: &Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         match self {
             Self::Data => x_hat,
             Self::Noise => Prediction::X.to_epsilon(x_hat, z_t.clone(), at),

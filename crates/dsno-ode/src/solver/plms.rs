@@ -2,7 +2,7 @@ use burn::tensor::Tensor;
 
 use super::exponential::combine;
 use super::{Form, History, Solver, StepError, predict};
-use crate::{Amplitudes, Denoiser, Step};
+use crate::{Denoiser, NoiseLevel, Step};
 
 /// PLMS, the pseudo linear multistep method: one model call per step, two in the first.
 ///
@@ -94,7 +94,7 @@ impl Solver for Plms {
 pub(crate) fn noise(
     model: &dyn Denoiser,
     z_t: &Tensor<4>,
-    at: Amplitudes,
+    at: NoiseLevel,
 ) -> Result<Tensor<4>, StepError> {
     let x_hat = predict(model, z_t, at)?;
     Ok(Form::Noise.of(x_hat, z_t, at))
@@ -118,8 +118,8 @@ pub(crate) fn adams_bashforth(memory: &History) -> Tensor<4> {
 pub(crate) fn transfer(
     z_t: Tensor<4>,
     epsilon: Tensor<4>,
-    from: Amplitudes,
-    to: Amplitudes,
+    from: NoiseLevel,
+    to: NoiseLevel,
 ) -> Tensor<4> {
     let keep = to.alpha() / from.alpha();
     z_t * keep + epsilon * (to.sigma() - keep * from.sigma())

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plms::{AVERAGED, adams_bashforth, noise, transfer};
 use super::{History, Solver, StepError};
-use crate::{Amplitudes, Denoiser, Step};
+use crate::{Denoiser, NoiseLevel, Step};
 
 /// PNDM: [`Plms`](crate::Plms) started by three steps of a pseudo Runge–Kutta method.
 ///
@@ -68,7 +68,7 @@ pub enum Middle {
 
 impl Middle {
     /// Returns the level that the first inner state is moved to and the one that the model is told.
-    fn levels(self, step: &Step<'_>) -> (Amplitudes, Amplitudes) {
+    fn levels(self, step: &Step<'_>) -> (NoiseLevel, NoiseLevel) {
         let at = |t: f64| step.schedule().at(t);
         match self {
             Self::Halfway => {

@@ -80,7 +80,7 @@ mod tests {
     fn has_the_stability_polynomial_of_order_four() {
         // z′ = k z in σ, with k constant: x̂ = (1 − k σ) z. One step multiplies by Σ_{j≤4} (k h)^j/j!.
         let (k, sigma_max) = (0.2, 4.0);
-        let model = crate::from_fn(move |z_t: Tensor<4>, at: crate::Amplitudes| {
+        let model = crate::from_fn(move |z_t: Tensor<4>, at: crate::NoiseLevel| {
             z_t * (1.0 - k * at.sigma())
         });
         let schedule = sigma_time(sigma_max);

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::noise_source::noise_for;
 use super::{NoiseSource, Solver, SolverOptionError, StepError, predict};
-use crate::{Amplitudes, Denoiser, Step};
+use crate::{Denoiser, NoiseLevel, Step};
 
 /// The stochastic sampler of DDIM: each step replaces part of the noise by fresh noise.
 ///
@@ -102,7 +102,7 @@ impl<N: NoiseSource> Solver for StochasticDdim<N> {
 }
 
 /// Returns `(σ_η, √(σ_s² − σ_η²))`, the second exactly `σ_s` for `η = 0`.
-fn split_noise(eta: f64, from: Amplitudes, to: Amplitudes) -> (f64, f64) {
+fn split_noise(eta: f64, from: NoiseLevel, to: NoiseLevel) -> (f64, f64) {
     let replaceable = -(from.log_snr() - to.log_snr()).exp_m1();
     let fresh = eta * replaceable.sqrt();
     (

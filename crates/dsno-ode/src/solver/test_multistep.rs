@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::Solver;
 use crate::test_support::{assert_close, f64_tensor};
 use crate::{
-    Amplitudes, CosineSchedule, Denoiser, DiscreteSchedule, LinearBetaSchedule, Prediction,
+    CosineSchedule, Denoiser, DiscreteSchedule, LinearBetaSchedule, NoiseLevel, Prediction,
     Schedule, Step, TimeGrid, from_fn, solve,
 };
 
@@ -130,8 +130,8 @@ impl Schedule for Exploding {
         self.0.log_snr_rate(t)
     }
 
-    fn level(&self, log_snr: f64) -> Amplitudes {
-        Amplitudes::variance_exploding(1.0).with_log_snr(log_snr)
+    fn level(&self, log_snr: f64) -> NoiseLevel {
+        NoiseLevel::variance_exploding(1.0).with_log_snr(log_snr)
     }
 }
 

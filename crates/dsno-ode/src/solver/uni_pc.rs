@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exponential::Interval;
 use super::{FinalOrder, Form, History, Solver, SolverOrder, StepError, predict};
-use crate::{Amplitudes, Denoiser, Step};
+use crate::{Denoiser, NoiseLevel, Step};
 
 /// UniPC: a multistep predictor whose steps are corrected afterwards, for one model call per step.
 ///
@@ -125,7 +125,7 @@ impl UniPc {
         last: Crossed,
         history: &History,
         prediction: Tensor<4>,
-        at: Amplitudes,
+        at: NoiseLevel,
     ) -> Tensor<4> {
         let interval = Interval::new(self.form, last.from, at);
         let (mut predictions, mut positions) = interval.points(history.newest(last.order));
@@ -147,7 +147,7 @@ pub struct UniPcMemory {
 #[derive(Debug, Clone)]
 struct Crossed {
     state: Tensor<4>,
-    from: Amplitudes,
+    from: NoiseLevel,
     order: usize,
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use dsno_ode::{Amplitudes, Denoiser, DiscreteSchedule, Prediction};
+use dsno_ode::{Denoiser, DiscreteSchedule, NoiseLevel, Prediction};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -55,12 +55,12 @@ pub(crate) struct Toy {
 }
 
 impl Denoiser for Toy {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         let z_t = z_t / at.scale();
         let index = self.table.index_at(at.log_snr());
         let index = if self.rounded { index.round() } else { index };
         let output = toy(z_t.clone(), index);
-        let at = Amplitudes::from_log_snr(at.log_snr());
+        let at = NoiseLevel::from_log_snr(at.log_snr());
         self.prediction.to_x(output, z_t, at)
     }
 }

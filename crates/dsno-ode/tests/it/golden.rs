@@ -1,7 +1,7 @@
 //! Values of an independent f64 implementation in `tests/golden/ode.json`.
 
 use dsno_ode::{
-    Amplitudes, CosineSchedule, Ddim, Denoiser, GridKind, LinearBetaSchedule, Schedule, TimeGrid,
+    CosineSchedule, Ddim, Denoiser, GridKind, LinearBetaSchedule, NoiseLevel, Schedule, TimeGrid,
     solve,
 };
 
@@ -14,11 +14,11 @@ use crate::support::{
 fn cosine_schedule() {
     let part = |key| numbers(&golden(&["schedule", key]));
     let schedule = CosineSchedule::default();
-    let levels: Vec<Amplitudes> = part("t").into_iter().map(|t| schedule.at(t)).collect();
-    let each = |f: fn(Amplitudes) -> f64| levels.iter().copied().map(f).collect::<Vec<_>>();
-    assert_agree(&each(Amplitudes::log_snr), &part("logsnr_f64"), CLOSED_FORM);
-    assert_agree(&each(Amplitudes::alpha), &part("alpha_f64"), CLOSED_FORM);
-    assert_agree(&each(Amplitudes::sigma), &part("sigma_f64"), CLOSED_FORM);
+    let levels: Vec<NoiseLevel> = part("t").into_iter().map(|t| schedule.at(t)).collect();
+    let each = |f: fn(NoiseLevel) -> f64| levels.iter().copied().map(f).collect::<Vec<_>>();
+    assert_agree(&each(NoiseLevel::log_snr), &part("logsnr_f64"), CLOSED_FORM);
+    assert_agree(&each(NoiseLevel::alpha), &part("alpha_f64"), CLOSED_FORM);
+    assert_agree(&each(NoiseLevel::sigma), &part("sigma_f64"), CLOSED_FORM);
     let weights = each(|level| level.signal_to_noise().clamp(1.0, 1e4));
     assert_agree(&weights, &part("snr_weight_f64"), CLOSED_FORM);
 }
@@ -27,10 +27,10 @@ fn cosine_schedule() {
 fn linear_beta_schedule() {
     let part = |key| numbers(&golden(&["mixture", "vp", key]));
     let schedule = LinearBetaSchedule::default();
-    let levels: Vec<Amplitudes> = part("t").into_iter().map(|t| schedule.at(t)).collect();
-    let each = |f: fn(Amplitudes) -> f64| levels.iter().copied().map(f).collect::<Vec<_>>();
-    assert_agree(&each(Amplitudes::alpha), &part("alpha"), CLOSED_FORM);
-    assert_agree(&each(Amplitudes::sigma), &part("sigma"), CLOSED_FORM);
+    let levels: Vec<NoiseLevel> = part("t").into_iter().map(|t| schedule.at(t)).collect();
+    let each = |f: fn(NoiseLevel) -> f64| levels.iter().copied().map(f).collect::<Vec<_>>();
+    assert_agree(&each(NoiseLevel::alpha), &part("alpha"), CLOSED_FORM);
+    assert_agree(&each(NoiseLevel::sigma), &part("sigma"), CLOSED_FORM);
 }
 
 #[test]

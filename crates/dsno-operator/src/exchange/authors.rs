@@ -26,22 +26,19 @@
 //! ([`UNet::forward_padded`](crate::UNet::forward_padded)).
 
 mod settings;
-mod torch;
-mod torch_zip;
 
 pub use settings::{Settings, SettingsError, Trajectory};
-pub use torch::to_torch;
 
 use super::ImportError;
 use super::mapping::{self, Entry, Layout, transposed};
-use crate::architecture::{Architecture, ArchitectureError};
-use crate::checkpoint::Checkpoint;
+use crate::config::{UNetConfig, UNetConfigError};
 use crate::parts::{Leaf, Part, Place};
 use crate::plan::Kind;
-use crate::weights::{HostTensor, NamedWeights, WeightError};
+use dsno_checkpoint::Checkpoint;
+use dsno_checkpoint::{HostTensor, StateDict, WeightError};
 
 /// What else their checkpoints hold: the other set of weights, and the state of the training.
-const LEFT_ALONE: [&str; 5] = ["model.", "ema.", "optim.", "scheduler.", "args."];
+const IGNORED_KEYS: [&str; 5] = ["model.", "ema.", "optim.", "scheduler.", "args."];
 /// What distributed training puts in front of every name.
 const PARALLEL: &str = "module.";
 
@@ -71,15 +68,15 @@ impl WeightSet {
 ///
 /// # Errors
 ///
-/// * [`ImportError::Architecture`] and [`ImportError::Foreign`] if they have no such network;
+/// * [`ImportError::UNetConfig`] and [`ImportError::Foreign`] if they have no such network;
 /// * [`ImportError::NoSuchSet`] if the file has the other set only;
 /// * [`ImportError::Weights`] with every name or shape that differs;
 /// * [`ImportError::Checkpoint`] if a tensor cannot be read.
 pub fn read(
     checkpoint: &Checkpoint,
     set: WeightSet,
-    architecture: &Architecture,
-) -> Result<NamedWeights, ImportError> {
+    architecture: &UNetConfig,
+) -> Result<StateDict, ImportError> {
     let entries = entries(architecture)?;
     let network = network(checkpoint, set)?;
     mapping::read(entries, &network, false)
@@ -91,13 +88,10 @@ pub fn read(
 ///
 /// # Errors
 ///
-/// * [`ImportError::Architecture`] and [`ImportError::Foreign`] if they have no such network;
+/// * [`ImportError::UNetConfig`] and [`ImportError::Foreign`] if they have no such network;
 /// * [`ImportError::Weights`] if the weights are not the architecture's.
-pub fn rename(
-    mut weights: NamedWeights,
-    architecture: &Architecture,
-) -> Result<NamedWeights, ImportError> {
-    let (mut renamed, mut missing, mut misshapen) = (NamedWeights::new(), vec![], vec![]);
+pub fn rename(mut weights: StateDict, architecture: &UNetConfig) -> Result<StateDict, ImportError> {
+    let (mut renamed, mut missing, mut misshapen) = (StateDict::new(), vec![], vec![]);
     for mut entry in entries(architecture)? {
         match weights.remove(&entry.ours) {
             None => missing.push(entry.ours),
@@ -141,7 +135,7 @@ fn network(checkpoint: &Checkpoint, set: WeightSet) -> Result<Checkpoint, Import
     } else if has(set.prefix()) {
         let stray: Vec<String> = checkpoint
             .names()
-            .filter(|name| !LEFT_ALONE.iter().any(|prefix| name.starts_with(prefix)))
+            .filter(|name| !IGNORED_KEYS.iter().any(|prefix| name.starts_with(prefix)))
             .map(str::to_owned)
             .collect();
         if !stray.is_empty() {
@@ -151,7 +145,7 @@ fn network(checkpoint: &Checkpoint, set: WeightSet) -> Result<Checkpoint, Import
                 misshapen: vec![],
             }));
         }
-        checkpoint.within(set.prefix())
+        checkpoint.sub_dict(set.prefix())
     } else {
         let mut found: Vec<String> = checkpoint
             .names()
@@ -165,13 +159,13 @@ fn network(checkpoint: &Checkpoint, set: WeightSet) -> Result<Checkpoint, Import
     };
     let parallel = !network.is_empty() && network.names().all(|name| name.starts_with(PARALLEL));
     Ok(if parallel {
-        network.within(PARALLEL)
+        network.sub_dict(PARALLEL)
     } else {
         network
     })
 }
 
-fn entries(architecture: &Architecture) -> Result<Vec<Entry>, ImportError> {
+fn entries(architecture: &UNetConfig) -> Result<Vec<Entry>, ImportError> {
     check(architecture)?;
     let place = |number: usize, part: &Part, leaf: &Leaf| {
         let (name, layout) = place(part.place, leaf.name);
@@ -181,8 +175,8 @@ fn entries(architecture: &Architecture) -> Result<Vec<Entry>, ImportError> {
 }
 
 /// Whether their program has such a network.
-fn check(architecture: &Architecture) -> Result<(), ImportError> {
-    use crate::architecture::Output;
+fn check(architecture: &UNetConfig) -> Result<(), ImportError> {
+    use crate::config::Output;
     let lacks = |what| {
         Err(ImportError::Foreign {
             program: "the DSNO authors' code",
@@ -193,7 +187,7 @@ fn check(architecture: &Architecture) -> Result<(), ImportError> {
     if architecture.attention_groups != 32 {
         return lacks("`attention_groups` other than 32");
     }
-    let own = Architecture {
+    let own = UNetConfig {
         residual_groups: None,
         ..architecture.clone()
     };
@@ -234,8 +228,8 @@ fn place(place: Place, leaf: &'static str) -> (&'static str, Layout) {
     }
 }
 
-impl From<ArchitectureError> for SettingsError {
-    fn from(error: ArchitectureError) -> Self {
+impl From<UNetConfigError> for SettingsError {
+    fn from(error: UNetConfigError) -> Self {
         Self::Architecture(error)
     }
 }

@@ -31,16 +31,16 @@
 
 use super::ImportError;
 use super::mapping::{self, Entry, Layout};
-use crate::architecture::Architecture;
-use crate::checkpoint::Checkpoint;
+use crate::config::UNetConfig;
 use crate::parts::{Leaf, Part, Place};
 use crate::plan::{Kind, Resample};
-use crate::weights::{NamedWeights, WeightError};
+use dsno_checkpoint::Checkpoint;
+use dsno_checkpoint::{StateDict, WeightError};
 
 /// Groups of all their normalisations.
 const GROUPS: usize = 32;
 /// What a training state holds beside the averaged parameters.
-const LEFT_ALONE: [&str; 4] = ["ema_params/", "optimizer/", "step", "num_sample_steps"];
+const IGNORED_KEYS: [&str; 4] = ["ema_params/", "optimizer/", "step", "num_sample_steps"];
 
 /// Which of the weights of a training state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,8 +53,8 @@ pub enum ParameterSet {
 }
 
 /// The same network with the groups that all of theirs have.
-pub fn network(architecture: &Architecture) -> Architecture {
-    Architecture {
+pub fn network(architecture: &UNetConfig) -> UNetConfig {
+    UNetConfig {
         attention_groups: GROUPS,
         residual_groups: Some(GROUPS),
         ..architecture.clone()
@@ -68,7 +68,7 @@ pub fn network(architecture: &Architecture) -> Architecture {
 ///
 /// # Errors
 ///
-/// * [`ImportError::Architecture`] if the network cannot be built, [`ImportError::Foreign`] if they
+/// * [`ImportError::UNetConfig`] if the network cannot be built, [`ImportError::Foreign`] if they
 ///   have no such network;
 /// * [`ImportError::NoSuchSet`] if the file is a training state without `set`;
 /// * [`ImportError::Weights`] with every name or shape that differs;
@@ -76,8 +76,8 @@ pub fn network(architecture: &Architecture) -> Architecture {
 pub fn read(
     checkpoint: &Checkpoint,
     set: ParameterSet,
-    architecture: &Architecture,
-) -> Result<NamedWeights, ImportError> {
+    architecture: &UNetConfig,
+) -> Result<StateDict, ImportError> {
     check(architecture)?;
     let names = modules(architecture)?;
     let place = |number: usize, part: &Part, leaf: &Leaf| entry(&names[number], part, leaf);
@@ -98,7 +98,7 @@ fn parameters(checkpoint: &Checkpoint, set: ParameterSet) -> Result<Checkpoint, 
     } else if has(prefix) {
         let stray: Vec<String> = checkpoint
             .names()
-            .filter(|name| !LEFT_ALONE.iter().any(|known| name.starts_with(known)))
+            .filter(|name| !IGNORED_KEYS.iter().any(|known| name.starts_with(known)))
             .map(str::to_owned)
             .collect();
         if !stray.is_empty() {
@@ -108,7 +108,7 @@ fn parameters(checkpoint: &Checkpoint, set: ParameterSet) -> Result<Checkpoint, 
                 misshapen: vec![],
             }));
         }
-        checkpoint.within(prefix)
+        checkpoint.sub_dict(prefix)
     } else {
         let mut found: Vec<String> = checkpoint
             .names()
@@ -122,14 +122,14 @@ fn parameters(checkpoint: &Checkpoint, set: ParameterSet) -> Result<Checkpoint, 
     };
     let wrapped = !inside.is_empty() && inside.names().all(|name| name.starts_with("params/"));
     Ok(if wrapped {
-        inside.within("params/")
+        inside.sub_dict("params/")
     } else {
         inside
     })
 }
 
-fn check(architecture: &Architecture) -> Result<(), ImportError> {
-    use crate::architecture::Output;
+fn check(architecture: &UNetConfig) -> Result<(), ImportError> {
+    use crate::config::Output;
     let lacks = |what| {
         Err(ImportError::Foreign {
             program: "progressive distillation",
@@ -151,7 +151,7 @@ fn check(architecture: &Architecture) -> Result<(), ImportError> {
 }
 
 /// Their name for each part, in order.
-fn modules(architecture: &Architecture) -> Result<Vec<String>, ImportError> {
+fn modules(architecture: &UNetConfig) -> Result<Vec<String>, ImportError> {
     let parts = architecture.plan()?.parts(architecture);
     let levels = architecture.channel_multipliers.len();
     let mut walk = Walk {

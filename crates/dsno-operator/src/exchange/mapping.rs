@@ -1,9 +1,9 @@
 //! Where the parameters of a network lie in a file, and how.
 
-use crate::architecture::{Architecture, ArchitectureError};
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::config::{UNetConfig, UNetConfigError};
 use crate::parts::{Leaf, Part};
-use crate::weights::{HostTensor, NamedWeights, WeightError};
+use dsno_checkpoint::{Checkpoint, CheckpointError};
+use dsno_checkpoint::{HostTensor, StateDict, WeightError};
 
 /// Why another program's weights cannot become a network of ours.
 #[derive(Debug, thiserror::Error)]
@@ -11,7 +11,7 @@ use crate::weights::{HostTensor, NamedWeights, WeightError};
 pub enum ImportError {
     /// The architecture is impossible.
     #[error(transparent)]
-    Architecture(#[from] ArchitectureError),
+    Architecture(#[from] UNetConfigError),
     /// The architecture is possible, but the other program has no such network.
     #[error("{program} has no network with {what}")]
     Foreign {
@@ -125,9 +125,9 @@ pub(crate) fn read(
     entries: Vec<Entry>,
     checkpoint: &Checkpoint,
     squeeze: bool,
-) -> Result<NamedWeights, ImportError> {
+) -> Result<StateDict, ImportError> {
     check(&entries, checkpoint, squeeze)?;
-    let mut weights = NamedWeights::new();
+    let mut weights = StateDict::new();
     for entry in entries {
         let stored: Result<Vec<_>, _> = entry.theirs.iter().map(|n| checkpoint.read(n)).collect();
         let tensor = entry.convert(stored?);
@@ -196,12 +196,12 @@ fn interleaved(parts: &[HostTensor], d: usize) -> Vec<f32> {
     (0..rows).flat_map(row).collect()
 }
 
-impl Architecture {
+impl UNetConfig {
     /// One entry for every parameter, as `place` says for the part with its number and for the leaf.
     pub(crate) fn entries(
         &self,
         mut place: impl FnMut(usize, &Part, &Leaf) -> Entry,
-    ) -> Result<Vec<Entry>, ArchitectureError> {
+    ) -> Result<Vec<Entry>, UNetConfigError> {
         let parts = self.plan()?.parts(self);
         let mut entries = Vec::new();
         for (number, part) in parts.iter().enumerate() {

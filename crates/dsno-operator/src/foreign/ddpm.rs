@@ -41,4 +41,4 @@ pub use error::DdpmArchitectureError;
 pub use network::{Condition, DdpmNetwork};
 pub use process::Process;
 pub(super) use sinusoids::Sinusoids;
-pub use weights::{DdpmError, StoredWeight};
+pub use weights::{DdpmError, KeyMapping};

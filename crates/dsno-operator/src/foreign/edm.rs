@@ -23,7 +23,7 @@
 //! | what is the network?              | [`EdmArchitecture`], [`EdmModel`], [`Preconditioning`]   |
 //! | what does it answer?              | [`EdmNetwork::forward`]                                  |
 //! | how does a solver call it?        | [`EdmNetwork::denoiser`], [`EdmDenoiser`]                |
-//! | how do weights get in and out?    | [`EdmArchitecture::load`], [`EdmNetwork::named_weights`] |
+//! | how do weights get in and out?    | [`EdmArchitecture::load`], [`EdmNetwork::state_dict`] |
 
 mod architecture;
 mod denoiser;

@@ -18,14 +18,14 @@ pub(super) fn channels_first(x: Tensor<4>) -> Tensor<4> {
 }
 
 /// A linear map of channels; its weight is `[out, in]`, with any number of ones behind.
-pub(super) fn pointwise<const D: usize>(
+pub(super) fn conv1x1<const D: usize>(
     x: Tensor<4>,
     weight: Tensor<D>,
     bias: Tensor<1>,
     residual: Option<Tensor<4>>,
 ) -> Tensor<4> {
     let [o, i] = [weight.dims()[0], weight.dims()[1]];
-    dsno_kernels::pointwise(x, weight.reshape([o, i]).transpose(), bias, residual)
+    dsno_kernels::conv1x1(x, weight.reshape([o, i]).transpose(), bias, residual)
 }
 
 /// A convolution that keeps the size, `[out, in, 3, 3]` or `[out, in, 1, 1]`, with `residual` added.
@@ -36,7 +36,7 @@ pub(super) fn convolve(
     residual: Option<Tensor<4>>,
 ) -> Tensor<4> {
     match weight.dims() {
-        [_, _, 1, 1] => pointwise(x, weight, bias, residual),
+        [_, _, 1, 1] => conv1x1(x, weight, bias, residual),
         _ => conv3x3(x, weight, bias, residual),
     }
 }
@@ -82,6 +82,6 @@ pub(super) fn attend<const D: usize>(
         .reshape(sizes)
         .permute(axes.map(|axis| axis as isize))
         .reshape([3 * c]);
-    let qkv = dsno_kernels::pointwise(x, weight, bias, None);
+    let qkv = dsno_kernels::conv1x1(x, weight, bias, None);
     dsno_kernels::attention(qkv.reshape([n, h * w, 3 * c]), heads).reshape([n, h, w, c])
 }

@@ -4,8 +4,8 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use dsno_kernels::{attention, group_norm};
 
+use super::conv1x1::Conv1x1;
 use super::norm::Norm;
-use super::pointwise::Pointwise;
 use crate::init::{Initializer, NEAR_ZERO};
 
 /// `y = x + project(softmax(q·kᵀ/√d)·v)`, with `q`, `k`, `v` one projection of the normalised map.
@@ -14,8 +14,8 @@ use crate::init::{Initializer, NEAR_ZERO};
 #[derive(Module, Debug)]
 pub(crate) struct Attention {
     norm: Norm,
-    qkv: Pointwise,
-    projection: Pointwise,
+    qkv: Conv1x1,
+    projection: Conv1x1,
     #[module(skip)]
     heads: usize,
 }
@@ -29,8 +29,8 @@ impl Attention {
     ) -> Self {
         Self {
             norm: Norm::new(init, channels, groups),
-            qkv: Pointwise::new(init, channels, 3 * channels, 0.1),
-            projection: Pointwise::new(init, channels, channels, NEAR_ZERO),
+            qkv: Conv1x1::new(init, channels, 3 * channels, 0.1),
+            projection: Conv1x1::new(init, channels, channels, NEAR_ZERO),
             heads,
         }
     }

@@ -7,19 +7,19 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::dense::Dense;
 use super::silu;
-use crate::architecture::Architecture;
+use crate::config::UNetConfig;
 use crate::init::Initializer;
 
 /// Noise levels that a forward pass is asked for, as natural log-SNRs `λ`, kept in f64.
 #[derive(Debug, Clone, Copy)]
-pub enum NoiseLevels<'a> {
+pub enum Timesteps<'a> {
     /// The same `T` levels for every sample: a trajectory's times.
     Shared(&'a [f64]),
     /// One level per sample: a teacher's training batch.
     PerSample(&'a [f64]),
 }
 
-impl NoiseLevels<'_> {
+impl Timesteps<'_> {
     /// Number of times `T` per sample.
     pub fn times(&self) -> usize {
         match self {
@@ -53,7 +53,7 @@ pub(crate) struct Embedding {
 }
 
 impl Embedding {
-    pub(crate) fn new(init: &mut Initializer<'_>, arch: &Architecture) -> Self {
+    pub(crate) fn new(init: &mut Initializer<'_>, arch: &UNetConfig) -> Self {
         let (base, e) = (arch.base_channels, arch.embedding_channels);
         let dense_0 = Dense::new(init, base, e);
         let dense_1 = Dense::new(init, e, e);
@@ -73,7 +73,7 @@ impl Embedding {
     /// below `classes` per sample.
     pub(crate) fn forward(
         &self,
-        levels: NoiseLevels<'_>,
+        levels: Timesteps<'_>,
         labels: Option<&[u32]>,
         device: &Device,
     ) -> Tensor<2> {
@@ -112,10 +112,10 @@ impl Embedding {
 }
 
 /// Adds a class vector per sample `[B, E]` to the time vectors; rows are sample-major.
-fn combine(time: Tensor<2>, class: Tensor<2>, levels: NoiseLevels<'_>) -> Tensor<2> {
+fn combine(time: Tensor<2>, class: Tensor<2>, levels: Timesteps<'_>) -> Tensor<2> {
     match levels {
-        NoiseLevels::PerSample(_) => time + class,
-        NoiseLevels::Shared(values) => {
+        Timesteps::PerSample(_) => time + class,
+        Timesteps::Shared(values) => {
             let ([b, e], t) = (class.dims(), values.len());
             let sum = time.reshape([1, t, e]) + class.reshape([b, 1, e]);
             sum.reshape([b * t, e])

@@ -5,10 +5,10 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::Tensor;
 use dsno_kernels::{group_norm_silu, resample};
 
+use super::conv1x1::Conv1x1;
 use super::convolution::Convolution;
 use super::dense::Dense;
 use super::norm::Norm;
-use super::pointwise::Pointwise;
 use crate::init::{Initializer, NEAR_ZERO};
 use crate::plan::Resample;
 
@@ -26,7 +26,7 @@ pub(crate) struct Residual {
     modulation: Dense,
     norm_1: Norm,
     conv_1: Convolution,
-    shortcut: Option<Pointwise>,
+    shortcut: Option<Conv1x1>,
     dropout: Dropout,
     #[module(skip)]
     resample: Resample,
@@ -48,7 +48,7 @@ impl Residual {
             norm_1: Norm::new(init, channels_out, groups[1]),
             conv_1: Convolution::new(init, channels_out, channels_out, NEAR_ZERO),
             shortcut: (channels_in != channels_out)
-                .then(|| Pointwise::new(init, channels_in, channels_out, 0.1)),
+                .then(|| Conv1x1::new(init, channels_in, channels_out, 0.1)),
             dropout: DropoutConfig::new(dropout).init(),
             resample,
         }

@@ -16,12 +16,12 @@ use crate::init::Initializer;
 /// temporal block of Zheng et al. 2023 (arXiv:2211.13449v3, section 4); how it is computed is said at
 /// [`temporal_convolution`].
 #[derive(Module, Debug)]
-pub struct TemporalConvolution {
+pub struct TemporalConv {
     /// `[C, C, M, 2]`: input channel, output channel, mode, real and imaginary part.
     weight: Param<Tensor<4>>,
 }
 
-impl TemporalConvolution {
+impl TemporalConv {
     pub(crate) fn new(init: &mut Initializer<'_>, channels: usize, n_modes: usize) -> Self {
         let high = 1.0 / (channels * channels) as f64;
         Self {

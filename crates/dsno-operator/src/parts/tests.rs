@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
-use crate::{Architecture, ArchitectureError, Heads, Output, Temporal};
+use crate::{Heads, Output, TemporalConvConfig, UNetConfig, UNetConfigError};
 
 #[test]
-fn the_list_is_that_of_the_built_network() -> Result<(), ArchitectureError> {
-    let teacher = Architecture {
+fn the_list_is_that_of_the_built_network() -> Result<(), UNetConfigError> {
+    let teacher = UNetConfig {
         image_size: 8,
         image_channels: 2,
         base_channels: 8,
@@ -22,12 +22,12 @@ fn the_list_is_that_of_the_built_network() -> Result<(), ArchitectureError> {
         temporal: None,
         output: Output::StateAndNoise,
     };
-    let student = Architecture {
+    let student = UNetConfig {
         classes: 0,
-        ..teacher.student(Some(Temporal { n_modes: 2 }))
+        ..teacher.student(Some(TemporalConvConfig { n_modes: 2 }))
     };
     for architecture in [teacher, student] {
-        let built = architecture.init(0, &Device::flex())?.named_weights();
+        let built = architecture.init(0, &Device::flex())?.state_dict();
         let built: BTreeMap<_, _> = built.into_iter().map(|(n, t)| (n, t.shape)).collect();
         let plan = architecture.plan()?;
         let parts = plan.parts(&architecture);

@@ -1,9 +1,9 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::{Architecture, Heads, NoiseLevels, Output, Temporal};
+use crate::{Heads, Output, TemporalConvConfig, Timesteps, UNetConfig};
 
-fn teacher() -> Architecture {
-    Architecture {
+fn teacher() -> UNetConfig {
+    UNetConfig {
         image_size: 8,
         image_channels: 2,
         base_channels: 8,
@@ -29,36 +29,36 @@ fn waves(shape: [usize; 4]) -> Tensor<4> {
 }
 
 /// Weights of order one everywhere, also where a fresh network has nearly nothing.
-fn filled(architecture: &Architecture) -> crate::UNet {
+fn filled(architecture: &UNetConfig) -> crate::UNet {
     let network = architecture.init(1, &Device::flex()).unwrap();
-    let mut weights = network.named_weights();
+    let mut weights = network.state_dict();
     for (phase, tensor) in weights.values_mut().enumerate() {
         for (k, value) in tensor.values.iter_mut().enumerate() {
             *value = 0.3 * (0.7 * k as f32 + phase as f32).cos();
         }
     }
-    network.with_weights(weights).unwrap()
+    network.load_state_dict(weights).unwrap()
 }
 
 #[test]
 fn a_student_without_effect_of_time_is_its_teacher_at_each_time() {
     let teacher = teacher();
-    let student = teacher.student(Some(Temporal { n_modes: 3 }));
+    let student = teacher.student(Some(TemporalConvConfig { n_modes: 3 }));
     let network = filled(&teacher);
     let started = student.init(2, &Device::flex()).unwrap();
     let started = started
-        .with_shared_weights(&network, &teacher, &student)
+        .init_from_teacher(&network, &teacher, &student)
         .unwrap();
-    let mut weights = started.named_weights();
+    let mut weights = started.state_dict();
     for tensor in weights.values_mut().filter(|t| t.shape.ends_with(&[3, 2])) {
         tensor.values.fill(0.0);
     }
-    let started = started.with_weights(weights).unwrap();
+    let started = started.load_state_dict(weights).unwrap();
 
     let (z, levels, labels) = (waves([2, 2, 8, 8]), [-3.0, 0.5, 2.0, 20.0], [0, 2]);
-    let trajectory = started.forward(z.clone(), NoiseLevels::Shared(&levels), Some(&labels));
+    let trajectory = started.forward(z.clone(), Timesteps::Shared(&levels), Some(&labels));
     for (i, level) in levels.iter().enumerate() {
-        let expected = network.forward(z.clone(), NoiseLevels::Shared(&[*level]), Some(&labels));
+        let expected = network.forward(z.clone(), Timesteps::Shared(&[*level]), Some(&labels));
         let error = (trajectory.clone().narrow(1, i, 1) - expected.clone()).abs();
         let (error, size) = (error.max().into_scalar::<f32>(), expected.abs().max());
         // The same sums; only the number of rows in a product differs.
@@ -69,18 +69,18 @@ fn a_student_without_effect_of_time_is_its_teacher_at_each_time() {
 
 #[test]
 fn a_student_of_a_joint_teacher_starts_at_its_images() {
-    let joint = Architecture {
+    let joint = UNetConfig {
         output: Output::StateAndNoise,
         ..teacher()
     };
-    let student = joint.student(Some(Temporal { n_modes: 2 }));
+    let student = joint.student(Some(TemporalConvConfig { n_modes: 2 }));
     assert_eq!(student.output, Output::State);
     let network = filled(&joint);
     let started = student.init(2, &Device::flex()).unwrap();
     let started = started
-        .with_shared_weights(&network, &joint, &student)
+        .init_from_teacher(&network, &joint, &student)
         .unwrap();
-    let (theirs, ours) = (network.named_weights(), started.named_weights());
+    let (theirs, ours) = (network.state_dict(), started.state_dict());
     for name in ["head.weight", "head.bias"] {
         let (theirs, ours) = (&theirs[name], &ours[name]);
         assert_eq!([theirs.shape[0], ours.shape[0]], [4, 2]);
@@ -91,19 +91,19 @@ fn a_student_of_a_joint_teacher_starts_at_its_images() {
 
 #[test]
 fn a_joint_answer_is_the_image_where_noise_prevails_and_the_noise_elsewhere() {
-    let joint = Architecture {
+    let joint = UNetConfig {
         output: Output::StateAndNoise,
         ..teacher()
     };
     let network = filled(&joint);
-    let mut weights = network.named_weights();
+    let mut weights = network.state_dict();
     weights.get_mut("head.weight").unwrap().values.fill(0.0);
     weights.get_mut("head.bias").unwrap().values = vec![0.5, 0.25, -1.0, 2.0];
-    let network = network.with_weights(weights).unwrap();
+    let network = network.load_state_dict(weights).unwrap();
     let z = waves([2, 2, 8, 8]);
     // Another level for each sample, both in one batch and one by one.
     let levels = [-4.0_f64, 3.0];
-    let batch = network.forward(z.clone(), NoiseLevels::PerSample(&levels), Some(&[0, 1]));
+    let batch = network.forward(z.clone(), Timesteps::PerSample(&levels), Some(&[0, 1]));
     for (i, level) in levels.into_iter().enumerate() {
         let (alpha2, sigma2) = (1.0 / (1.0 + (-level).exp()), 1.0 / (1.0 + level.exp()));
         for (c, [x, eps]) in [[0.5, -1.0], [0.25, 2.0]].into_iter().enumerate() {
@@ -116,8 +116,8 @@ fn a_joint_answer_is_the_image_where_noise_prevails_and_the_noise_elsewhere() {
     }
     let error = joint.student(None).validate();
     assert!(error.is_ok());
-    let impossible = Architecture {
-        temporal: Some(Temporal { n_modes: 1 }),
+    let impossible = UNetConfig {
+        temporal: Some(TemporalConvConfig { n_modes: 1 }),
         ..joint
     };
     let error = impossible.validate().unwrap_err().to_string();

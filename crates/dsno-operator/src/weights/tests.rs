@@ -3,10 +3,10 @@ use std::fs;
 use burn::tensor::Device;
 
 use super::*;
-use crate::{Architecture, Heads, Output};
+use crate::{Heads, Output, UNetConfig};
 
 fn network(seed: u64) -> UNet {
-    let architecture = Architecture {
+    let architecture = UNetConfig {
         image_size: 4,
         image_channels: 1,
         base_channels: 8,
@@ -25,7 +25,7 @@ fn network(seed: u64) -> UNet {
     architecture.init(seed, &Device::flex()).unwrap()
 }
 
-fn stored(bytes: &[u8]) -> Result<NamedWeights, WeightError> {
+fn stored(bytes: &[u8]) -> Result<StateDict, WeightError> {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), bytes).unwrap();
     read_safetensors(file.path())
@@ -33,24 +33,24 @@ fn stored(bytes: &[u8]) -> Result<NamedWeights, WeightError> {
 
 #[test]
 fn what_is_written_is_read_bit_for_bit() {
-    let weights = network(1).named_weights();
+    let weights = network(1).state_dict();
     let bytes = to_safetensors(&weights);
     assert_eq!(bytes, to_safetensors(&weights));
     let read = stored(&bytes).unwrap();
     assert_eq!(read, weights);
     assert_eq!(
-        network(2).with_weights(read).unwrap().named_weights(),
+        network(2).load_state_dict(read).unwrap().state_dict(),
         weights
     );
 }
 
 #[test]
 fn every_difference_is_listed_at_once() {
-    let mut weights = network(1).named_weights();
+    let mut weights = network(1).state_dict();
     let bias = weights.remove("stem.bias").unwrap();
     weights.insert("stem.bios".to_owned(), bias);
     weights.get_mut("head.bias").unwrap().shape = vec![1, 1];
-    let error = network(1).with_weights(weights).unwrap_err();
+    let error = network(1).load_state_dict(weights).unwrap_err();
     let WeightError::Mismatch {
         missing,
         unexpected,
@@ -66,7 +66,7 @@ fn every_difference_is_listed_at_once() {
 
 #[test]
 fn damaged_files_are_refused() {
-    let bytes = to_safetensors(&network(1).named_weights());
+    let bytes = to_safetensors(&network(1).state_dict());
     for at in [0, 7, 8, 100, bytes.len() - 1] {
         assert!(
             matches!(

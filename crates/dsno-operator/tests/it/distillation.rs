@@ -6,9 +6,9 @@ use std::error::Error;
 use std::fs;
 
 use burn::tensor::{Device, Tensor};
-use dsno_operator::checkpoint::{Checkpoint, CheckpointFormat};
+use dsno_checkpoint::{Checkpoint, CheckpointFormat};
 use dsno_operator::exchange::distillation::{self, ParameterSet};
-use dsno_operator::{Architecture, Heads, NoiseLevels, Output};
+use dsno_operator::{UNetConfig, Heads, Timesteps, Output};
 use safetensors::SafeTensors;
 
 use crate::support::{close, golden, input, values, wave};
@@ -18,13 +18,13 @@ const OUTPUT: f64 = 1e-5;
 
 struct Case {
     name: &'static str,
-    architecture: Architecture,
+    architecture: UNetConfig,
     log_snrs: [f64; 2],
     labels: Option<[u32; 2]>,
 }
 
 fn cases() -> [Case; 3] {
-    let both = Architecture {
+    let both = UNetConfig {
         image_size: 8,
         image_channels: 3,
         base_channels: 32,
@@ -40,7 +40,7 @@ fn cases() -> [Case; 3] {
         temporal: None,
         output: Output::StateAndNoise,
     };
-    let single = Architecture {
+    let single = UNetConfig {
         embedding_channels: 32,
         channel_multipliers: vec![1, 1],
         res_blocks: 2,
@@ -50,7 +50,7 @@ fn cases() -> [Case; 3] {
         output: Output::State,
         ..both.clone()
     };
-    let heads = Architecture {
+    let heads = UNetConfig {
         image_size: 4,
         image_channels: 1,
         channel_multipliers: vec![2],
@@ -191,14 +191,14 @@ fn answers_are_those_of_the_original() -> Result<(), Box<dyn Error>> {
         fs::write(&path, state(&case, &file)?)?;
         let checkpoint = Checkpoint::open(&path, CheckpointFormat::Flax)?;
         let weights = distillation::read(&checkpoint, ParameterSet::Average, &case.architecture)?;
-        let network = case.architecture.init(0, &device)?.with_weights(weights)?;
+        let network = case.architecture.init(0, &device)?.load_state_dict(weights)?;
 
         let (c, s) = (
             case.architecture.image_channels,
             case.architecture.image_size,
         );
         let z = Tensor::<4>::from_data(input("z", &[2, c, s, s]), &device);
-        let levels = NoiseLevels::PerSample(&case.log_snrs);
+        let levels = Timesteps::PerSample(&case.log_snrs);
         let labels = case.labels.as_ref().map(|labels| &labels[..]);
         let answer = network.forward(z, levels, labels);
         let expected = values(&file, &format!("{}.answer", case.name))?;

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dsno_ode::{
-    Amplitudes, Ddim, Denoiser, EdmSchedule, GridKind, Schedule, TimeGrid, ddim_step, solve,
+    NoiseLevel, Ddim, Denoiser, EdmSchedule, GridKind, Schedule, TimeGrid, ddim_step, solve,
 };
 use dsno_operator::foreign::edm::EdmNetwork;
-use dsno_operator::weights::NamedWeights;
+use dsno_checkpoint::StateDict;
 use safetensors::SafeTensors;
 
 use case::{Case, cases, draw, published, value};
@@ -47,8 +47,8 @@ fn sizes(file: &SafeTensors<'_>, name: &str) -> Result<[usize; 3], Box<dyn Error
 }
 
 /// The case's weights, by the recipe; filters and levels as the architecture has them.
-fn weights(network: &EdmNetwork) -> NamedWeights {
-    let mut weights = network.named_weights();
+fn weights(network: &EdmNetwork) -> StateDict {
+    let mut weights = network.state_dict();
     for (name, tensor) in &mut weights {
         if name != "u" && !name.ends_with("resample_filter") {
             tensor.values = value(name, &tensor.shape);
@@ -60,8 +60,8 @@ fn weights(network: &EdmNetwork) -> NamedWeights {
 fn build(case: &Case) -> Result<EdmNetwork, Box<dyn Error>> {
     let fresh = case.architecture.init(1, &Device::flex())?;
     let weights = weights(&fresh);
-    let network = fresh.with_weights(weights.clone())?;
-    assert_eq!(network.named_weights(), weights);
+    let network = fresh.load_state_dict(weights.clone())?;
+    assert_eq!(network.state_dict(), weights);
     Ok(network)
 }
 
@@ -94,11 +94,11 @@ fn answers_are_those_of_the_reference() -> Outcome {
             close(f, &floats(&file, &name)?, &name);
 
             let model = network.denoiser(case.labels.clone(), false);
-            let exploding = Amplitudes::variance_exploding(sigma);
+            let exploding = NoiseLevel::variance_exploding(sigma);
             let name = format!("{}.{i}.D", case.name);
             let expected = floats(&file, &name)?;
             close(model.denoise(x.clone(), exploding), &expected, &name);
-            let preserving = Amplitudes::from_log_snr(exploding.log_snr());
+            let preserving = NoiseLevel::from_log_snr(exploding.log_snr());
             let z_t = x * preserving.alpha();
             let x_hat = model.denoise(z_t.clone(), preserving);
             close(x_hat.clone(), &expected, &name);
@@ -153,7 +153,7 @@ fn solvers_drive_it_in_the_units_of_either_process() -> Outcome {
     let z_1 = noisy(&case, 80.0);
     let solved = solve(&model, &Ddim, &schedule, &grid, z_1.clone(), &[0.0])?;
 
-    let level = |t: f64| Amplitudes::from_log_snr(schedule.log_snr(t));
+    let level = |t: f64| NoiseLevel::from_log_snr(schedule.log_snr(t));
     let mut z = z_1 * level(1.0).alpha();
     for ends in grid.times().windows(2) {
         let (from, to) = (level(ends[0]), level(ends[1]));
@@ -184,7 +184,7 @@ fn counts_are_those_of_the_reference_and_of_what_is_built() -> Outcome {
     for case in cases() {
         let network = case.architecture.init(1, &Device::flex())?;
         let built = network
-            .named_weights()
+            .state_dict()
             .into_iter()
             .map(|(name, tensor)| (name, tensor.shape));
         let mut expected = case.architecture.weight_shapes()?;
@@ -203,7 +203,7 @@ fn levels_of_improved_ddpm_follow_from_its_constants() -> Outcome {
         .ok_or("a case")?
         .architecture
         .init(1, &Device::flex())?;
-    let levels = network.named_weights().remove("u").ok_or("levels")?;
+    let levels = network.state_dict().remove("u").ok_or("levels")?;
     let expected = floats(&file, "iddpm.u")?;
     assert_eq!(levels.values.len(), expected.len());
     for (found, expected) in levels.values.iter().zip(expected) {

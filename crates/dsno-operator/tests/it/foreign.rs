@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dsno_operator::foreign::ddpm::DdpmNetwork;
-use dsno_operator::weights::{HostTensor, NamedWeights};
+use dsno_checkpoint::{HostTensor, StateDict};
 use safetensors::SafeTensors;
 
 /// Of answers of order one, absolute. PyTorch in f32 differs from itself in f64 by up to 4.4e-6; the
@@ -45,7 +45,7 @@ fn input<const D: usize>(name: &str, shape: [usize; D]) -> Tensor<D> {
 }
 
 /// The weights that the scripts give a network with these names and shapes.
-fn recipe(shapes: Vec<(String, Vec<usize>)>) -> NamedWeights {
+fn recipe(shapes: Vec<(String, Vec<usize>)>) -> StateDict {
     let tensor = |(name, shape): (String, Vec<usize>)| {
         let fan_in: usize = shape[1..].iter().product();
         let (offset, scale) = match shape.len() {
@@ -70,8 +70,8 @@ fn with_recipe(
     shapes: Vec<(String, Vec<usize>)>,
 ) -> Result<DdpmNetwork, Box<dyn Error>> {
     let weights = recipe(shapes);
-    let network = network.with_weights(weights.clone())?;
-    assert_eq!(network.named_weights(), weights);
+    let network = network.load_state_dict(weights.clone())?;
+    assert_eq!(network.state_dict(), weights);
     Ok(network)
 }
 

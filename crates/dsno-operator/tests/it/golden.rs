@@ -6,10 +6,10 @@ use std::fs;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
-use dsno_operator::checkpoint::{Checkpoint, CheckpointFormat};
+use dsno_checkpoint::{Checkpoint, CheckpointFormat};
+use dsno_checkpoint::{HostTensor, StateDict, to_safetensors};
 use dsno_operator::exchange::authors::{self, WeightSet};
-use dsno_operator::weights::{HostTensor, NamedWeights, to_safetensors};
-use dsno_operator::{Architecture, Heads, NoiseLevels, Output, Temporal, UNet};
+use dsno_operator::{Heads, Output, TemporalConvConfig, Timesteps, UNet, UNetConfig};
 use safetensors::SafeTensors;
 
 use crate::support::{close, golden, input, values, wave};
@@ -22,14 +22,14 @@ const GRADIENT: f64 = 1e-4;
 
 struct Case {
     name: &'static str,
-    architecture: Architecture,
+    architecture: UNetConfig,
     log_snrs: Vec<f64>,
     per_sample: bool,
     labels: Option<Vec<u32>>,
 }
 
 fn cases() -> Vec<Case> {
-    let base = Architecture {
+    let base = UNetConfig {
         image_size: 8,
         image_channels: 3,
         base_channels: 32,
@@ -42,7 +42,7 @@ fn cases() -> Vec<Case> {
         residual_groups: None,
         classes: 5,
         dropout: 0.0,
-        temporal: Some(Temporal { n_modes: 3 }),
+        temporal: Some(TemporalConvConfig { n_modes: 3 }),
         output: Output::State,
     };
     let conditional = Case {
@@ -54,7 +54,7 @@ fn cases() -> Vec<Case> {
     };
     let grey = Case {
         name: "grey",
-        architecture: Architecture {
+        architecture: UNetConfig {
             image_channels: 1,
             embedding_channels: 40,
             channel_multipliers: vec![1, 1, 2],
@@ -71,7 +71,7 @@ fn cases() -> Vec<Case> {
     };
     let teacher = Case {
         name: "teacher",
-        architecture: Architecture {
+        architecture: UNetConfig {
             embedding_channels: 64,
             channel_multipliers: vec![1, 2],
             res_blocks: 1,
@@ -87,11 +87,11 @@ fn cases() -> Vec<Case> {
     };
     let published = Case {
         name: "published",
-        architecture: Architecture {
+        architecture: UNetConfig {
             image_size: 12,
             attention_resolutions: vec![6],
             classes: 0,
-            temporal: Some(Temporal { n_modes: 2 }),
+            temporal: Some(TemporalConvConfig { n_modes: 2 }),
             ..teacher.architecture.clone()
         },
         log_snrs: vec![-0.394, 1.763, 4.643, 20.0],
@@ -100,7 +100,7 @@ fn cases() -> Vec<Case> {
     };
     let single = Case {
         name: "single",
-        architecture: Architecture {
+        architecture: UNetConfig {
             image_size: 4,
             embedding_channels: 32,
             channel_multipliers: vec![1],
@@ -113,7 +113,7 @@ fn cases() -> Vec<Case> {
     };
     let pair = Case {
         name: "pair",
-        architecture: Architecture {
+        architecture: UNetConfig {
             image_channels: 2,
             channel_multipliers: vec![2],
             attention_resolutions: vec![4],
@@ -150,7 +150,7 @@ fn recipe(name: &str, shape: &[usize]) -> Vec<f32> {
 /// A network with the recipe's weights, read from a file as the authors would write it.
 fn build(case: &Case, device: &Device) -> Result<UNet, Box<dyn Error>> {
     let network = case.architecture.init(1, device)?;
-    let mut theirs = authors::rename(network.named_weights(), &case.architecture)?;
+    let mut theirs = authors::rename(network.state_dict(), &case.architecture)?;
     for (name, tensor) in &mut theirs {
         tensor.values = recipe(name, &tensor.shape);
     }
@@ -159,14 +159,14 @@ fn build(case: &Case, device: &Device) -> Result<UNet, Box<dyn Error>> {
     fs::write(&path, to_safetensors(&theirs))?;
     let file = Checkpoint::open(&path, CheckpointFormat::Safetensors)?;
     let weights = authors::read(&file, WeightSet::Average, &case.architecture)?;
-    Ok(network.with_weights(weights)?)
+    Ok(network.load_state_dict(weights)?)
 }
 
 /// Every parameter's gradient, by our name.
 struct Gather<'a> {
     gradients: &'a Gradients,
     path: Vec<Option<String>>,
-    found: NamedWeights,
+    found: StateDict,
 }
 
 impl ModuleVisitor for Gather<'_> {
@@ -217,9 +217,9 @@ fn compare(case: &Case, file: &SafeTensors<'_>, device: &Device) -> Result<(), B
     );
     let z = Tensor::<4>::from_data(input("z", &[2, c, s, s]), device).require_grad();
     let levels = if case.per_sample {
-        NoiseLevels::PerSample(&case.log_snrs)
+        Timesteps::PerSample(&case.log_snrs)
     } else {
-        NoiseLevels::Shared(&case.log_snrs)
+        Timesteps::Shared(&case.log_snrs)
     };
     let answer = network.forward(z.clone(), levels, case.labels.as_deref());
     let expected = values(file, &format!("{}.answer", case.name))?;
@@ -244,7 +244,7 @@ fn compare(case: &Case, file: &SafeTensors<'_>, device: &Device) -> Result<(), B
     let mut gather = Gather {
         gradients: &gradients,
         path: vec![],
-        found: NamedWeights::new(),
+        found: StateDict::new(),
     };
     network.visit(&mut gather);
     let found = authors::rename(gather.found, &case.architecture)?;
@@ -286,13 +286,13 @@ fn padding(case: &Case, device: &Device) -> Result<(), Box<dyn Error>> {
     let network = build(case, device)?;
     let z = Tensor::<4>::from_data(input("z", &[2, 3, 12, 12]), device);
     let levels = &case.log_snrs;
-    let all = network.forward(z.clone(), NoiseLevels::Shared(levels), None);
+    let all = network.forward(z.clone(), Timesteps::Shared(levels), None);
     let kept = network.forward_padded(z.clone(), levels, 2, None);
     assert_eq!(kept.dims(), [2, 2, 3, 12, 12]);
     let same = all.narrow(1, 2, 2).into_data();
     assert_eq!(kept.clone().into_data(), same);
     // The Fourier modes are those of four times, not of two.
-    let without = network.forward(z, NoiseLevels::Shared(&levels[2..]), None);
+    let without = network.forward(z, Timesteps::Shared(&levels[2..]), None);
     let change = (kept - without).abs().max().into_scalar::<f32>();
     assert!(change > 0.01, "{change}");
     Ok(())

@@ -1,6 +1,6 @@
 //! The two networks of PyTorch's benchmark.
 
-use dsno_operator::{Architecture, Heads, Output};
+use dsno_operator::{Heads, Output, UNetConfig};
 
 /// A small or a medium network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +22,8 @@ impl Config {
     }
 
     /// The backbone: the teacher's network.
-    pub(crate) fn backbone(self) -> Architecture {
-        let small = Architecture {
+    pub(crate) fn backbone(self) -> UNetConfig {
+        let small = UNetConfig {
             image_size: 16,
             image_channels: 1,
             base_channels: 32,
@@ -41,7 +41,7 @@ impl Config {
         };
         match self {
             Self::S => small,
-            Self::M => Architecture {
+            Self::M => UNetConfig {
                 image_size: 32,
                 image_channels: 3,
                 base_channels: 64,

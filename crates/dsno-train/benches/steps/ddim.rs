@@ -3,9 +3,9 @@
 use std::error::Error;
 
 use burn::tensor::Device;
-use dsno_ode::{CosineSchedule, Method, NoiseSchedule, Prediction, TimeGrid};
+use dsno_model::{Teacher, TeacherArchitecture, first_state};
+use dsno_ode::{CosineSchedule, NoiseSchedule, Prediction, SolverKind, TimeGrid};
 use dsno_train::lane::together;
-use dsno_train::{Teacher, TeacherArchitecture, first_state};
 
 use crate::sample::noise_parts;
 use crate::setting::{STEPS, Setting, TIMES};
@@ -31,7 +31,8 @@ pub(crate) fn run(setting: &Setting) -> Result<Times, Box<dyn Error>> {
         let solved = together(noise.clone(), |noise| {
             let model = teacher.denoiser(None, true);
             let z_1 = first_state(noise, &schedule);
-            let solution = Method::Ddim.solve(model.as_ref(), &schedule, &grid, z_1, &record)?;
+            let solution =
+                SolverKind::Ddim.solve(model.as_ref(), &schedule, &grid, z_1, &record)?;
             Ok::<_, dsno_ode::SolveError>(solution.into_trajectory().into_data())
         });
         for part in solved {

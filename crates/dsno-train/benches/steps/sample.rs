@@ -4,9 +4,9 @@ use std::error::Error;
 
 use burn::tensor::{Device, Tensor};
 use dsno_data::noise;
-use dsno_data::picture::Pictures;
+use dsno_data::picture::Uint8Images;
+use dsno_model::Student;
 use dsno_ode::CosineSchedule;
-use dsno_train::Student;
 use dsno_train::lane::together;
 
 use crate::setting::{Setting, TIMES};
@@ -26,7 +26,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Times, Box<dyn Error>> {
     let mut clock = Clock::new(setting.warmup);
     for _ in 0..setting.warmup.max(1) + setting.runs {
         let pictures = together(noise.clone(), |noise| {
-            Pictures::from_tensor(student.sample(noise, None))
+            Uint8Images::from_tensor(student.sample(noise, None))
         });
         for part in pictures {
             drop(part?);

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use dsno_operator::{Architecture, ArchitectureError, Temporal};
+use dsno_operator::{TemporalConvConfig, UNetConfig, UNetConfigError};
 
 use crate::config::Config;
 
@@ -47,9 +47,9 @@ pub(crate) struct Setting {
 
 impl Setting {
     /// The network that works: a teacher's to solve, else a student's.
-    pub(crate) fn architecture(&self) -> Architecture {
-        let temporal = (self.task != Task::Ddim).then_some(Temporal { n_modes: MODES });
-        Architecture {
+    pub(crate) fn architecture(&self) -> UNetConfig {
+        let temporal = (self.task != Task::Ddim).then_some(TemporalConvConfig { n_modes: MODES });
+        UNetConfig {
             temporal,
             ..self.config.backbone()
         }
@@ -57,7 +57,7 @@ impl Setting {
 
     /// Operations of the task's convolutions and products, direct: two for each multiply-add, and
     /// three times those of a forward pass to train.
-    pub(crate) fn direct_flops(&self) -> Result<f64, ArchitectureError> {
+    pub(crate) fn direct_flops(&self) -> Result<f64, UNetConfigError> {
         let architecture = self.architecture();
         let (times, passes) = match self.task {
             Task::Train => (TIMES.len(), 3),

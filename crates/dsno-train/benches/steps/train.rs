@@ -6,10 +6,11 @@ use std::path::Path;
 use burn::tensor::Device;
 use dsno_data::noise;
 use dsno_data::store::{Dtype, Provenance, StoreSpec, TrajectoryStore};
+use dsno_model::{Teacher, TeacherArchitecture};
 use dsno_ode::{CosineSchedule, Prediction, Schedule};
 use dsno_train::{
     Adam, Decay, Distance, DistillJob, DistillRecipe, LearningRate, Observer, Outcome, Progress,
-    Teacher, TeacherArchitecture, TimeWeight, distill,
+    TimeWeight, distill,
 };
 
 use crate::setting::{Setting, TIMES};

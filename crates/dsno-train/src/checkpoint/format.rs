@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use dsno_operator::weights::{HostTensor, NamedWeights};
+use dsno_checkpoint::{HostTensor, StateDict};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, View};
 use sha2::{Digest, Sha256};
@@ -28,7 +28,7 @@ const EARLIER: &str = "optimiser";
 
 impl Checkpoint {
     /// The four sets of tensors, by the name that their tensors' names begin with.
-    fn parts(&self) -> [(&'static str, &NamedWeights); 4] {
+    fn parts(&self) -> [(&'static str, &StateDict); 4] {
         [
             ("weights", &self.weights),
             ("average", &self.average),
@@ -65,7 +65,7 @@ impl Checkpoint {
         let images = text("images")?
             .parse()
             .map_err(|e| format!("its `images`: {e}"))?;
-        let part = |part: &str| -> NamedWeights {
+        let part = |part: &str| -> StateDict {
             let tensors = file.iter().filter_map(|(name, view)| {
                 let name = name.strip_prefix(part)?.strip_prefix('/')?;
                 Some((name.to_owned(), host(&view)))

@@ -1,4 +1,4 @@
-use dsno_operator::weights::HostTensor;
+use dsno_checkpoint::HostTensor;
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::*;
@@ -9,7 +9,7 @@ fn checkpoint(images: u64) -> Checkpoint {
             shape: vec![2],
             values: values.to_vec(),
         };
-        NamedWeights::from([("a.b".to_owned(), tensor)])
+        StateDict::from([("a.b".to_owned(), tensor)])
     };
     Checkpoint {
         key: "k".to_owned(),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use burn::optim::AdamConfig;
 use burn::tensor::Device;
-use dsno_operator::weights::{HostTensor, NamedWeights};
-use dsno_operator::{Architecture, Heads, Output};
+use dsno_checkpoint::{HostTensor, StateDict};
+use dsno_operator::{Heads, Output, UNetConfig};
 
 use super::*;
 
@@ -21,7 +21,7 @@ fn adam() -> Adam {
 }
 
 fn network() -> UNet {
-    let architecture = Architecture {
+    let architecture = UNetConfig {
         image_size: 4,
         image_channels: 1,
         base_channels: 8,
@@ -67,7 +67,7 @@ fn gradients(step: u64) -> GradientsParams {
     gradients.found
 }
 
-fn averaged(average: NamedWeights, newest: &NamedWeights) -> NamedWeights {
+fn averaged(average: StateDict, newest: &StateDict) -> StateDict {
     let moved = average.into_iter().map(|(name, average)| {
         let pairs = average.values.iter().zip(&newest[&name].values);
         let values = pairs.map(|(a, w)| w + (a - w) * RATE as f32).collect();
@@ -77,8 +77,8 @@ fn averaged(average: NamedWeights, newest: &NamedWeights) -> NamedWeights {
     moved.collect()
 }
 
-fn assert_close(found: &NamedWeights, expected: &NamedWeights) {
-    let names = |weights: &NamedWeights| weights.keys().cloned().collect::<Vec<_>>();
+fn assert_close(found: &StateDict, expected: &StateDict) {
+    let names = |weights: &StateDict| weights.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(found), names(expected));
     for (name, found) in found {
         let square = |x: f32| f64::from(x).powi(2);
@@ -105,29 +105,26 @@ fn steps_are_those_of_burns_adam_with_an_average() {
         .with_epsilon(EPSILON as f32)
         .init();
     let mut expected = network().train();
-    let mut average = expected.named_weights();
+    let mut average = expected.state_dict();
     let mut trainee = Trainee::new(Snapshot::fresh(network()), RATE, adam());
     for step in 1..=20 {
         expected = theirs.step(LEARNING_RATE, expected, gradients(step));
-        average = averaged(average, &expected.named_weights());
+        average = averaged(average, &expected.state_dict());
         trainee = trainee.step(gradients(step), LEARNING_RATE, step);
         if [1, 2, 20].contains(&step) {
-            assert_close(
-                &trainee.network().named_weights(),
-                &expected.named_weights(),
-            );
-            assert_close(&trainee.average().named_weights(), &average);
+            assert_close(&trainee.network().state_dict(), &expected.state_dict());
+            assert_close(&trainee.average().state_dict(), &average);
         }
     }
 }
 
 /// All parts of a snapshot, by name.
-fn parts(snapshot: &Snapshot) -> BTreeMap<&'static str, NamedWeights> {
+fn parts(snapshot: &Snapshot) -> BTreeMap<&'static str, StateDict> {
     BTreeMap::from([
-        ("weights", snapshot.weights.named_weights()),
-        ("average", snapshot.average.named_weights()),
-        ("first", snapshot.first_moment.named_weights()),
-        ("second", snapshot.second_moment.named_weights()),
+        ("weights", snapshot.weights.state_dict()),
+        ("average", snapshot.average.state_dict()),
+        ("first", snapshot.first_moment.state_dict()),
+        ("second", snapshot.second_moment.state_dict()),
     ])
 }
 
@@ -156,17 +153,14 @@ fn without_a_half_life_the_average_is_the_newest_weight() {
     let trainee = Trainee::new(Snapshot::fresh(network()), 0.0, adam());
     let trainee = trainee.step(gradients(1), LEARNING_RATE, 1);
     let snapshot = trainee.snapshot();
-    assert_eq!(
-        snapshot.average.named_weights(),
-        snapshot.weights.named_weights()
-    );
-    assert_ne!(snapshot.weights.named_weights(), network().named_weights());
+    assert_eq!(snapshot.average.state_dict(), snapshot.weights.state_dict());
+    assert_ne!(snapshot.weights.state_dict(), network().state_dict());
 }
 
 #[test]
 fn what_has_no_gradient_stays() {
     let trainee = Trainee::new(Snapshot::fresh(network()), RATE, adam());
     let trainee = trainee.step(GradientsParams::new(), LEARNING_RATE, 1);
-    assert_eq!(trainee.network().named_weights(), network().named_weights());
-    assert_eq!(trainee.average().named_weights(), network().named_weights());
+    assert_eq!(trainee.network().state_dict(), network().state_dict());
+    assert_eq!(trainee.average().state_dict(), network().state_dict());
 }

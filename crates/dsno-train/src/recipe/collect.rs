@@ -1,6 +1,6 @@
 //! How a teacher's trajectories are made.
 
-use dsno_ode::{GridKind, Method};
+use dsno_ode::{GridKind, SolverKind};
 use serde::{Deserialize, Serialize};
 
 use super::{RecipeError, range};
@@ -12,7 +12,7 @@ pub struct CollectRecipe {
     /// Number of trajectories.
     pub trajectories: u64,
     /// The solver.
-    pub solver: Method,
+    pub solver: SolverKind,
     /// Steps of the solver; how many calls of the teacher one costs depends on the solver.
     pub steps: usize,
     /// Where the steps lie in time.
@@ -27,13 +27,13 @@ pub struct CollectRecipe {
     /// Trajectories per file; what a killed run loses at most.
     pub shard_trajectories: u64,
     /// How states are stored.
-    pub precision: Precision,
+    pub precision: StoreDtype,
 }
 
 /// Number formats of stored states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Precision {
+pub enum StoreDtype {
     /// 16-bit floats: half the disk, a rounding of at most 2⁻¹¹ of the value.
     F16,
     /// 32-bit floats.

@@ -1,6 +1,6 @@
 //! How a student learns from trajectories.
 
-use dsno_ode::Amplitudes;
+use dsno_ode::NoiseLevel;
 use serde::{Deserialize, Serialize};
 
 use super::{Adam, RecipeError, range, validate_training};
@@ -72,7 +72,7 @@ impl TimeWeight {
     ///     assert!((found - paper).abs() < 1e-3 * paper);
     /// }
     /// ```
-    pub fn of(self, at: Amplitudes) -> f64 {
+    pub fn of(self, at: NoiseLevel) -> f64 {
         match self {
             Self::Uniform {} => 1.0,
             Self::RootSnr { min, max } => (0.5 * at.log_snr()).exp().clamp(min, max),

@@ -1,6 +1,6 @@
 //! How a teacher is trained.
 
-use dsno_ode::{Amplitudes, Prediction};
+use dsno_ode::{NoiseLevel, Prediction};
 use serde::{Deserialize, Serialize};
 
 use super::{Adam, RecipeError, validate_training};
@@ -53,7 +53,7 @@ impl Weighting {
     ///
     /// An error of `v` is an error of `x` divided by `σ`, one of `ε` divided by `σ/α`, one of the score
     /// divided by `σ²/α`.
-    pub fn of(self, prediction: Prediction, at: Amplitudes) -> f64 {
+    pub fn of(self, prediction: Prediction, at: NoiseLevel) -> f64 {
         let snr = at.log_snr().exp();
         let (alpha, sigma) = (at.alpha(), at.sigma());
         let for_x = match self {
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn weights_agree_between_predictions_of_the_same_error() {
         // One error of x, seen as an error of v and of ε, must cost the same.
-        let at = Amplitudes::from_log_snr(0.7);
+        let at = NoiseLevel::from_log_snr(0.7);
         let (alpha, sigma) = (at.alpha(), at.sigma());
         for weighting in [Weighting::TruncatedSnr {}, Weighting::MinSnr { gamma: 1.5 }] {
             let x = weighting.of(Prediction::X, at);

@@ -6,16 +6,18 @@ use std::fs;
 use burn::tensor::{Device, Tensor};
 use dsno_data::noise;
 use dsno_data::store::TrajectoryStore;
-use dsno_ode::{Amplitudes, Denoiser, GridKind, Method, NoiseSchedule, Prediction, Schedule};
+use dsno_model::{
+    BackboneError, DescriptionError, ModelError, Student, Teacher, TeacherArchitecture,
+    TeacherArchitectureError, TeacherDescription, backbone,
+};
+use dsno_ode::{Denoiser, GridKind, NoiseLevel, NoiseSchedule, Prediction, Schedule, SolverKind};
 use dsno_operator::foreign::ddpm::Process;
 use dsno_operator::foreign::edm::{EdmArchitecture, EdmModel, Preconditioning};
 use dsno_operator::foreign::guided::GuidedArchitecture;
-use dsno_operator::{Architecture, Heads, Output, Temporal};
+use dsno_operator::{Heads, Output, TemporalConvConfig, UNetConfig};
 use dsno_train::{
-    Adam, BackboneError, CollectJob, CollectRecipe, Decay, DescriptionError, Distance, DistillJob,
-    DistillRecipe, LearningRate, ModelError, Outcome, Precision, Silent, Student, Teacher,
-    TeacherArchitecture, TeacherArchitectureError, TeacherDescription, TimeWeight, TrainError,
-    backbone, collect, distill,
+    Adam, CollectJob, CollectRecipe, Decay, Distance, DistillJob, DistillRecipe, LearningRate,
+    Outcome, Silent, StoreDtype, TimeWeight, TrainError, collect, distill,
 };
 
 use crate::alone;
@@ -101,8 +103,8 @@ fn edm() -> TeacherArchitecture {
     })
 }
 
-fn student(classes: usize) -> Architecture {
-    Architecture {
+fn student(classes: usize) -> UNetConfig {
+    UNetConfig {
         image_size: 4,
         image_channels: 1,
         base_channels: 8,
@@ -151,7 +153,7 @@ fn folders_of_every_family_come_back_as_they_were() -> Checked {
         made.save(home.path())?;
         let found = Teacher::load(home.path(), &device)?;
         assert_eq!(found.network.architecture(), architecture, "{family}");
-        assert_eq!(found.network.named_weights(), made.network.named_weights());
+        assert_eq!(found.network.state_dict(), made.network.state_dict());
         assert_eq!(found.schedule, made.schedule, "{family}");
         assert_eq!(found.weights_sha256(), made.weights_sha256());
         let described = TeacherDescription::read(home.path())?;
@@ -208,7 +210,7 @@ fn a_clamped_teacher_hides_no_broken_prediction() {
         let labels = (teacher.classes() > 0).then(|| vec![1]);
         let z_t = Tensor::<4>::full([1, 1, 4, 4], f32::INFINITY, &device);
         let model = teacher.denoiser(labels, true);
-        let x_hat = model.denoise(z_t, Amplitudes::from_log_snr(1.0));
+        let x_hat = model.denoise(z_t, NoiseLevel::from_log_snr(1.0));
         let broken = x_hat.is_nan().any().into_scalar::<bool>();
         assert!(broken, "{}", architecture.family());
     }
@@ -225,14 +227,14 @@ fn a_student_of_another_family_starts_afresh_and_learns() -> Checked {
         let teacher = teacher(&architecture, &device);
         let recipe = CollectRecipe {
             trajectories: 8,
-            solver: Method::Ddim,
+            solver: SolverKind::Ddim,
             steps: 4,
             grid: GridKind::Uniform,
             record: vec![1.0, 0.5, 0.25, 0.0],
             clamp: true,
             batch_size: 4,
             shard_trajectories: 4,
-            precision: Precision::F32,
+            precision: StoreDtype::F32,
         };
         let job = CollectJob {
             teacher: &teacher,
@@ -274,7 +276,7 @@ fn a_student_of_another_family_starts_afresh_and_learns() -> Checked {
         let job = DistillJob {
             teacher: &teacher,
             architecture: Some(&backbone),
-            temporal: Some(Temporal { n_modes: 2 }),
+            temporal: Some(TemporalConvConfig { n_modes: 2 }),
             recipe: &recipe,
             seed: 4,
             store: &store,
@@ -303,24 +305,26 @@ fn a_student_of_another_family_starts_afresh_and_learns() -> Checked {
 
 #[test]
 fn backbones_that_do_not_fit_their_teacher_are_refused() {
-    let refused = |teacher: &TeacherArchitecture, given: Option<&Architecture>| {
+    let refused = |teacher: &TeacherArchitecture, given: Option<&UNetConfig>| {
         backbone(teacher, given).unwrap_err().to_string()
     };
     assert!(refused(&own(), Some(&student(0))).contains("leave `architecture` out"));
     assert!(refused(&edm(), None).contains("family `edm`"));
     assert!(refused(&edm(), Some(&student(2))).contains("2 classes, the teacher 0"));
-    let change = |change: &dyn Fn(&mut Architecture)| {
+    let change = |change: &dyn Fn(&mut UNetConfig)| {
         let mut changed = student(0);
         change(&mut changed);
         refused(&edm(), Some(&changed))
     };
-    assert!(change(&|a| a.temporal = Some(Temporal { n_modes: 2 })).contains("`n_modes`"));
+    assert!(
+        change(&|a| a.temporal = Some(TemporalConvConfig { n_modes: 2 })).contains("`n_modes`")
+    );
     assert!(change(&|a| a.output = Output::StateAndNoise).contains("`state-and-noise`"));
     assert!(change(&|a| a.image_size = 8).contains("[1, 8, 8]"));
     assert!(change(&|a| a.base_channels = 2).contains("base_channels is 2"));
     // Of image and noise side by side, a student has the image.
     let joint = TeacherArchitecture::Unet {
-        architecture: Architecture {
+        architecture: UNetConfig {
             output: Output::StateAndNoise,
             ..student(0)
         },
@@ -349,8 +353,8 @@ fn descriptions_that_contradict_themselves_are_refused() {
     assert_eq!(refused, Err(TeacherArchitectureError::Vectors));
 
     let temporal = TeacherArchitecture::Unet {
-        architecture: Architecture {
-            temporal: Some(Temporal { n_modes: 2 }),
+        architecture: UNetConfig {
+            temporal: Some(TemporalConvConfig { n_modes: 2 }),
             ..student(0)
         },
         prediction: Prediction::X,

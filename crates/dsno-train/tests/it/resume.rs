@@ -6,17 +6,18 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::Device;
+use dsno_checkpoint::digest::sha256_bytes;
 use dsno_data::ImageSet;
-use dsno_data::digest::sha256_bytes;
-use dsno_data::picture::Pictures;
+use dsno_data::picture::Uint8Images;
 use dsno_data::store::TrajectoryStore;
-use dsno_ode::{CosineSchedule, GridKind, Method, Prediction};
-use dsno_operator::{Architecture, Heads, Output, Temporal};
+use dsno_model::{Student, Teacher};
+use dsno_ode::{CosineSchedule, GridKind, Prediction, SolverKind};
+use dsno_operator::{Heads, Output, TemporalConvConfig, UNetConfig};
 use dsno_train::checkpoint::{NEWEST, PREVIOUS};
 use dsno_train::{
     Adam, CollectJob, CollectRecipe, Decay, Distance, DistillJob, DistillRecipe, LearningRate,
-    Observer, Outcome, Precision, Progress, Silent, Student, Teacher, TeacherJob, TeacherRecipe,
-    TimeWeight, TrainError, Weighting, collect, distill, train_teacher,
+    Observer, Outcome, Progress, Silent, StoreDtype, TeacherJob, TeacherRecipe, TimeWeight,
+    TrainError, Weighting, collect, distill, train_teacher,
 };
 
 use crate::alone;
@@ -42,11 +43,11 @@ fn stop_after(calls: usize) -> StopAfter {
 
 fn images() -> ImageSet {
     let bytes: Vec<u8> = (0..40 * 16).map(|k: u32| (k * k % 251) as u8).collect();
-    ImageSet::from_pictures(&Pictures::new(40, 4, 4, 1, bytes).unwrap())
+    ImageSet::from_pictures(&Uint8Images::new(40, 4, 4, 1, bytes).unwrap())
 }
 
-fn architecture(dropout: f64) -> Architecture {
-    Architecture {
+fn architecture(dropout: f64) -> UNetConfig {
+    UNetConfig {
         image_size: 4,
         image_channels: 1,
         base_channels: 8,
@@ -106,14 +107,14 @@ fn train(folder: &Path, dropout: f64, observer: &mut dyn Observer) -> Result<Out
 fn collect_recipe() -> CollectRecipe {
     CollectRecipe {
         trajectories: 22,
-        solver: Method::Ddim,
+        solver: SolverKind::Ddim,
         steps: 4,
         grid: GridKind::Quadratic,
         record: vec![1.0, 0.5625, 0.25, 0.0625, 0.0],
         clamp: true,
         batch_size: 4,
         shard_trajectories: 8,
-        precision: Precision::F32,
+        precision: StoreDtype::F32,
     }
 }
 
@@ -230,7 +231,7 @@ fn collection_and_distillation_go_on_to_the_same_bits() -> Checked {
             let job = DistillJob {
                 teacher: &teacher,
                 architecture: None,
-                temporal: n_modes.map(|n_modes| Temporal { n_modes }),
+                temporal: n_modes.map(|n_modes| TemporalConvConfig { n_modes }),
                 recipe: &distill_recipe(),
                 seed: 4,
                 store: &store("whole"),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dsno_data::npy::{Array, Values, read_npz, write_npz};
+use dsno_checkpoint::npy::{Array, Values, read_npz, write_npz};
 
 use crate::failure::{Failure, While};
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use dsno_eval::{Gaussian, frechet_distance};
+use dsno_eval::{FeatureStatistics, frechet_distance};
 use serde::{Deserialize, Serialize};
 
 use super::unit::Unit;
@@ -77,7 +77,7 @@ pub(super) fn frechet(
     space: &str,
     seeds: &[u64],
     units: &[Unit],
-    references: &[Gaussian],
+    references: &[FeatureStatistics],
 ) -> Result<FrechetFigure, Failure> {
     let mut values = Vec::new();
     let (mut samples, mut reference_samples) = (0, 0);

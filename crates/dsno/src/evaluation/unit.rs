@@ -7,8 +7,8 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use dsno_data::atomic::write_atomic;
-use dsno_eval::{Gaussian, Moments, paired};
+use dsno_checkpoint::atomic::write_atomic;
+use dsno_eval::{FeatureStatistics, Moments, paired};
 use serde::Serialize;
 
 use super::chunk::Chunk;
@@ -165,7 +165,7 @@ impl Unit {
     }
 
     /// Mean and covariance of the features.
-    pub(super) fn moments(&self) -> Result<Gaussian, Failure> {
+    pub(super) fn moments(&self) -> Result<FeatureStatistics, Failure> {
         let mut moments: Option<Moments> = None;
         for chunk in self.chunks() {
             let chunk = self.read(&chunk)?;

@@ -1,9 +1,9 @@
 //! The `[evaluate]` section.
 
-use dsno_ode::{GridKind, Method};
+use dsno_ode::{GridKind, SolverKind};
 use serde::{Deserialize, Serialize};
 
-use crate::sampler::Solve;
+use dsno_model::Solve;
 
 /// What is measured, and on how many samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub(crate) struct EvaluateSettings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TeacherSampling {
     /// The solver.
-    pub(crate) solver: Method,
+    pub(crate) solver: SolverKind,
     /// How the steps are spaced in time.
     pub(crate) grid: GridKind,
     /// Whether predicted images are clamped to `[-1, 1]`.

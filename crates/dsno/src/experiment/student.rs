@@ -1,7 +1,7 @@
 //! The `[student]` section and the ablations that vary it.
 
-use dsno_operator::{Architecture, Temporal};
-use dsno_train::{TeacherArchitecture, backbone};
+use dsno_model::{TeacherArchitecture, backbone};
+use dsno_operator::{TemporalConvConfig, UNetConfig};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -16,14 +16,14 @@ pub(crate) struct StudentSettings {
     pub(crate) n_modes: usize,
     /// The network without temporal convolutions, for a teacher of another family, and only then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) architecture: Option<Architecture>,
+    pub(crate) architecture: Option<UNetConfig>,
 }
 
 impl StudentSettings {
     /// Its temporal convolutions.
-    pub(crate) fn temporal(&self) -> Option<Temporal> {
+    pub(crate) fn temporal(&self) -> Option<TemporalConvConfig> {
         let n_modes = self.n_modes;
-        (n_modes > 0).then_some(Temporal { n_modes })
+        (n_modes > 0).then_some(TemporalConvConfig { n_modes })
     }
 
     /// The student's whole network, for this teacher.
@@ -31,10 +31,10 @@ impl StudentSettings {
     /// # Errors
     ///
     /// A sentence that names what does not go together.
-    pub(crate) fn network(&self, teacher: &TeacherArchitecture) -> Result<Architecture, String> {
+    pub(crate) fn network(&self, teacher: &TeacherArchitecture) -> Result<UNetConfig, String> {
         let backbone = backbone(teacher, self.architecture.as_ref());
         let backbone = backbone.map_err(|error| format!("student: {}", sentence(&error)))?;
-        let network = Architecture {
+        let network = UNetConfig {
             temporal: self.temporal(),
             ..backbone
         };

@@ -1,8 +1,9 @@
 //! The `[teacher]` section.
 
+use dsno_model::TeacherDescription;
 use dsno_ode::NoiseSchedule;
-use dsno_operator::Architecture;
-use dsno_train::{TeacherDescription, TeacherRecipe};
+use dsno_operator::UNetConfig;
+use dsno_train::TeacherRecipe;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use toml::Table;
@@ -37,7 +38,7 @@ pub(crate) struct Load {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Train {
-    pub(crate) architecture: Architecture,
+    pub(crate) architecture: UNetConfig,
     pub(crate) schedule: NoiseSchedule,
     pub(crate) recipe: TeacherRecipe,
 }

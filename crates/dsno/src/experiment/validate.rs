@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use dsno_train::TeacherArchitecture;
+use dsno_model::TeacherArchitecture;
 
 use super::{
     EvaluateSettings, Experiment, Features, SampleSettings, StudentPlan, TeacherSource, Train,
 };
 use crate::failure::sentence;
-use crate::sampler::Solve;
+use dsno_model::Solve;
 
 impl Experiment {
     /// Checks that the sections make sense together.

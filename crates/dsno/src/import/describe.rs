@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dsno_model::{Family, StudentDescription, TeacherArchitecture, TeacherDescription};
 use dsno_ode::{CosineSchedule, Prediction};
 use dsno_operator::exchange::authors::Settings;
 use dsno_operator::foreign::diffusers::DiffusersArchitecture;
-use dsno_train::{Family, StudentDescription, TeacherArchitecture, TeacherDescription};
 use toml::{Table, Value};
 
 use super::Format;
@@ -91,7 +91,7 @@ fn of_settings(place: &str, text: &str, times: Option<&[f64]>) -> Result<Descrip
             })
             .transpose()?,
     };
-    let left = settings.left_alone();
+    let left = settings.ignored_keys();
     if !left.is_empty() {
         eprintln!(
             "{place}: left alone, since they say nothing about the network: {}",

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use dsno_model::Family;
 use dsno_operator::exchange::{authors, distillation};
-use dsno_train::Family;
 use serde::{Deserialize, Serialize};
 
 /// A program's way of keeping weights.

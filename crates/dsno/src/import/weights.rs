@@ -5,12 +5,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use dsno_operator::Architecture;
-use dsno_operator::checkpoint::{Checkpoint, CheckpointFormat};
+use dsno_checkpoint::Weights;
+use dsno_checkpoint::{Checkpoint, CheckpointFormat};
+use dsno_checkpoint::{StateDict, WeightError};
+use dsno_model::TeacherArchitecture;
+use dsno_operator::UNetConfig;
 use dsno_operator::exchange::{ImportError, authors, distillation};
-use dsno_operator::foreign::ddpm::StoredWeight;
-use dsno_operator::weights::{NamedWeights, WeightError};
-use dsno_train::{TeacherArchitecture, Weights};
+use dsno_operator::foreign::ddpm::KeyMapping;
 
 use super::{Format, Source};
 use crate::failure::{Failure, While, sentence};
@@ -19,11 +20,11 @@ use crate::model::Description;
 /// Weights that fit their description.
 pub(super) enum Found {
     /// Names or layouts had to change.
-    Converted(NamedWeights),
+    Converted(StateDict),
     /// The file is what the model folder will hold.
     AsStored(Checkpoint),
     /// It is, but for names and axes of length one.
-    Placed(Checkpoint, Vec<StoredWeight>),
+    Placed(Checkpoint, Vec<KeyMapping>),
 }
 
 impl Found {
@@ -70,7 +71,7 @@ pub(super) fn read(
 fn own(
     source: &Source,
     file: Checkpoint,
-    architecture: &Architecture,
+    architecture: &UNetConfig,
     device: &Device,
     place: &str,
 ) -> Result<Found, Failure> {
@@ -82,9 +83,9 @@ fn own(
         _ if is_theirs() => authors::read(&file, set.into(), architecture),
         _ => {
             let each = |name: &str| Ok((name.to_owned(), file.read(name)?));
-            let weights: Result<NamedWeights, WeightError> = file.names().map(each).collect();
+            let weights: Result<StateDict, WeightError> = file.names().map(each).collect();
             let network = architecture.init(0, device).or_usage("architecture")?;
-            let fits = network.with_weights(weights.while_doing(place)?);
+            let fits = network.load_state_dict(weights.while_doing(place)?);
             drop(fits.while_doing(place)?);
             return Ok(Found::AsStored(file));
         }

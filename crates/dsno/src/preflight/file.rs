@@ -1,6 +1,6 @@
 //! Files that a run reads.
 
-use dsno_train::{TeacherArchitecture, TeacherDescription};
+use dsno_model::{TeacherArchitecture, TeacherDescription};
 
 use super::{Need, need};
 use crate::experiment::{Experiment, Features, Load, Resolved, TeacherSource, Train};

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use dsno_train::{Precision, TeacherArchitecture};
+use dsno_model::TeacherArchitecture;
+use dsno_train::StoreDtype;
 
 use super::{Need, need};
 use crate::experiment::Resolved;
@@ -29,8 +30,8 @@ pub(super) fn space(
         .unwrap_or_default() as u64;
     let store = experiment.collect.as_ref().map_or(0, |recipe| {
         let bytes = match recipe.precision {
-            Precision::F16 => 2,
-            Precision::F32 => 4,
+            StoreDtype::F16 => 2,
+            StoreDtype::F32 => 4,
         };
         recipe.trajectories * recipe.record.len() as u64 * pixels * bytes
     });

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use dsno_data::ImageSet;
+use dsno_model::Teacher;
 use dsno_train::{
-    CollectJob, DistillJob, Observer, Outcome, Progress, Teacher, TeacherJob, collect, distill,
+    CollectJob, DistillJob, Observer, Outcome, Progress, TeacherJob, collect, distill,
     train_teacher,
 };
 

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use dsno_train::{Outcome, Student, Teacher};
+use dsno_model::{Student, Teacher};
+use dsno_train::Outcome;
 
 use super::Runner;
 use crate::evaluation::{self, Candidate, Evaluator, Extractor, write_json};
@@ -12,8 +13,8 @@ use crate::gallery::Gallery;
 use crate::model;
 use crate::progress::Meter;
 use crate::report;
-use crate::sampler::{Solve, StudentSampler, TeacherSampler};
 use crate::stage::Key;
+use dsno_model::{Solve, StudentSampler, TeacherSampler};
 
 impl Runner<'_> {
     /// What students are compared with: the solve named by `evaluate.endpoint`, or the one that

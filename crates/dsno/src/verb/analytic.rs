@@ -16,9 +16,9 @@
 use std::path::Path;
 
 use burn::tensor::Tensor;
+use dsno_model::first_state;
 use dsno_ode::analytic::AnalyticTeacher;
-use dsno_ode::{CosineSchedule, GridKind, Method, NoiseSchedule, TimeGrid};
-use dsno_train::first_state;
+use dsno_ode::{CosineSchedule, GridKind, NoiseSchedule, SolverKind, TimeGrid};
 use toml::{Table, Value};
 
 use crate::failure::{Failure, While};
@@ -83,7 +83,7 @@ impl Analytic {
     pub(super) fn trajectory(
         &self,
         noise: Tensor<4>,
-        solver: Method,
+        solver: SolverKind,
         grid: &TimeGrid,
         record: &[f64],
     ) -> Result<Tensor<5>, Failure> {

@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
-use dsno_data::npy;
-use dsno_train::{CollectJob, CollectRecipe, Outcome, Precision, Teacher, collect};
+use dsno_checkpoint::npy;
+use dsno_model::Teacher;
+use dsno_train::{CollectJob, CollectRecipe, Outcome, StoreDtype, collect};
 
 use super::analytic::Analytic;
 use super::noise::{Source, check_times};
@@ -15,8 +16,8 @@ use crate::failure::{Failure, While};
 use crate::lane::together;
 use crate::model;
 use crate::runner::Watch;
-use crate::sampler::{Sampler, Solve, TeacherSampler};
 use crate::session::{Session, stopped};
+use dsno_model::{Sampler, Solve, TeacherSampler};
 
 /// Carries out the verb.
 pub(super) fn run(args: &CollectArgs) -> Result<(), Failure> {
@@ -113,7 +114,7 @@ fn recipe(args: &CollectArgs) -> CollectRecipe {
         clamp: !args.unclamped,
         batch_size,
         shard_trajectories: batch_size as u64,
-        precision: Precision::F32,
+        precision: StoreDtype::F32,
     }
 }
 

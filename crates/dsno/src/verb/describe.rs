@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use dsno_operator::Architecture;
-use dsno_train::TeacherArchitecture;
+use dsno_model::TeacherArchitecture;
+use dsno_operator::UNetConfig;
 use serde_json::json;
 
 use super::list::print_json;
@@ -43,7 +43,7 @@ pub(super) fn run(args: &DescribeArgs) -> Result<(), Failure> {
 fn own(
     args: &DescribeArgs,
     kind: &str,
-    mut architecture: Architecture,
+    mut architecture: UNetConfig,
     times: usize,
 ) -> Result<(), Failure> {
     let place = args.model.display();

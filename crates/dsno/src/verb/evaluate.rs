@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use dsno_checkpoint::npy;
 use dsno_data::ImageSet;
-use dsno_data::npy;
-use dsno_data::picture::Pictures;
-use dsno_eval::{Gaussian, Moments, frechet_distance, read_reference};
+use dsno_data::picture::Uint8Images;
+use dsno_eval::{FeatureStatistics, Moments, frechet_distance, read_reference};
 use serde_json::json;
 
 use super::list::print_json;
@@ -60,7 +60,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
 
 /// One side of the comparison.
 struct Side {
-    gaussian: Gaussian,
+    gaussian: FeatureStatistics,
     /// Where its features come from, if they were computed here.
     space: Option<String>,
 }
@@ -85,7 +85,7 @@ impl Side {
                 })
             }
             Some("npz") => {
-                let pictures = Pictures::load_npz(path).while_doing(&place)?;
+                let pictures = Uint8Images::load_npz(path).while_doing(&place)?;
                 let images = ImageSet::from_pictures(&pictures);
                 Self::images(&images, extractor, path, device)
             }

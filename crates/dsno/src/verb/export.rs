@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use dsno_data::atomic::write_atomic_with;
-use dsno_operator::Architecture;
+use dsno_checkpoint::StateDict;
+use dsno_checkpoint::Weights;
+use dsno_checkpoint::atomic::write_atomic_with;
+use dsno_model::{Family, TeacherNetwork};
+use dsno_operator::UNetConfig;
 use dsno_operator::exchange::{ImportError, authors};
-use dsno_operator::weights::NamedWeights;
-use dsno_train::{Family, TeacherNetwork, Weights};
 
 use crate::args::{ExportArgs, ExportFormat, Names};
 use crate::failure::{Failure, While, sentence};
@@ -23,14 +24,14 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
     let device = Session::new(args.device.device.clone()).open_device()?;
     let weights = match Model::load(&args.model, &device)? {
         Model::Student(student) => {
-            named(args, student.network.named_weights(), &student.architecture)?
+            named(args, student.network.state_dict(), &student.architecture)?
         }
         Model::Teacher(teacher) => match &teacher.network {
             TeacherNetwork::Unet {
                 network,
                 architecture,
                 ..
-            } => named(args, network.named_weights(), architecture)?,
+            } => named(args, network.state_dict(), architecture)?,
             foreign => original(args, foreign)?,
         },
     };
@@ -43,9 +44,9 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
 /// Our own network under the names that are asked for.
 fn named(
     args: &ExportArgs,
-    weights: NamedWeights,
-    architecture: &Architecture,
-) -> Result<NamedWeights, Failure> {
+    weights: StateDict,
+    architecture: &UNetConfig,
+) -> Result<StateDict, Failure> {
     if args.names == Names::Ours {
         return Ok(weights);
     }
@@ -59,7 +60,7 @@ fn named(
 }
 
 /// A network of another family has the names of its own program.
-fn original(args: &ExportArgs, network: &TeacherNetwork) -> Result<NamedWeights, Failure> {
+fn original(args: &ExportArgs, network: &TeacherNetwork) -> Result<StateDict, Failure> {
     let family: Family = network.architecture().family();
     if args.format == ExportFormat::DsnoPytorch {
         return Err(Failure::usage(format!(
@@ -67,16 +68,16 @@ fn original(args: &ExportArgs, network: &TeacherNetwork) -> Result<NamedWeights,
             args.model.display()
         )));
     }
-    Ok(network.named_weights())
+    Ok(network.state_dict())
 }
 
 fn write(
     format: ExportFormat,
-    weights: &NamedWeights,
+    weights: &StateDict,
     out: &Path,
-) -> Result<(), dsno_data::atomic::WriteError> {
+) -> Result<(), dsno_checkpoint::atomic::WriteError> {
     write_atomic_with(out, |file| match format {
         ExportFormat::Safetensors => Weights::Named(weights).write(file),
-        ExportFormat::DsnoPytorch => authors::to_torch(weights, file),
+        ExportFormat::DsnoPytorch => dsno_checkpoint::to_torch(weights, file),
     })
 }

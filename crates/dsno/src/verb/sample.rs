@@ -3,9 +3,9 @@
 use std::fs;
 
 use burn::tensor::Device;
-use dsno_data::npy;
-use dsno_data::picture::Pictures;
-use dsno_ode::{GridKind, Method};
+use dsno_checkpoint::npy;
+use dsno_data::picture::Uint8Images;
+use dsno_ode::{GridKind, SolverKind};
 
 use super::noise::{Source, check_times};
 use crate::args::SampleArgs;
@@ -13,8 +13,8 @@ use crate::evaluation::host;
 use crate::failure::{Failure, While};
 use crate::lane::together;
 use crate::model::Model;
-use crate::sampler::{Sampler, Solve, StudentSampler, TeacherSampler};
 use crate::session::Session;
+use dsno_model::{Sampler, Solve, StudentSampler, TeacherSampler};
 
 /// Steps of a teacher's solver, unless asked otherwise.
 const TEACHER_STEPS: usize = 64;
@@ -45,7 +45,7 @@ pub(super) fn run(args: &SampleArgs) -> Result<(), Failure> {
         Model::Student(student) => Box::new(StudentSampler::new("student", student)),
         Model::Teacher(teacher) => {
             let solve = Solve {
-                solver: args.solver.unwrap_or(Method::Ddim),
+                solver: args.solver.unwrap_or(SolverKind::Ddim),
                 grid: args.grid.unwrap_or(GridKind::Uniform),
                 steps: args.steps.unwrap_or(TEACHER_STEPS),
                 clamp: !args.unclamped,
@@ -108,7 +108,8 @@ fn write(args: &SampleArgs, source: &Source, times: usize, values: &[f32]) -> Re
         println!("{}", path.display());
     }
     let pictures = || {
-        Pictures::from_values(&last, [count, c, h, w]).while_doing("turning samples into pictures")
+        Uint8Images::from_values(&last, [count, c, h, w])
+            .while_doing("turning samples into pictures")
     };
     if let Some(folder) = &args.png {
         fs::create_dir_all(folder).while_doing(format!("cannot create {}", folder.display()))?;

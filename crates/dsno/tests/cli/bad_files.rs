@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
+use dsno_checkpoint::to_safetensors;
 use dsno_operator::exchange::authors;
-use dsno_operator::weights::to_safetensors;
-use dsno_operator::{Architecture, Heads, Output, Temporal};
+use dsno_operator::{Heads, Output, TemporalConvConfig, UNetConfig};
 
 use crate::exchange::student;
 use crate::families::GUIDED;
@@ -16,7 +16,7 @@ struct Files(tempfile::TempDir);
 
 impl Files {
     fn new() -> Self {
-        let architecture = Architecture {
+        let architecture = UNetConfig {
             image_size: 4,
             image_channels: 1,
             base_channels: 32,
@@ -29,16 +29,16 @@ impl Files {
             residual_groups: None,
             classes: 0,
             dropout: 0.0,
-            temporal: Some(Temporal { n_modes: 2 }),
+            temporal: Some(TemporalConvConfig { n_modes: 2 }),
             output: Output::State,
         };
         let device = burn::tensor::Device::flex();
-        let weights = architecture.init(1, &device).unwrap().named_weights();
+        let weights = architecture.init(1, &device).unwrap().state_dict();
         let theirs = authors::rename(weights, &architecture).unwrap();
         let files = Self(tempfile::tempdir().unwrap());
         fs::write(files.path("good.safetensors"), to_safetensors(&theirs)).unwrap();
         let mut checkpoint = Vec::new();
-        authors::to_torch(&theirs, &mut checkpoint).unwrap();
+        dsno_checkpoint::to_torch(&theirs, &mut checkpoint).unwrap();
         fs::write(files.path("good.pt"), checkpoint).unwrap();
         fs::write(
             files.path("arch.toml"),

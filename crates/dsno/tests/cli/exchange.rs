@@ -4,17 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dsno_data::npy;
+use dsno_checkpoint::npy;
+use dsno_checkpoint::{StateDict, to_safetensors};
 use dsno_ode::{CosineSchedule, Schedule};
 use dsno_operator::exchange::authors;
-use dsno_operator::weights::{NamedWeights, to_safetensors};
-use dsno_operator::{Architecture, Heads, NoiseLevels, Output, Temporal, UNet};
+use dsno_operator::{Heads, Output, TemporalConvConfig, Timesteps, UNet, UNetConfig};
 
 use crate::program::{call, text};
 
 /// A network that the authors' program has too.
-fn architecture() -> Architecture {
-    Architecture {
+fn architecture() -> UNetConfig {
+    UNetConfig {
         image_size: 4,
         image_channels: 3,
         base_channels: 32,
@@ -27,13 +27,13 @@ fn architecture() -> Architecture {
         residual_groups: None,
         classes: 3,
         dropout: 0.0,
-        temporal: Some(Temporal { n_modes: 2 }),
+        temporal: Some(TemporalConvConfig { n_modes: 2 }),
         output: Output::State,
     }
 }
 
 /// The description of a student, as `--arch` takes it.
-pub(crate) fn student(architecture: &Architecture, times: &str) -> String {
+pub(crate) fn student(architecture: &UNetConfig, times: &str) -> String {
     let keys = toml::to_string(architecture).unwrap();
     let keys = keys.replace("\n[", "\n[architecture.");
     format!(
@@ -45,14 +45,14 @@ pub(crate) fn student(architecture: &Architecture, times: &str) -> String {
 struct Made {
     folder: tempfile::TempDir,
     network: UNet,
-    theirs: NamedWeights,
+    theirs: StateDict,
 }
 
 impl Made {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let network = architecture().init(5, &Device::flex()).unwrap();
-        let theirs = authors::rename(network.named_weights(), &architecture()).unwrap();
+        let theirs = authors::rename(network.state_dict(), &architecture()).unwrap();
         let made = Self {
             folder,
             network,
@@ -63,10 +63,10 @@ impl Made {
             to_safetensors(&made.theirs),
         )
         .unwrap();
-        let ours = to_safetensors(&made.network.named_weights());
+        let ours = to_safetensors(&made.network.state_dict());
         fs::write(made.path("ours.safetensors"), ours).unwrap();
         let mut checkpoint = Vec::new();
-        authors::to_torch(&made.theirs, &mut checkpoint).unwrap();
+        dsno_checkpoint::to_torch(&made.theirs, &mut checkpoint).unwrap();
         fs::write(made.path("theirs.pt"), checkpoint).unwrap();
         let description = student(&architecture(), "[0.5625, 0.25, 0.0625, 0.0]");
         fs::write(made.path("arch.toml"), description).unwrap();
@@ -114,7 +114,7 @@ fn imported_students_answer_as_the_network_does() {
     npy::write(&labels, &classes).unwrap();
     let log_snrs = [0.5625, 0.25, 0.0625, 0.0].map(|t| CosineSchedule::default().log_snr(t));
     let z_1 = Tensor::<4>::from_data(TensorData::new(noise, [2, 3, 4, 4]), &Device::flex());
-    let levels = NoiseLevels::Shared(&log_snrs);
+    let levels = Timesteps::Shared(&log_snrs);
     let expected = made.network.forward(z_1, levels, Some(&[2, 0]));
     let expected: Vec<f32> = expected.into_data().iter::<f32>().collect();
     for (file, format) in [
@@ -168,7 +168,7 @@ fn what_was_imported_is_exported_bit_for_bit() {
 #[test]
 fn the_average_is_taken_unless_the_last_weights_are_asked_for() {
     let made = Made::new();
-    let mut both = NamedWeights::new();
+    let mut both = StateDict::new();
     for (name, tensor) in &made.theirs {
         both.insert(format!("ema.{name}"), tensor.clone());
         let mut last = tensor.clone();

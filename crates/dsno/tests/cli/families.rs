@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::Device;
-use dsno_data::npy;
-use dsno_operator::checkpoint::{Checkpoint, CheckpointFormat};
+use dsno_checkpoint::npy;
+use dsno_checkpoint::{Checkpoint, CheckpointFormat};
+use dsno_checkpoint::{StateDict, to_safetensors};
 use dsno_operator::foreign::edm::EdmArchitecture;
-use dsno_operator::weights::{NamedWeights, to_safetensors};
 
 use crate::end_to_end::TINY;
 use crate::program::{Answer, call, project, text};
@@ -61,10 +61,7 @@ fn golden(name: &str) -> String {
 /// Writes the weights of a fresh EDM network and its description.
 fn edm(folder: &Path) -> [String; 2] {
     let architecture: EdmArchitecture = toml::from_str(EDM).unwrap();
-    let weights = architecture
-        .init(1, &Device::flex())
-        .unwrap()
-        .named_weights();
+    let weights = architecture.init(1, &Device::flex()).unwrap().state_dict();
     let [file, arch] = ["edm.safetensors", "edm.toml"].map(|name| folder.join(name));
     fs::write(&file, to_safetensors(&weights)).unwrap();
     fs::write(&arch, format!("[architecture]\n{EDM}")).unwrap();
@@ -214,7 +211,7 @@ fn older_names_of_diffusers_become_those_of_today() {
     let weights = file
         .names()
         .map(|name| (older(name), file.read(name).unwrap()));
-    let older: NamedWeights = weights.collect();
+    let older: StateDict = weights.collect();
     assert!(older.keys().any(|name| name.contains(".query.")));
     fs::write(folder.path().join(name), to_safetensors(&older)).unwrap();
     let import = |from: &str, to: &str| {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use dsno_operator::checkpoint::{Checkpoint, CheckpointFormat};
+use dsno_checkpoint::{Checkpoint, CheckpointFormat};
 
 use crate::program::{call, text};
 

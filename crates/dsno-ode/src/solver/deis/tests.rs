@@ -38,7 +38,7 @@ fn a_quadratic_noise_is_solved_exactly_in_its_own_variable() {
             let v = value(log_snr);
             0.3 - 0.7 * v + 0.2 * v * v
         };
-        let model = from_fn(move |z_t: Tensor<4>, at: crate::Amplitudes| {
+        let model = from_fn(move |z_t: Tensor<4>, at: crate::NoiseLevel| {
             let epsilon = z_t.ones_like() * quadratic(at.log_snr());
             crate::Prediction::Epsilon.to_x(epsilon, z_t, at)
         });

@@ -1,7 +1,7 @@
 use super::*;
 use crate::solver::test_steps::{check_refusals, check_repeats, sigma_time, start, wavy};
 use crate::test_support::assert_close;
-use crate::{Amplitudes, CosineSchedule, Ddim, Prediction, Schedule, SolverOptionError, from_fn};
+use crate::{CosineSchedule, Ddim, NoiseLevel, Prediction, Schedule, SolverOptionError, from_fn};
 
 /// A function of the level, or its antiderivative.
 type Function = fn(f64) -> f64;
@@ -16,7 +16,7 @@ fn take(solver: &impl Solver<Memory = ()>, model: &dyn Denoiser, step: &Step<'_>
 
 /// Makes the model whose prediction in `form` is `value(ℓ)` in every pixel, with `ℓ = λ/2`.
 fn depends_on_level(form: Form, value: Function) -> impl Denoiser {
-    from_fn(move |z_t: Tensor<4>, at: Amplitudes| {
+    from_fn(move |z_t: Tensor<4>, at: NoiseLevel| {
         let prediction = z_t.ones_like() * value(0.5 * at.log_snr());
         match form {
             Form::Data => prediction,
@@ -207,7 +207,7 @@ fn repeats_and_refuses_in_every_variant() {
             }
         }
     }
-    let at = |log_snr| Amplitudes::from_log_snr(log_snr);
+    let at = |log_snr| NoiseLevel::from_log_snr(log_snr);
     let narrow = start().narrow(0, 0, 1);
     let pair = &[start(), narrow];
     let rule = SecondOrder::Heun;

@@ -2,7 +2,7 @@ use burn::tensor::Tensor;
 
 use crate::solver::exponential::Interval;
 use crate::solver::{SMALLEST_SIGMA, same_shape};
-use crate::{Amplitudes, Form, SecondOrder, StepError};
+use crate::{Form, NoiseLevel, SecondOrder, StepError};
 
 /// Moves a batch one step of DPM-Solver-1 with a prediction made at its start.
 ///
@@ -32,9 +32,9 @@ use crate::{Amplitudes, Form, SecondOrder, StepError};
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use dsno_ode::{Amplitudes, Form, Prediction, dpm_solver_1_step};
+/// use dsno_ode::{NoiseLevel, Form, Prediction, dpm_solver_1_step};
 ///
-/// let (from, to) = (Amplitudes::from_log_snr(-2.0), Amplitudes::from_log_snr(3.0));
+/// let (from, to) = (NoiseLevel::from_log_snr(-2.0), NoiseLevel::from_log_snr(3.0));
 /// let z_t = Tensor::<4>::full([1, 1, 1, 1], 0.7, &Device::flex());
 /// let x_hat = z_t.clone() * 0.4;
 /// let eps_hat = Prediction::X.to_epsilon(x_hat.clone(), z_t.clone(), from);
@@ -47,8 +47,8 @@ pub fn dpm_solver_1_step(
     form: Form,
     z_t: Tensor<4>,
     prediction: Tensor<4>,
-    from: Amplitudes,
-    to: Amplitudes,
+    from: NoiseLevel,
+    to: NoiseLevel,
 ) -> Result<Tensor<4>, StepError> {
     check(&z_t, std::slice::from_ref(&prediction), from)?;
     Ok(Interval::new(form, from, to).cross(z_t, &[prediction], &[], &[]))
@@ -87,9 +87,9 @@ pub fn dpm_solver_1_step(
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use dsno_ode::{Amplitudes, Form, SecondOrder, ddim_step, dpm_solver_2_step};
+/// use dsno_ode::{NoiseLevel, Form, SecondOrder, ddim_step, dpm_solver_2_step};
 ///
-/// let (from, to) = (Amplitudes::from_log_snr(-2.0), Amplitudes::from_log_snr(3.0));
+/// let (from, to) = (NoiseLevel::from_log_snr(-2.0), NoiseLevel::from_log_snr(3.0));
 /// let z_t = Tensor::<4>::full([1, 1, 1, 1], 0.7, &Device::flex());
 /// let x_hat = z_t.clone() * 0.4;
 /// let pair = &[x_hat.clone(), x_hat.clone()];
@@ -105,8 +105,8 @@ pub fn dpm_solver_2_step(
     z_t: Tensor<4>,
     predictions: &[Tensor<4>; 2],
     r1: f64,
-    from: Amplitudes,
-    to: Amplitudes,
+    from: NoiseLevel,
+    to: NoiseLevel,
 ) -> Result<Tensor<4>, StepError> {
     check(&z_t, predictions, from)?;
     let interval = Interval::new(form, from, to);
@@ -156,9 +156,9 @@ pub fn dpm_solver_2_step(
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use dsno_ode::{Amplitudes, Form, SecondOrder, ddim_step, dpm_solver_3_step};
+/// use dsno_ode::{NoiseLevel, Form, SecondOrder, ddim_step, dpm_solver_3_step};
 ///
-/// let (from, to) = (Amplitudes::from_log_snr(-2.0), Amplitudes::from_log_snr(3.0));
+/// let (from, to) = (NoiseLevel::from_log_snr(-2.0), NoiseLevel::from_log_snr(3.0));
 /// let z_t = Tensor::<4>::full([1, 1, 1, 1], 0.7, &Device::flex());
 /// let x_hat = z_t.clone() * 0.4;
 /// let same = &[x_hat.clone(), x_hat.clone(), x_hat.clone()];
@@ -174,8 +174,8 @@ pub fn dpm_solver_3_step(
     z_t: Tensor<4>,
     predictions: &[Tensor<4>; 3],
     nodes: [f64; 2],
-    from: Amplitudes,
-    to: Amplitudes,
+    from: NoiseLevel,
+    to: NoiseLevel,
 ) -> Result<Tensor<4>, StepError> {
     check(&z_t, predictions, from)?;
     let interval = Interval::new(form, from, to);
@@ -195,7 +195,7 @@ pub fn dpm_solver_3_step(
     })
 }
 
-fn check(z_t: &Tensor<4>, predictions: &[Tensor<4>], from: Amplitudes) -> Result<(), StepError> {
+fn check(z_t: &Tensor<4>, predictions: &[Tensor<4>], from: NoiseLevel) -> Result<(), StepError> {
     if from.sigma() < SMALLEST_SIGMA {
         return Err(StepError::NoiselessStart {
             sigma: from.sigma(),

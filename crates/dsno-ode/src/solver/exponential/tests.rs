@@ -18,7 +18,7 @@ fn phi_is_smooth_where_its_two_forms_meet_and_right_at_zero() {
 #[test]
 fn moments_are_the_integrals_they_stand_for() {
     for form in [Form::Data, Form::Noise] {
-        let from = Amplitudes::from_log_snr(-1.0);
+        let from = NoiseLevel::from_log_snr(-1.0);
         let interval = Interval::new(form, from, from.with_log_snr(1.6));
         let rate = if form == Form::Data { -1.3 } else { 1.3f64 };
         for k in 0..4 {
@@ -60,8 +60,8 @@ fn a_value_at_minus_infinity_has_no_weight() {
 fn a_polynomial_prediction_is_crossed_exactly() {
     // x̂ = ℓ²: z_s = σ_s/σ_t z_t + σ_s ∫ e^ℓ ℓ² dℓ, whose antiderivative is e^ℓ (ℓ² − 2ℓ + 2).
     let (from, to) = (
-        Amplitudes::from_log_snr(-1.0),
-        Amplitudes::from_log_snr(0.8),
+        NoiseLevel::from_log_snr(-1.0),
+        NoiseLevel::from_log_snr(0.8),
     );
     let interval = Interval::new(Form::Data, from, to);
     let half = |log_snr: f64| 0.5 * log_snr;

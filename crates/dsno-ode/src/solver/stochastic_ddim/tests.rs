@@ -13,7 +13,7 @@ fn gaussian() -> impl Denoiser {
     from_fn(|z_t: Tensor<4>, at| z_t * gain(at))
 }
 
-fn gain(at: Amplitudes) -> f64 {
+fn gain(at: NoiseLevel) -> f64 {
     let (alpha, sigma) = (at.alpha(), at.sigma());
     alpha * STD * STD / (alpha * alpha * STD * STD + sigma * sigma)
 }
@@ -136,8 +136,8 @@ fn the_marginal_has_the_variance_of_the_recursion_and_tends_to_the_data() {
 #[test]
 fn fresh_noise_is_the_posterior_of_either_process() {
     let (log_t, log_s) = (-1.5, 0.8);
-    let preserving = Amplitudes::from_log_snr;
-    let exploding = |log_snr| Amplitudes::variance_exploding(1.0).with_log_snr(log_snr);
+    let preserving = NoiseLevel::from_log_snr;
+    let exploding = |log_snr| NoiseLevel::variance_exploding(1.0).with_log_snr(log_snr);
     let (fresh, kept) = split_noise(1.0, preserving(log_t), preserving(log_s));
     let (fresh_ve, kept_ve) = split_noise(1.0, exploding(log_t), exploding(log_s));
     // The two states differ by the factor α_s.

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 
 use burn::tensor::Tensor;
 use dsno_ode::{
-    Amplitudes, Deis, DeisVariable, Denoiser, DpmMultistep, Form, Middle, Plms, Pndm, Prediction,
+    Deis, DeisVariable, Denoiser, DpmMultistep, Form, Middle, NoiseLevel, Plms, Pndm, Prediction,
     Schedule, SecondOrder, Solver, SolverOrder, StepFunction, ThirdOrder, TimeGrid, UniPc, solve,
 };
 use serde_json::Value;
@@ -164,7 +164,7 @@ struct Listening {
 }
 
 impl Denoiser for Listening {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         let index = self.model.table.index_at(at.log_snr()).round();
         self.heard.borrow_mut().push((z_t.clone(), index));
         self.model.denoise(z_t, at)

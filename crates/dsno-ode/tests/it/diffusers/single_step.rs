@@ -7,8 +7,8 @@ use std::cell::RefCell;
 
 use burn::tensor::Tensor;
 use dsno_ode::{
-    Amplitudes, Clamped, Ddim, Denoiser, DiscreteSchedule, DpmSolverPlanned, EdmSchedule, Euler,
-    Form, Heun, Prediction, Schedule, SecondOrder, SinglestepPlan, Solver, SolverOrder, Stages,
+    Clamped, Ddim, Denoiser, DiscreteSchedule, DpmSolverPlanned, EdmSchedule, Euler, Form, Heun,
+    NoiseLevel, Prediction, Schedule, SecondOrder, SinglestepPlan, Solver, SolverOrder, Stages,
     Step, StepError, TimeGrid, ddim_step, solve,
 };
 
@@ -197,11 +197,11 @@ fn reproduce(
 /// The toy model, keeping what it was asked.
 struct Listening {
     model: Toy,
-    heard: RefCell<Vec<(Tensor<4>, Amplitudes)>>,
+    heard: RefCell<Vec<(Tensor<4>, NoiseLevel)>>,
 }
 
 impl Denoiser for Listening {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         self.heard.borrow_mut().push((z_t.clone(), at));
         self.model.denoise(z_t, at)
     }

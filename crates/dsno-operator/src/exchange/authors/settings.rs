@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::architecture::{Architecture, ArchitectureError, Heads, Output, Temporal};
+use crate::config::{Heads, Output, TemporalConvConfig, UNetConfig, UNetConfigError};
 
 /// What their program reads from its YAML file, as far as it describes the network and its times.
 ///
 /// Any format of serde will do, JSON too. Other keys of `data` and `model` belong to the training or
-/// are read nowhere; [`Settings::left_alone`] lists those that the file has.
+/// are read nowhere; [`Settings::ignored_keys`] lists those that the file has.
 ///
 /// # Examples
 ///
@@ -27,7 +27,7 @@ use crate::architecture::{Architecture, ArchitectureError, Heads, Output, Tempor
 /// }"#)?;
 /// assert_eq!(settings.architecture()?.temporal.map(|t| t.n_modes), Some(2));
 /// assert_eq!(settings.trajectory()?.unwrap().times, [0.5625, 0.25, 0.0625, 0.0]);
-/// assert_eq!(settings.left_alone(), ["model.mean_type"]);
+/// assert_eq!(settings.ignored_keys(), ["model.mean_type"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Deserialize)]
@@ -101,7 +101,7 @@ pub struct Trajectory {
 pub enum SettingsError {
     /// The architecture cannot be built.
     #[error(transparent)]
-    Architecture(ArchitectureError),
+    Architecture(UNetConfigError),
     /// A setting that their program has a key for but cannot run, or that we do not know.
     #[error("`model.{key}` is {found}, expected {expected}")]
     Unsupported {
@@ -141,8 +141,8 @@ impl Settings {
     ///
     /// * [`SettingsError::Unsupported`] for what does not run in their program either:
     ///   `with_nin`, `fourier_feature`, no noise conditioning, `ddpm` blocks;
-    /// * [`SettingsError::Architecture`] if it cannot be built.
-    pub fn architecture(&self) -> Result<Architecture, SettingsError> {
+    /// * [`SettingsError::UNetConfig`] if it cannot be built.
+    pub fn architecture(&self) -> Result<UNetConfig, SettingsError> {
         let model = &self.model;
         model.check()?;
         // `head_dim` overrides the count, as there.
@@ -150,7 +150,7 @@ impl Settings {
             (Some(channels), _) => Heads::Channels(channels),
             (None, count) => Heads::Count(count.unwrap_or(1)),
         };
-        let architecture = Architecture {
+        let architecture = UNetConfig {
             image_size: self.data.image_size,
             image_channels: self.data.num_channels,
             base_channels: model.nf,
@@ -163,7 +163,7 @@ impl Settings {
             residual_groups: None,
             classes: model.num_classes,
             dropout: model.dropout,
-            temporal: model.time_conv.then_some(Temporal {
+            temporal: model.time_conv.then_some(TemporalConvConfig {
                 n_modes: model.num_modes,
             }),
             output: if model.pred_eps {
@@ -238,7 +238,7 @@ impl Settings {
     }
 
     /// Keys of `data` and `model` that say nothing about the network.
-    pub fn left_alone(&self) -> Vec<String> {
+    pub fn ignored_keys(&self) -> Vec<String> {
         let data = self.data.rest.keys().map(|key| format!("data.{key}"));
         let model = self.model.rest.keys().map(|key| format!("model.{key}"));
         data.chain(model).collect()

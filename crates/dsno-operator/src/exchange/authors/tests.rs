@@ -4,12 +4,12 @@ use std::fs;
 use burn::tensor::Device;
 
 use super::*;
-use crate::architecture::{Heads, Output, Temporal};
-use crate::checkpoint::CheckpointFormat;
-use crate::weights::to_safetensors;
+use crate::config::{Heads, Output, TemporalConvConfig};
+use dsno_checkpoint::CheckpointFormat;
+use dsno_checkpoint::to_safetensors;
 
-fn architecture() -> Architecture {
-    Architecture {
+fn architecture() -> UNetConfig {
+    UNetConfig {
         image_size: 4,
         image_channels: 2,
         base_channels: 32,
@@ -22,30 +22,30 @@ fn architecture() -> Architecture {
         residual_groups: None,
         classes: 3,
         dropout: 0.1,
-        temporal: Some(Temporal { n_modes: 2 }),
+        temporal: Some(TemporalConvConfig { n_modes: 2 }),
         output: Output::State,
     }
 }
 
-fn weights() -> NamedWeights {
+fn weights() -> StateDict {
     let network = architecture().init(5, &Device::flex()).unwrap();
-    network.named_weights()
+    network.state_dict()
 }
 
-fn opened(weights: &NamedWeights) -> Checkpoint {
+fn opened(weights: &StateDict) -> Checkpoint {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.safetensors");
     fs::write(&path, to_safetensors(weights)).unwrap();
     Checkpoint::open(&path, CheckpointFormat::Safetensors).unwrap()
 }
 
-fn under(prefix: &str, weights: &NamedWeights) -> NamedWeights {
+fn under(prefix: &str, weights: &StateDict) -> StateDict {
     let named =
         |(name, tensor): (&String, &HostTensor)| (format!("{prefix}{name}"), tensor.clone());
     weights.iter().map(named).collect()
 }
 
-fn renamed() -> NamedWeights {
+fn renamed() -> StateDict {
     rename(weights(), &architecture()).unwrap()
 }
 
@@ -72,7 +72,7 @@ fn a_checkpoint_gives_the_set_that_is_asked_for() {
         values: vec![0.0; t.values.len()],
         ..t.clone()
     };
-    let latest: NamedWeights = theirs.iter().map(|(n, t)| (n.clone(), zeros(t))).collect();
+    let latest: StateDict = theirs.iter().map(|(n, t)| (n.clone(), zeros(t))).collect();
     let mut whole = under("ema.", &theirs);
     whole.extend(under("model.module.", &latest));
     let step = HostTensor {
@@ -128,7 +128,7 @@ fn all_differences_are_listed_at_once() {
 
 #[test]
 fn networks_that_they_cannot_have_are_refused() {
-    let refused = |change: &dyn Fn(&mut Architecture)| {
+    let refused = |change: &dyn Fn(&mut UNetConfig)| {
         let mut other = architecture();
         change(&mut other);
         check(&other).unwrap_err().to_string()
@@ -140,7 +140,7 @@ fn networks_that_they_cannot_have_are_refused() {
         a.output = Output::StateAndNoise;
     });
     assert!(joint.contains("state-and-noise"));
-    let published = Architecture {
+    let published = UNetConfig {
         base_channels: 128,
         residual_groups: Some(32),
         ..architecture()
@@ -189,7 +189,7 @@ fn published_settings_give_the_published_network() {
     let times = settings.trajectory().unwrap().unwrap();
     assert_eq!(times.times, [0.5625, 0.25, 0.0625, 0.0]);
     assert!(times.padding.is_empty());
-    assert_eq!(settings.left_alone(), ["data.dataset", "model.mean_type"]);
+    assert_eq!(settings.ignored_keys(), ["data.dataset", "model.mean_type"]);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 use std::fs;
 
 use super::*;
-use crate::architecture::{Heads, Output, Temporal};
-use crate::checkpoint::CheckpointFormat;
-use crate::weights::{HostTensor, to_safetensors};
+use crate::config::{Heads, Output, TemporalConvConfig};
+use dsno_checkpoint::CheckpointFormat;
+use dsno_checkpoint::{HostTensor, to_safetensors};
 
-fn architecture() -> Architecture {
-    network(&Architecture {
+fn architecture() -> UNetConfig {
+    network(&UNetConfig {
         image_size: 8,
         image_channels: 3,
         base_channels: 32,
@@ -25,7 +25,7 @@ fn architecture() -> Architecture {
 }
 
 /// A file with ones for every parameter, under `prefix`.
-fn parameters_of(architecture: &Architecture, prefix: &str) -> NamedWeights {
+fn parameters_of(architecture: &UNetConfig, prefix: &str) -> StateDict {
     let names = modules(architecture).unwrap();
     let entries = architecture
         .entries(|number, part, leaf| entry(&names[number], part, leaf))
@@ -40,7 +40,7 @@ fn parameters_of(architecture: &Architecture, prefix: &str) -> NamedWeights {
     tensors.collect()
 }
 
-fn opened(weights: &NamedWeights) -> Checkpoint {
+fn opened(weights: &StateDict) -> Checkpoint {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.safetensors");
     fs::write(&path, to_safetensors(weights)).unwrap();
@@ -57,7 +57,7 @@ fn modules_have_the_names_of_their_places() {
         up_1.block_0 up_1.attn_0 up_1.block_1 up_1.attn_1 up_1.block_2 up_1.attn_2 up_1.upsample \
         up_0.block_0 up_0.block_1 up_0.block_2 norm_out conv_out";
     assert_eq!(modules(&architecture()).unwrap().join(" "), expected);
-    let flat = Architecture {
+    let flat = UNetConfig {
         channel_multipliers: vec![1],
         res_blocks: 1,
         attention_resolutions: vec![8],
@@ -111,7 +111,7 @@ fn older_files_with_axes_of_length_one_are_read() {
 fn another_architecture_is_refused_with_all_differences() {
     let architecture = architecture();
     let file = opened(&parameters_of(&architecture, "ema_params/"));
-    let other = Architecture {
+    let other = UNetConfig {
         output: Output::State,
         classes: 0,
         ..architecture.clone()
@@ -122,9 +122,9 @@ fn another_architecture_is_refused_with_all_differences() {
     assert!(error.contains("conv_out/kernel"), "{error}");
     assert!(error.contains("class_emb/kernel"), "{error}");
 
-    let student = architecture.student(Some(Temporal { n_modes: 2 }));
+    let student = architecture.student(Some(TemporalConvConfig { n_modes: 2 }));
     assert!(read(&file, ParameterSet::Average, &student).is_err());
-    let groups = Architecture {
+    let groups = UNetConfig {
         residual_groups: None,
         ..architecture
     };

@@ -121,7 +121,7 @@ impl Attention {
         };
         let mixed = map::attend(normalised, self.projections.qkv(), self.heads, order);
         let (weight, bias) = self.projections.out();
-        divided(map::pointwise(mixed, weight, bias, Some(x)), self.factor)
+        divided(map::conv1x1(mixed, weight, bias, Some(x)), self.factor)
     }
 }
 

@@ -1,5 +1,5 @@
 use burn::tensor::Tensor;
-use dsno_ode::{Amplitudes, Denoiser, clamp_prediction};
+use dsno_ode::{Denoiser, NoiseLevel, clamp_prediction};
 
 use super::network::{Condition, DdpmNetwork};
 
@@ -24,7 +24,7 @@ pub struct DdpmDenoiser<'a> {
 }
 
 impl Denoiser for DdpmDenoiser<'_> {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         let condition = self.labels.as_deref().map(Condition::Labels);
         let network = |x, time| self.network.forward(x, &[time], condition);
         let x_hat = self.network.blueprint.process.denoise(z_t, at, network);

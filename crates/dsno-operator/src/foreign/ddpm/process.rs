@@ -1,7 +1,7 @@
 //! How a noise level becomes the input of a network, and its answer the clean image.
 
 use burn::tensor::Tensor;
-use dsno_ode::{Amplitudes, Conditioned, Conditioning, Denoiser, NoiseSchedule, Prediction};
+use dsno_ode::{Conditioned, Conditioning, Denoiser, NoiseLevel, NoiseSchedule, Prediction};
 use serde::{Deserialize, Serialize};
 
 use super::check::check_above_zero;
@@ -81,7 +81,7 @@ impl Process {
     pub(super) fn denoise(
         &self,
         z_t: Tensor<4>,
-        at: Amplitudes,
+        at: NoiseLevel,
         network: impl Fn(Tensor<4>, f64) -> Tensor<4>,
     ) -> Tensor<4> {
         match *self {

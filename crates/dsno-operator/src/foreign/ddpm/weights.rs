@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::blueprint::Blueprint;
 use super::entries::Entry;
 use super::network::DdpmNetwork;
-use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::weights::{HostTensor, NamedWeights, WeightError, named_parameters, with_parameters};
+use crate::weights::{named_parameters, with_parameters};
+use dsno_checkpoint::{Checkpoint, CheckpointError};
+use dsno_checkpoint::{HostTensor, StateDict, WeightError};
 
 /// Why a network of the DDPM family could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +26,7 @@ pub enum DdpmError {
 
 /// A weight of a network and the tensor of a file that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredWeight {
+pub struct KeyMapping {
     /// Its name in files of today.
     pub name: String,
     /// Its shape there; the same values in the same order.
@@ -36,7 +37,7 @@ pub struct StoredWeight {
 
 impl DdpmNetwork {
     /// Copies all weights to the host, under the names of the original.
-    pub fn named_weights(&self) -> NamedWeights {
+    pub fn state_dict(&self) -> StateDict {
         let mut ours = named_parameters(self);
         let entries = self.blueprint.entries().into_iter();
         entries
@@ -52,7 +53,7 @@ impl DdpmNetwork {
     /// # Errors
     ///
     /// [`DdpmError::Weights`] lists every difference at once.
-    pub fn with_weights(self, mut weights: NamedWeights) -> Result<Self, DdpmError> {
+    pub fn load_state_dict(self, mut weights: StateDict) -> Result<Self, DdpmError> {
         let found = weights
             .iter()
             .map(|(name, tensor)| (name.clone(), tensor.shape.clone()));
@@ -69,7 +70,7 @@ impl DdpmNetwork {
     /// Reads all weights, one tensor at a time.
     pub(crate) fn load(self, checkpoint: &Checkpoint) -> Result<Self, DdpmError> {
         let matched = match_up(&self.blueprint, shapes(checkpoint))?;
-        let mut ours = NamedWeights::new();
+        let mut ours = StateDict::new();
         for (entry, name) in matched {
             let HostTensor { values, .. } = checkpoint.read(&name)?;
             let shape = entry.shape;
@@ -81,9 +82,9 @@ impl DdpmNetwork {
 
 impl Blueprint {
     /// Finds all weights in a file, which has nothing else; no values are read.
-    pub(crate) fn find(&self, checkpoint: &Checkpoint) -> Result<Vec<StoredWeight>, WeightError> {
+    pub(crate) fn find(&self, checkpoint: &Checkpoint) -> Result<Vec<KeyMapping>, WeightError> {
         let matched = match_up(self, shapes(checkpoint))?.into_iter();
-        let weight = |(entry, stored): (Entry, String)| StoredWeight {
+        let weight = |(entry, stored): (Entry, String)| KeyMapping {
             name: entry.theirs,
             shape: entry.shape,
             stored,

@@ -2,8 +2,8 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::plan::blueprint;
-use crate::checkpoint::Checkpoint;
-use crate::foreign::ddpm::{DdpmArchitectureError, DdpmError, DdpmNetwork, Process, StoredWeight};
+use crate::foreign::ddpm::{DdpmArchitectureError, DdpmError, DdpmNetwork, KeyMapping, Process};
+use dsno_checkpoint::Checkpoint;
 
 /// Describes a `UNet2DModel` completely.
 ///
@@ -203,7 +203,7 @@ impl DiffusersArchitecture {
     ///
     /// # Errors
     ///
-    /// * [`DdpmError::Architecture`] as [`Self::validate`];
+    /// * [`DdpmError::UNetConfig`] as [`Self::validate`];
     /// * [`DdpmError::Weights`] with every missing, unexpected and misshapen tensor at once, before any
     ///   values are read;
     /// * [`DdpmError::Checkpoint`] if a tensor cannot be read.
@@ -215,8 +215,8 @@ impl DiffusersArchitecture {
     ///
     /// # Errors
     ///
-    /// [`DdpmError::Architecture`] and [`DdpmError::Weights`], as [`Self::load`].
-    pub fn find(&self, checkpoint: &Checkpoint) -> Result<Vec<StoredWeight>, DdpmError> {
+    /// [`DdpmError::UNetConfig`] and [`DdpmError::Weights`], as [`Self::load`].
+    pub fn find(&self, checkpoint: &Checkpoint) -> Result<Vec<KeyMapping>, DdpmError> {
         Ok(blueprint(self)?.find(checkpoint)?)
     }
 

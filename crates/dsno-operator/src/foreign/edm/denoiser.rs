@@ -1,7 +1,7 @@
 //! An EDM network as solvers see it.
 
 use burn::tensor::Tensor;
-use dsno_ode::{Amplitudes, Denoiser, clamp_prediction};
+use dsno_ode::{Denoiser, NoiseLevel, clamp_prediction};
 
 use super::entries::LEVELS;
 use super::network::EdmNetwork;
@@ -19,7 +19,7 @@ use super::network::EdmNetwork;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor, Tolerance};
-/// use dsno_ode::{Amplitudes, Denoiser};
+/// use dsno_ode::{NoiseLevel, Denoiser};
 /// use dsno_operator::foreign::edm::{EdmArchitecture, EdmModel, Preconditioning};
 ///
 /// let architecture = EdmArchitecture {
@@ -40,8 +40,8 @@ use super::network::EdmNetwork;
 /// let network = architecture.init(1, &device)?;
 /// let model = network.denoiser(None, false);
 ///
-/// let exploding = Amplitudes::variance_exploding(2.0);
-/// let preserving = Amplitudes::from_log_snr(exploding.log_snr());
+/// let exploding = NoiseLevel::variance_exploding(2.0);
+/// let preserving = NoiseLevel::from_log_snr(exploding.log_snr());
 /// let x = Tensor::<4>::ones([1, 1, 4, 4], &device);
 /// let x_hat = model.denoise(x.clone(), exploding);
 /// let same = model.denoise(x * preserving.alpha(), preserving);
@@ -59,7 +59,7 @@ pub struct EdmDenoiser<'a> {
 }
 
 impl Denoiser for EdmDenoiser<'_> {
-    fn denoise(&self, z_t: Tensor<4>, at: Amplitudes) -> Tensor<4> {
+    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         let alpha = at.alpha();
         let architecture = &self.network.architecture;
         let levels = self.network.constants.get(LEVELS);

@@ -1,7 +1,7 @@
 //! What can be wrong with an EDM network's description or weights.
 
-use crate::checkpoint::CheckpointError;
-use crate::weights::WeightError;
+use dsno_checkpoint::CheckpointError;
+use dsno_checkpoint::WeightError;
 
 /// Why an EDM architecture cannot be built.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -15,7 +15,7 @@ use super::plan::{Kind, Plan, Role};
 use super::weights::constants;
 use crate::foreign::map;
 use crate::init::Initializer;
-use crate::weights::NamedWeights;
+use dsno_checkpoint::StateDict;
 
 /// A network of Karras et al. 2022 with its preconditioning; build it with
 /// [`EdmArchitecture::init`] or [`EdmArchitecture::load`].
@@ -35,7 +35,7 @@ pub struct EdmNetwork {
     pub(super) architecture: EdmArchitecture,
     /// Tensors of the file that are not trained, by their names there.
     #[module(skip)]
-    pub(super) constants: NamedWeights,
+    pub(super) constants: StateDict,
 }
 
 /// One planned layer.
@@ -97,13 +97,13 @@ impl EdmNetwork {
                 sines_first: song,
             },
             architecture: arch.clone(),
-            constants: NamedWeights::new(),
+            constants: StateDict::new(),
         };
         network.with_constants(constants)
     }
 
     /// Replaces what is not trained; names and shapes must be right.
-    pub(super) fn with_constants(mut self, constants: NamedWeights) -> Self {
+    pub(super) fn with_constants(mut self, constants: StateDict) -> Self {
         if let Some(stored) = constants.get(super::entries::FREQUENCIES) {
             self.noise = Noise::fourier(&stored.values);
         }

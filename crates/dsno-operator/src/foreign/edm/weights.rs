@@ -13,8 +13,9 @@ use super::error::EdmError;
 use super::layer::Filter;
 use super::network::EdmNetwork;
 use super::plan::Plan;
-use crate::checkpoint::Checkpoint;
-use crate::weights::{HostTensor, NamedWeights, WeightError, named_parameters, with_parameters};
+use crate::weights::{named_parameters, with_parameters};
+use dsno_checkpoint::Checkpoint;
+use dsno_checkpoint::{HostTensor, StateDict, WeightError};
 
 /// Standard deviation of fresh Fourier frequencies.
 const FREQUENCY_SCALE: f64 = 16.0;
@@ -25,11 +26,11 @@ impl EdmArchitecture {
     /// Builds the network and loads a state dict of it, one tensor at a time.
     ///
     /// Names are those of the preconditioned network (`model.enc.…`); where they lie below a prefix,
-    /// give [`Checkpoint::within`] of it.
+    /// give [`Checkpoint::sub_dict`] of it.
     ///
     /// # Errors
     ///
-    /// * [`EdmError::Architecture`] as [`Self::validate`];
+    /// * [`EdmError::UNetConfig`] as [`Self::validate`];
     /// * [`EdmError::Weights`] with every missing, unexpected and misshapen tensor at once, before any
     ///   values are read;
     /// * [`EdmError::Checkpoint`] if a tensor cannot be read;
@@ -39,7 +40,7 @@ impl EdmArchitecture {
     ///
     /// ```
     /// use burn::tensor::Device;
-    /// use dsno_operator::checkpoint::{Checkpoint, CheckpointFormat};
+    /// use dsno_checkpoint::{Checkpoint, CheckpointFormat};
     /// # use dsno_operator::foreign::edm::{EdmArchitecture, EdmModel, Preconditioning};
     /// use dsno_operator::weights::to_safetensors;
     /// # let architecture = EdmArchitecture { img_resolution: 4, img_channels: 1, label_dim: 0,
@@ -49,7 +50,7 @@ impl EdmArchitecture {
     /// #     preconditioning: Preconditioning::Edm { sigma_data: 0.5 } };
     ///
     /// let device = Device::flex();
-    /// let weights = architecture.init(1, &device)?.named_weights();
+    /// let weights = architecture.init(1, &device)?.state_dict();
     /// assert_eq!(weights["model.enc.4x4_conv.weight"].shape, [8, 1, 3, 3]);
     ///
     /// let directory = tempfile::tempdir()?;
@@ -57,7 +58,7 @@ impl EdmArchitecture {
     /// std::fs::write(&path, to_safetensors(&weights))?;
     /// let checkpoint = Checkpoint::open(&path, CheckpointFormat::Safetensors)?;
     /// let network = architecture.load(&checkpoint, &device)?;
-    /// assert_eq!(network.named_weights(), weights);
+    /// assert_eq!(network.state_dict(), weights);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn load(&self, checkpoint: &Checkpoint, device: &Device) -> Result<EdmNetwork, EdmError> {
@@ -67,18 +68,18 @@ impl EdmArchitecture {
             (name.to_owned(), shape.to_vec())
         });
         check(&entries, found)?;
-        let mut weights = NamedWeights::new();
+        let mut weights = StateDict::new();
         for entry in entries {
             let tensor = checkpoint.read(&entry.name)?;
             weights.insert(entry.name, tensor);
         }
-        self.init(0, device)?.with_weights(weights)
+        self.init(0, device)?.load_state_dict(weights)
     }
 }
 
 impl EdmNetwork {
     /// Copies all weights to the host, under the names of the original.
-    pub fn named_weights(&self) -> NamedWeights {
+    pub fn state_dict(&self) -> StateDict {
         let nodes = self.node_names();
         let mut weights = self.constants.clone();
         for (ours, tensor) in named_parameters(self) {
@@ -99,7 +100,7 @@ impl EdmNetwork {
     ///
     /// * [`EdmError::Weights`] lists every difference at once;
     /// * [`EdmError::OtherFilter`] if a resampling filter is not the architecture's.
-    pub fn with_weights(self, mut weights: NamedWeights) -> Result<Self, EdmError> {
+    pub fn load_state_dict(self, mut weights: StateDict) -> Result<Self, EdmError> {
         let arch = self.architecture.clone();
         let entries = arch.plan()?.entries(&arch);
         let found = weights
@@ -107,7 +108,7 @@ impl EdmNetwork {
             .map(|(name, tensor)| (name.clone(), tensor.shape.clone()));
         check(&entries, found)?;
         let filter = Filter::new(arch.taps()).stored();
-        let mut constants = NamedWeights::new();
+        let mut constants = StateDict::new();
         for entry in entries.into_iter().filter(|e| e.buffer.is_some()) {
             let Some(tensor) = weights.remove(&entry.name) else {
                 continue;
@@ -141,7 +142,7 @@ impl EdmNetwork {
 }
 
 /// What is stored and not trained, for a fresh network.
-pub(super) fn constants(arch: &EdmArchitecture, plan: &Plan, seed: u64) -> NamedWeights {
+pub(super) fn constants(arch: &EdmArchitecture, plan: &Plan, seed: u64) -> StateDict {
     let filter = Filter::new(arch.taps()).stored();
     let entries = plan.entries(arch).into_iter();
     entries

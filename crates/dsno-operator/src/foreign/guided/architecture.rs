@@ -2,8 +2,8 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::plan::blueprint;
-use crate::checkpoint::Checkpoint;
-use crate::foreign::ddpm::{DdpmArchitectureError, DdpmError, DdpmNetwork, Process, StoredWeight};
+use crate::foreign::ddpm::{DdpmArchitectureError, DdpmError, DdpmNetwork, KeyMapping, Process};
+use dsno_checkpoint::Checkpoint;
 
 /// Describes a U-Net of improved-diffusion, guided-diffusion or consistency models completely.
 ///
@@ -55,7 +55,7 @@ use crate::foreign::ddpm::{DdpmArchitectureError, DdpmError, DdpmNetwork, Proces
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use dsno_ode::{Amplitudes, Denoiser};
+/// use dsno_ode::{NoiseLevel, Denoiser};
 /// use dsno_operator::foreign::guided::GuidedArchitecture;
 ///
 /// let architecture: GuidedArchitecture = toml::from_str(
@@ -85,7 +85,7 @@ use crate::foreign::ddpm::{DdpmArchitectureError, DdpmError, DdpmNetwork, Proces
 /// let network = architecture.init(1, &device)?;
 /// let model = network.denoiser(None, true);
 /// let z_t = Tensor::<4>::ones([2, 1, 8, 8], &device);
-/// assert_eq!(model.denoise(z_t, Amplitudes::from_log_snr(0.0)).dims(), [2, 1, 8, 8]);
+/// assert_eq!(model.denoise(z_t, NoiseLevel::from_log_snr(0.0)).dims(), [2, 1, 8, 8]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -156,11 +156,11 @@ impl GuidedArchitecture {
 
     /// Builds the network and loads a state dict of it, one tensor at a time.
     ///
-    /// Where the state dict lies below a prefix, give [`Checkpoint::within`] of it.
+    /// Where the state dict lies below a prefix, give [`Checkpoint::sub_dict`] of it.
     ///
     /// # Errors
     ///
-    /// * [`DdpmError::Architecture`] as [`Self::validate`];
+    /// * [`DdpmError::UNetConfig`] as [`Self::validate`];
     /// * [`DdpmError::Weights`] with every missing, unexpected and misshapen tensor at once, before any
     ///   values are read;
     /// * [`DdpmError::Checkpoint`] if a tensor cannot be read.
@@ -172,8 +172,8 @@ impl GuidedArchitecture {
     ///
     /// # Errors
     ///
-    /// [`DdpmError::Architecture`] and [`DdpmError::Weights`], as [`Self::load`].
-    pub fn find(&self, checkpoint: &Checkpoint) -> Result<Vec<StoredWeight>, DdpmError> {
+    /// [`DdpmError::UNetConfig`] and [`DdpmError::Weights`], as [`Self::load`].
+    pub fn find(&self, checkpoint: &Checkpoint) -> Result<Vec<KeyMapping>, DdpmError> {
         Ok(blueprint(self)?.find(checkpoint)?)
     }
 

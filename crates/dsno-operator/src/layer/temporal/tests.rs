@@ -3,7 +3,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
 
-use super::TemporalConvolution;
+use super::TemporalConv;
 
 /// Slope of the activation for negative values.
 const LEAK: f64 = 0.01;
@@ -15,12 +15,12 @@ fn waves(len: usize, scale: f64) -> Vec<f64> {
         .collect()
 }
 
-fn layer(channels: usize, n_modes: usize, device: &Device) -> (TemporalConvolution, Vec<f64>) {
+fn layer(channels: usize, n_modes: usize, device: &Device) -> (TemporalConv, Vec<f64>) {
     let shape = [channels, channels, n_modes, 2];
     let weights = waves(shape.iter().product(), 0.5);
     let data: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
     let weight = Param::from_tensor(Tensor::from_data(TensorData::new(data, shape), device));
-    (TemporalConvolution { weight }, weights)
+    (TemporalConv { weight }, weights)
 }
 
 fn tensor<const D: usize>(values: &[f64], shape: [usize; D], device: &Device) -> Tensor<D> {
@@ -163,6 +163,6 @@ fn check_gradients(times: usize, n_modes: usize) {
 #[should_panic(expected = "4 modes do not fit 4 times, which have 3")]
 fn more_modes_than_times_have_is_refused() {
     let device = Device::flex();
-    let layer = TemporalConvolution::init(1, 4, 0, &device);
+    let layer = TemporalConv::init(1, 4, 0, &device);
     layer.forward(Tensor::zeros([4, 1, 1, 1], &device), 4);
 }

@@ -3,11 +3,11 @@
 use std::error::Error;
 
 use burn::tensor::Device;
-use dsno_operator::checkpoint::{Checkpoint, CheckpointFormat};
+use dsno_checkpoint::{Checkpoint, CheckpointFormat};
 use dsno_operator::foreign::edm::{
     EdmArchitecture, EdmArchitectureError, EdmError, EdmModel, Preconditioning,
 };
-use dsno_operator::weights::{HostTensor, NamedWeights, WeightError, to_safetensors};
+use dsno_checkpoint::{HostTensor, StateDict, WeightError, to_safetensors};
 
 use super::case::{Case, cases, published};
 use super::{Outcome, build};
@@ -18,21 +18,21 @@ fn ncsnpp() -> Result<Case, Box<dyn Error>> {
 }
 
 /// Writes the weights, and loads what was written.
-fn through_file(architecture: &EdmArchitecture, weights: &NamedWeights) -> Loaded {
+fn through_file(architecture: &EdmArchitecture, weights: &StateDict) -> Loaded {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("weights.safetensors");
     std::fs::write(&path, to_safetensors(weights))?;
     let checkpoint = Checkpoint::open(&path, CheckpointFormat::Safetensors)?;
     let loaded = architecture.load(&checkpoint, &Device::flex());
-    Ok(loaded.map(|network| network.named_weights()))
+    Ok(loaded.map(|network| network.state_dict()))
 }
 
-type Loaded = Result<Result<NamedWeights, EdmError>, Box<dyn Error>>;
+type Loaded = Result<Result<StateDict, EdmError>, Box<dyn Error>>;
 
 #[test]
 fn a_file_is_loaded_bit_for_bit() -> Outcome {
     for case in cases() {
-        let weights = build(&case)?.named_weights();
+        let weights = build(&case)?.state_dict();
         assert_eq!(through_file(&case.architecture, &weights)??, weights);
     }
     Ok(())
@@ -41,8 +41,8 @@ fn a_file_is_loaded_bit_for_bit() -> Outcome {
 #[test]
 fn a_missing_an_extra_and_a_misshapen_tensor_each_give_one_error() -> Outcome {
     let case = ncsnpp()?;
-    let weights = build(&case)?.named_weights();
-    let refused = |change: &dyn Fn(&mut NamedWeights)| {
+    let weights = build(&case)?.state_dict();
+    let refused = |change: &dyn Fn(&mut StateDict)| {
         let mut weights = weights.clone();
         change(&mut weights);
         match through_file(&case.architecture, &weights)? {
@@ -88,7 +88,7 @@ fn a_missing_an_extra_and_a_misshapen_tensor_each_give_one_error() -> Outcome {
 #[test]
 fn another_resampling_filter_is_refused() -> Outcome {
     let case = ncsnpp()?;
-    let mut weights = build(&case)?.named_weights();
+    let mut weights = build(&case)?.state_dict();
     let filter = weights
         .get_mut("model.enc.4x4_down.conv0.resample_filter")
         .ok_or("a filter")?;

@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use burn::tensor::{Device, Tensor};
-use dsno_ode::{Amplitudes, Ddim, Denoiser, NoiseSchedule, Schedule, TimeGrid, solve};
-use dsno_operator::checkpoint::{Checkpoint, CheckpointFormat};
+use dsno_ode::{NoiseLevel, Ddim, Denoiser, NoiseSchedule, Schedule, TimeGrid, solve};
+use dsno_checkpoint::{Checkpoint, CheckpointFormat};
 use dsno_operator::foreign::ddpm::{Condition, DdpmError, DdpmNetwork, Process};
 use dsno_operator::foreign::diffusers::DiffusersArchitecture;
-use dsno_operator::weights::{NamedWeights, WeightError, to_safetensors};
+use dsno_checkpoint::{StateDict, WeightError, to_safetensors};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -85,7 +85,7 @@ fn check(
         panic!("{} has no table", case.name);
     };
     let at = table.at(table.time_of((table.entries() / 3) as f64));
-    let exploding = Amplitudes::variance_exploding((-0.5 * at.log_snr()).exp());
+    let exploding = NoiseLevel::variance_exploding((-0.5 * at.log_snr()).exp());
     let model = network.denoiser(case.labels.map(<[u32]>::to_vec), false);
     let name = format!("{}.image", case.name);
     let expected = values(file, &name)?;
@@ -166,18 +166,18 @@ fn a_folder_that_the_library_saved_loads() -> Outcome {
                 name.replace(present, older)
             })
     };
-    let weights = network.named_weights();
+    let weights = network.state_dict();
     let old = weights
         .iter()
         .map(|(name, tensor)| (renamed(name), tensor.clone()));
-    let old: NamedWeights = old.collect();
+    let old: StateDict = old.collect();
     assert!(old.contains_key("mid_block.attentions.0.proj_attn.bias"));
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("old.safetensors");
     fs::write(&path, to_safetensors(&old))?;
     let checkpoint = Checkpoint::open(&path, CheckpointFormat::Safetensors)?;
     let network = architecture.load(&checkpoint, &Device::flex())?;
-    assert_eq!(network.named_weights(), weights);
+    assert_eq!(network.state_dict(), weights);
     Ok(())
 }
 
@@ -185,7 +185,7 @@ fn a_folder_that_the_library_saved_loads() -> Outcome {
 fn every_difference_is_listed_at_once_under_original_names() -> Outcome {
     let architecture = DiffusersArchitecture::from_folder(&golden("diffusers"))?;
     let network = architecture.init(1, &Device::flex())?;
-    let mut weights = network.named_weights();
+    let mut weights = network.state_dict();
     let bias = weights.remove("conv_in.bias").ok_or("no such tensor")?;
     weights.insert("conv_in.bios".to_owned(), bias);
     let tensor = weights.get_mut("conv_out.weight").ok_or("no such tensor")?;
@@ -194,7 +194,7 @@ fn every_difference_is_listed_at_once_under_original_names() -> Outcome {
         missing,
         unexpected,
         misshapen,
-    })) = network.with_weights(weights)
+    })) = network.load_state_dict(weights)
     else {
         panic!("accepted");
     };

@@ -1,8 +1,8 @@
 use std::fs;
 
 use burn::tensor::{Device, Tensor};
-use dsno_ode::{Amplitudes, Denoiser, DiscreteSchedule, NoiseSchedule, Prediction, Schedule};
-use dsno_operator::checkpoint::{Checkpoint, CheckpointFormat};
+use dsno_ode::{NoiseLevel, Denoiser, DiscreteSchedule, NoiseSchedule, Prediction, Schedule};
+use dsno_checkpoint::{Checkpoint, CheckpointFormat};
 use dsno_operator::foreign::ddpm::{Condition, Process};
 use dsno_operator::foreign::guided::GuidedArchitecture;
 use safetensors::SafeTensors;
@@ -148,24 +148,24 @@ fn answers_are_those_of_the_reference() -> Outcome {
 
         if case.name == "consistency" {
             // Their files have the maps of attention as convolutions over images.
-            let mut weights = network.named_weights();
+            let mut weights = network.state_dict();
             let maps = weights
                 .values_mut()
                 .filter(|tensor| tensor.shape.len() == 3);
             assert_eq!(maps.map(|tensor| tensor.shape.push(1)).count(), 8);
             let same = architecture
                 .init(2, &Device::flex())?
-                .with_weights(weights)?;
-            assert_eq!(same.named_weights(), network.named_weights());
+                .load_state_dict(weights)?;
+            assert_eq!(same.state_dict(), network.state_dict());
 
             let model = network.denoiser(case.labels.map(<[u32]>::to_vec), false);
             for (level, sigma) in [("low", 0.1), ("high", 20.0)] {
                 let name = format!("{}.{level}", case.name);
                 let expected = values(&file, &name)?;
-                let exploding = Amplitudes::variance_exploding(sigma);
+                let exploding = NoiseLevel::variance_exploding(sigma);
                 let x_hat = model.denoise(z.clone() * sigma, exploding);
                 close(x_hat, &expected, &name);
-                let preserving = Amplitudes::from_log_snr(exploding.log_snr());
+                let preserving = NoiseLevel::from_log_snr(exploding.log_snr());
                 let x_hat = model.denoise(z.clone() * (sigma * preserving.alpha()), preserving);
                 close(x_hat, &expected, &format!("{name}, states in other units"));
             }

@@ -1,0 +1,279 @@
+//! NumPy's `.npy` and `.npz`: exact exchange of arrays with other programs.
+//!
+//! C order, little-endian, and four element types: `<f4`, `<f8`, `|u1`, `<i8`. Anything else is an
+//! error that names what was found; nothing is converted silently. Files are written atomically.
+//! The format is that of `numpy.lib.format`, versions 1.0 to 3.0 read, 1.0 written.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use crate::atomic::{self, WriteError};
+
+mod archive;
+mod stream;
+
+pub use archive::{read_npz, write_npz};
+
+/// An array in C order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Array {
+    /// Length of each axis.
+    pub shape: Vec<usize>,
+    /// Elements, the last axis fastest.
+    pub values: Values,
+}
+
+/// The elements of an [`Array`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// 32-bit reals, `<f4`: images, noise, trajectories.
+    F32(Vec<f32>),
+    /// 64-bit reals, `<f8`: statistics and times.
+    F64(Vec<f64>),
+    /// Bytes, `|u1`: pictures.
+    U8(Vec<u8>),
+    /// 64-bit integers, `<i8`: labels.
+    I64(Vec<i64>),
+}
+
+impl Values {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F32(v) => v.len(),
+            Self::F64(v) => v.len(),
+            Self::U8(v) => v.len(),
+            Self::I64(v) => v.len(),
+        }
+    }
+
+    /// True if there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// NumPy's name of the element type.
+    pub fn descr(&self) -> &'static str {
+        match self {
+            Self::F32(_) => "<f4",
+            Self::F64(_) => "<f8",
+            Self::U8(_) => "|u1",
+            Self::I64(_) => "<i8",
+        }
+    }
+}
+
+/// Why an array file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NpyError {
+    /// The file cannot be opened or ends too early.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The reason given by the system.
+        source: io::Error,
+    },
+    /// The bytes are not an array that this crate reads.
+    #[error("{name} in {} is no array this program reads: {problem}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// Name of the array within an archive, `array` in an `.npy` file.
+        name: String,
+        /// What was found and what was expected.
+        problem: ContentError,
+    },
+    /// The file is not a readable archive.
+    #[error("cannot read the archive {}: {source}", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: zip::result::ZipError,
+    },
+    /// An archive lacks an array.
+    #[error("no array `{name}` in {}", path.display())]
+    NoArray {
+        /// The archive.
+        path: PathBuf,
+        /// Name that was looked for.
+        name: String,
+    },
+    /// Shape and number of elements disagree; nothing was written.
+    #[error("shape {shape:?} does not describe {found} elements, for {}", path.display())]
+    Shape {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// The shape.
+        shape: Vec<usize>,
+        /// Number of elements given.
+        found: usize,
+    },
+    /// The file could not be put in place.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// What is wrong with the bytes of an array.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContentError {
+    /// The first bytes are not those of an `.npy` file.
+    #[error("it does not start with \\x93NUMPY and a known version")]
+    Magic,
+    /// The header is not the dictionary that NumPy writes.
+    #[error("its header is malformed")]
+    Header,
+    /// An element type outside the four that are read.
+    #[error("its elements are {found}, expected one of <f4, <f8, |u1, <i8")]
+    Type {
+        /// NumPy's name of the type.
+        found: String,
+    },
+    /// A known element type, but not the one asked for.
+    #[error("its elements are {found}, expected {expected}; convert it with .astype")]
+    OtherType {
+        /// NumPy's name of the type that the file has.
+        found: &'static str,
+        /// NumPy's name of the type that was asked for.
+        expected: &'static str,
+    },
+    /// The first axis is fastest.
+    #[error("it is in Fortran order, expected C order; write numpy.ascontiguousarray(x)")]
+    FortranOrder,
+    /// The shape describes more elements than any file holds.
+    #[error("its shape {shape:?} overflows")]
+    TooLarge {
+        /// The shape.
+        shape: Vec<usize>,
+    },
+    /// Data and header disagree.
+    #[error("it holds {found} bytes, its header promises {expected}")]
+    Length {
+        /// Bytes found; when there are too many, one more than expected.
+        found: u64,
+        /// Bytes that the shape needs.
+        expected: u64,
+    },
+}
+
+/// Reads an `.npy` file.
+///
+/// # Errors
+///
+/// * [`NpyError::Read`] if the file cannot be read.
+/// * [`NpyError::Content`] if it is not a C-order array of a known type, complete and no longer.
+pub fn read(path: impl AsRef<Path>) -> Result<Array, NpyError> {
+    let path = path.as_ref();
+    let at = |source| NpyError::Read {
+        path: path.to_path_buf(),
+        source,
+    };
+    let mut file = BufReader::new(File::open(path).map_err(at)?);
+    stream::read(&mut file)
+        .map_err(at)?
+        .map_err(|problem| content(path, "array", problem))
+}
+
+/// Reads an `.npy` file of 32-bit reals and returns its shape and elements.
+///
+/// # Errors
+///
+/// As [`read`]; another element type is [`ContentError::OtherType`].
+///
+/// # Examples
+///
+/// ```
+/// use dsno_checkpoint::npy;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("noise.npy");
+/// npy::write_f32(&path, &[2, 1], &[0.5, -0.5])?;
+/// assert_eq!(npy::read_f32(&path)?, (vec![2, 1], vec![0.5, -0.5]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read_f32(path: impl AsRef<Path>) -> Result<(Vec<usize>, Vec<f32>), NpyError> {
+    let path = path.as_ref();
+    let array = read(path)?;
+    match array.values {
+        Values::F32(values) => Ok((array.shape, values)),
+        other => Err(other_type(path, &other, "<f4")),
+    }
+}
+
+/// Reads an `.npy` file of 64-bit integers, such as labels, and returns its shape and elements.
+///
+/// # Errors
+///
+/// As [`read_f32`].
+pub fn read_i64(path: impl AsRef<Path>) -> Result<(Vec<usize>, Vec<i64>), NpyError> {
+    let path = path.as_ref();
+    let array = read(path)?;
+    match array.values {
+        Values::I64(values) => Ok((array.shape, values)),
+        other => Err(other_type(path, &other, "<i8")),
+    }
+}
+
+/// Writes an `.npy` file atomically.
+///
+/// # Errors
+///
+/// * [`NpyError::Shape`] if the shape does not describe the elements.
+/// * [`NpyError::Write`] if the file could not be put in place.
+pub fn write(path: impl AsRef<Path>, array: &Array) -> Result<(), NpyError> {
+    let path = path.as_ref();
+    check_shape(path, &array.shape, array.values.len())?;
+    Ok(atomic::write_atomic_with(path, |file| {
+        stream::write(file, array)
+    })?)
+}
+
+/// Writes 32-bit reals as an `.npy` file, atomically.
+///
+/// # Errors
+///
+/// As [`write()`].
+pub fn write_f32(path: impl AsRef<Path>, shape: &[usize], values: &[f32]) -> Result<(), NpyError> {
+    let path = path.as_ref();
+    check_shape(path, shape, values.len())?;
+    Ok(atomic::write_atomic_with(path, |file| {
+        stream::write_f32(file, shape, values)
+    })?)
+}
+
+fn check_shape(path: &Path, shape: &[usize], found: usize) -> Result<(), NpyError> {
+    if stream::elements(shape) == Some(found) {
+        return Ok(());
+    }
+    Err(NpyError::Shape {
+        path: path.to_path_buf(),
+        shape: shape.to_vec(),
+        found,
+    })
+}
+
+fn content(path: &Path, name: &str, problem: ContentError) -> NpyError {
+    NpyError::Content {
+        path: path.to_path_buf(),
+        name: name.to_owned(),
+        problem,
+    }
+}
+
+fn other_type(path: &Path, values: &Values, expected: &'static str) -> NpyError {
+    content(
+        path,
+        "array",
+        ContentError::OtherType {
+            found: values.descr(),
+            expected,
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! The 1×1 convolution's kernel as an operation of burn's CPU backend, and its gradient.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::tensor::Tensor;
+use burn_autodiff::NodeId;
+use burn_autodiff::checkpoint::base::Checkpointer;
+use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn_autodiff::grads::Gradients;
+use burn_autodiff::ops::{Backward, Ops, OpsKind};
+use burn_flex::FlexTensor;
+
+use crate::cpu::conv1x1;
+use crate::flex::{self, Gifts, Maybe, Numbers};
+
+pub(super) fn run(
+    x: Tensor<4>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    residual: Option<Tensor<4>>,
+) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as PointwiseOps>::kernels_pointwise(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        Maybe::new(residual),
+    ))
+}
+
+#[backend_extension(Flex, Autodiff)]
+trait PointwiseOps: Backend {
+    fn kernels_pointwise(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        #[extension_type] residual: Maybe<Self>,
+    ) -> FloatTensor<Self>;
+}
+
+fn forward(
+    x: &Numbers,
+    weight: &Numbers,
+    bias: FlexTensor,
+    residual: Option<FlexTensor>,
+) -> FlexTensor {
+    let ([n, h, w, _], shape @ [_, channels_out]) = (x.dims(), weight.dims());
+    let residual = residual.map(Numbers::of);
+    let y = conv1x1::forward(
+        n * h * w,
+        shape,
+        x.slice(),
+        weight.slice(),
+        Some(Numbers::of(bias).slice()),
+        residual.as_ref().map(Numbers::slice),
+    );
+    flex::tensor(y, [n, h, w, channels_out])
+}
+
+impl PointwiseOps for Flex {
+    fn kernels_pointwise(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        residual: Maybe<Self>,
+    ) -> FlexTensor {
+        forward(
+            &Numbers::of(x),
+            &Numbers::of(weight),
+            bias,
+            residual.given(),
+        )
+    }
+}
+
+impl<C: CheckpointStrategy> PointwiseOps for Autodiff<Flex, C> {
+    fn kernels_pointwise(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        residual: Maybe<Self>,
+    ) -> FloatTensor<Self> {
+        let (residual, at_residual) = residual.into_parts();
+        let parents = [x.node(), weight.node(), bias.node(), at_residual];
+        let weight = Numbers::of(weight.into_primitive());
+        let maps = Numbers::of(x.primitive().clone());
+        let y = forward(&maps, &weight, bias.into_primitive(), residual);
+        match Conv1x1.prepare::<C>(parents).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), weight);
+                prep.finish(state, y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Conv1x1;
+
+impl Backward<Flex, 4> for Conv1x1 {
+    type State = (NodeId, Numbers);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 4>,
+        gradients: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let [at_x, at_weight, at_bias, at_residual] = ops.parents;
+        let (x, weight) = ops.state;
+        let dy = gradients.consume::<Flex>(&ops.node);
+        if let Some(node) = at_residual {
+            gradients.register::<Flex>(node.id, dy.clone());
+        }
+        let dy = Numbers::of(dy);
+        let x = Numbers::of(checkpointer.retrieve_node_output::<FlexTensor>(x));
+        let (dims @ [n, h, w, _], shape @ [_, channels_out]) = (x.dims(), weight.dims());
+        let found = conv1x1::backward(
+            n * h * w,
+            shape,
+            x.slice(),
+            weight.slice(),
+            dy.slice(),
+            at_x.is_some(),
+        );
+        let mut give = Gifts(gradients);
+        give.to(at_x.map(|node| node.id), found.x, dims);
+        give.to(at_weight.map(|node| node.id), Some(found.weight), shape);
+        give.to(
+            at_bias.map(|node| node.id),
+            Some(found.bias),
+            [channels_out],
+        );
+    }
+}
