@@ -1,14 +1,10 @@
-//! Weights in and out: safetensors, strict in both directions.
-
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+//! Weights of modules by name, strict in both directions.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
-use safetensors::tensor::{Dtype, TensorView};
+use dsno_checkpoint::{HostTensor, StateDict, WeightError};
 
 use crate::unet::UNet;
-use dsno_checkpoint::{Checkpoint, CheckpointError, CheckpointFormat, Element};
 
 impl UNet {
     /// Copies all weights to the host.

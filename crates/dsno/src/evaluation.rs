@@ -245,7 +245,7 @@ impl Evaluator<'_> {
                 let noise =
                     noise::batch_of(Stream::HeldOutNoise, seed, start..end, shape, self.device);
                 let labels = self.labels(seed, start..end);
-                sampler.images(noise, labels.as_deref())
+                Ok(sampler.images(noise, labels.as_deref())?)
             },
             extractor: self.extractor,
             endpoint,

@@ -81,6 +81,15 @@ pub(crate) fn sentence(error: &dyn Error) -> String {
     text
 }
 
+impl From<dsno_model::SampleError> for Failure {
+    fn from(error: dsno_model::SampleError) -> Self {
+        match error {
+            dsno_model::SampleError::Grid(_) => Self::usage(sentence(&error)),
+            _ => Self::run(sentence(&error)),
+        }
+    }
+}
+
 /// Turns errors of the libraries into failures of the program, saying what was being done.
 pub(crate) trait While<T> {
     /// A failure at run time (exit code 1): `doing: error`.

@@ -50,7 +50,7 @@ impl Gemm {
         plus: [Option<Summand<'_>>; 2],
         c: &mut [f32],
     ) {
-        if let Some(product) = self.sub_dict(a, b, plus, c) {
+        if let Some(product) = self.within(a, b, plus, c) {
             Arch::new().dispatch(product);
         }
     }
@@ -58,7 +58,7 @@ impl Gemm {
     /// [`Gemm::run`] with given instructions.
     #[cfg(test)]
     fn run_with<S: pulp::Simd>(self, simd: S, a: &[f32], b: &[f32], c: &mut [f32]) {
-        if let Some(product) = self.sub_dict(a, b, [None; 2], c) {
+        if let Some(product) = self.within(a, b, [None; 2], c) {
             simd.vectorize(product);
         }
     }

@@ -39,7 +39,7 @@ use crate::NoiseLevel;
 ///
 /// let of_class = from_fn(|z_t, _| z_t * 0.0 + 0.5);
 /// let of_any = from_fn(|z_t, _| z_t * 0.0 + 0.2);
-/// let model = ClassifierFreeGuidance::new(of_class, of_any, 3.0)?.sub_dict(-2.0..=4.0)?;
+/// let model = ClassifierFreeGuidance::new(of_class, of_any, 3.0)?.within(-2.0..=4.0)?;
 ///
 /// let z_t = Tensor::<4>::ones([1, 1, 1, 1], &Device::flex());
 /// let answer = |log_snr| {

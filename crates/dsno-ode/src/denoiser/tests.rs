@@ -48,7 +48,7 @@ fn guidance_calls_the_unconditional_model_only_where_it_acts() {
         z * 2.0
     });
     let guided = |scale| ClassifierFreeGuidance::new(&of_class, &of_any, scale).expect("finite");
-    let limited = guided(2.0).sub_dict(-1.0..=2.0).expect("rising");
+    let limited = guided(2.0).within(-1.0..=2.0).expect("rising");
     for (log_snr, both) in [(-1.1, false), (-1.0, true), (2.0, true), (2.1, false)] {
         calls.set((0, 0));
         let x_hat = limited.denoise(states(), level(log_snr));
@@ -86,9 +86,9 @@ fn impossible_options_are_refused_with_their_numbers() {
         low: 2.0,
         high: 1.0,
     };
-    let reversed = new(2.0).expect("finite").sub_dict(2.0..=1.0);
+    let reversed = new(2.0).expect("finite").within(2.0..=1.0);
     assert_eq!(reversed.err(), Some(interval));
-    assert!(new(2.0).expect("finite").sub_dict(f64::NAN..=1.0).is_err());
+    assert!(new(2.0).expect("finite").within(f64::NAN..=1.0).is_err());
     for percentile in [0.0, 1.1, f64::NAN] {
         assert!(DynamicThreshold::new(mixture(), percentile).is_err());
     }

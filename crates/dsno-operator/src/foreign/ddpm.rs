@@ -37,8 +37,9 @@ pub(super) use check::{
     check_counts, check_dropout, check_size, heads_of_width,
 };
 pub use denoiser::DdpmDenoiser;
+pub use dsno_checkpoint::KeyMapping;
 pub use error::DdpmArchitectureError;
 pub use network::{Condition, DdpmNetwork};
 pub use process::Process;
 pub(super) use sinusoids::Sinusoids;
-pub use weights::{DdpmError, KeyMapping};
+pub use weights::DdpmError;

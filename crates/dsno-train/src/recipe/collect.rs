@@ -1,5 +1,6 @@
 //! How a teacher's trajectories are made.
 
+use dsno_model::Solve;
 use dsno_ode::{GridKind, SolverKind};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,16 @@ pub enum StoreDtype {
 }
 
 impl CollectRecipe {
+    /// How the teacher's ODE is solved.
+    pub fn solve(&self) -> Solve {
+        Solve {
+            solver: self.solver,
+            grid: self.grid,
+            steps: self.steps,
+            clamp: self.clamp,
+        }
+    }
+
     /// Checks every value.
     ///
     /// # Errors

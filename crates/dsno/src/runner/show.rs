@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use dsno_model::{Student, Teacher};
-use dsno_train::Outcome;
+use dsno_train::{CollectRecipe, Outcome};
 
 use super::Runner;
 use crate::evaluation::{self, Candidate, Evaluator, Extractor, write_json};
@@ -23,7 +23,7 @@ impl Runner<'_> {
         let experiment = &self.resolved.experiment;
         let settings = experiment.evaluate.as_ref();
         let named = settings.and_then(|settings| settings.endpoint);
-        let collected = || experiment.collect.as_ref().map(Solve::from);
+        let collected = || experiment.collect.as_ref().map(CollectRecipe::solve);
         let longest = || {
             settings?
                 .solves()

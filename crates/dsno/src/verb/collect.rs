@@ -17,7 +17,7 @@ use crate::lane::together;
 use crate::model;
 use crate::runner::Watch;
 use crate::session::{Session, stopped};
-use dsno_model::{Sampler, Solve, TeacherSampler};
+use dsno_model::{Sampler, TeacherSampler};
 
 /// Carries out the verb.
 pub(super) fn run(args: &CollectArgs) -> Result<(), Failure> {
@@ -76,10 +76,10 @@ fn network(
     device: &Device,
 ) -> Result<(), Failure> {
     let source = Source::open(&args.noise, teacher.image_shape(), teacher.classes())?;
-    let sampler = TeacherSampler::new(teacher, Solve::from(&recipe(args)))?;
+    let sampler = TeacherSampler::new(teacher, recipe(args).solve())?;
     raw(args, session, &source, &|range| {
         let noise = source.noise(range, device);
-        sampler.trajectory(noise, source.labels(range), &args.record)
+        Ok(sampler.trajectory(noise, source.labels(range), &args.record)?)
     })
 }
 

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dsno_data::{noise, npy};
+use dsno_checkpoint::npy;
+use dsno_data::noise;
 
 use crate::args::NoiseArgs;
 use crate::failure::{Failure, While};

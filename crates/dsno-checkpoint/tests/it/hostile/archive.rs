@@ -5,7 +5,7 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 
 use super::fault;
-use dsno_checkpoint::{Tensors, read_all};
+use crate::{Tensors, read_all};
 
 /// An archive of entries (name, method, bytes, length when inflated), as if of one folder.
 fn archive(entries: &[(&str, u16, &[u8], u32)]) -> Vec<u8> {

@@ -1,7 +1,7 @@
 use dsno_checkpoint::{CheckpointError, CheckpointFormat, ParseError};
 
 use super::fault;
-use dsno_checkpoint::{Tensors, read_all};
+use crate::{Tensors, read_all};
 
 fn flax(bytes: &[u8]) -> Result<Tensors, CheckpointError> {
     read_all(bytes, CheckpointFormat::Flax)

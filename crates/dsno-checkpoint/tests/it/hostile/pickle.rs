@@ -1,7 +1,7 @@
 use dsno_checkpoint::{CheckpointError, CheckpointFormat, ParseError};
 
 use super::fault;
-use dsno_checkpoint::{Tensors, read_all};
+use crate::{Tensors, read_all};
 
 /// A stream of pickles around `value` and the list of storages' keys.
 fn stream(value: &[u8], keys: &[u8], data: &[u8]) -> Vec<u8> {

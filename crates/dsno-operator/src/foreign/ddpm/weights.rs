@@ -6,7 +6,7 @@ use super::blueprint::Blueprint;
 use super::entries::Entry;
 use super::network::DdpmNetwork;
 use crate::weights::{named_parameters, with_parameters};
-use dsno_checkpoint::{Checkpoint, CheckpointError};
+use dsno_checkpoint::{Checkpoint, CheckpointError, KeyMapping};
 use dsno_checkpoint::{HostTensor, StateDict, WeightError};
 
 /// Why a network of the DDPM family could not be loaded.
@@ -22,17 +22,6 @@ pub enum DdpmError {
     /// The weights cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-}
-
-/// A weight of a network and the tensor of a file that holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyMapping {
-    /// Its name in files of today.
-    pub name: String,
-    /// Its shape there; the same values in the same order.
-    pub shape: Vec<usize>,
-    /// Its name in this file, which older versions of the original may have written.
-    pub stored: String,
 }
 
 impl DdpmNetwork {
