@@ -1,6 +1,8 @@
 use std::fs;
+use std::path::Path;
 
 use burn::tensor::Device;
+use dsno_checkpoint::{CheckpointError, read_safetensors, to_safetensors};
 
 use super::*;
 use crate::{Heads, Output, UNetConfig};

@@ -8,7 +8,7 @@ use std::fs;
 use burn::tensor::{Device, Tensor};
 use dsno_checkpoint::{Checkpoint, CheckpointFormat};
 use dsno_operator::exchange::distillation::{self, ParameterSet};
-use dsno_operator::{UNetConfig, Heads, Timesteps, Output};
+use dsno_operator::{Heads, Output, Timesteps, UNetConfig};
 use safetensors::SafeTensors;
 
 use crate::support::{close, golden, input, values, wave};
@@ -191,7 +191,10 @@ fn answers_are_those_of_the_original() -> Result<(), Box<dyn Error>> {
         fs::write(&path, state(&case, &file)?)?;
         let checkpoint = Checkpoint::open(&path, CheckpointFormat::Flax)?;
         let weights = distillation::read(&checkpoint, ParameterSet::Average, &case.architecture)?;
-        let network = case.architecture.init(0, &device)?.load_state_dict(weights)?;
+        let network = case
+            .architecture
+            .init(0, &device)?
+            .load_state_dict(weights)?;
 
         let (c, s) = (
             case.architecture.image_channels,

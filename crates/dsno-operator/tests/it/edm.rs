@@ -7,11 +7,11 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use dsno_checkpoint::StateDict;
 use dsno_ode::{
-    NoiseLevel, Ddim, Denoiser, EdmSchedule, GridKind, Schedule, TimeGrid, ddim_step, solve,
+    Ddim, Denoiser, EdmSchedule, GridKind, NoiseLevel, Schedule, TimeGrid, ddim_step, solve,
 };
 use dsno_operator::foreign::edm::EdmNetwork;
-use dsno_checkpoint::StateDict;
 use safetensors::SafeTensors;
 
 use case::{Case, cases, draw, published, value};

@@ -7,8 +7,8 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dsno_operator::foreign::ddpm::DdpmNetwork;
 use dsno_checkpoint::{HostTensor, StateDict};
+use dsno_operator::foreign::ddpm::DdpmNetwork;
 use safetensors::SafeTensors;
 
 /// Of answers of order one, absolute. PyTorch in f32 differs from itself in f64 by up to 4.4e-6; the

@@ -1,6 +1,5 @@
 //! What needs numbers from outside the crate: answers of other programs' networks.
 
-mod checkpoint;
 mod distillation;
 mod edm;
 mod foreign;

@@ -153,7 +153,7 @@ fn what_is_written_for_pytorch_is_read_back() {
     let theirs = renamed();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("solver-model_final.pt");
-    to_torch(&theirs, fs::File::create(&path).unwrap()).unwrap();
+    dsno_checkpoint::to_torch(&theirs, fs::File::create(&path).unwrap()).unwrap();
     let file = Checkpoint::open(&path, CheckpointFormat::Torch).unwrap();
     for set in [WeightSet::Average, WeightSet::Latest] {
         assert_eq!(read(&file, set, &architecture()).unwrap(), weights());

@@ -4,10 +4,10 @@ use std::error::Error;
 
 use burn::tensor::Device;
 use dsno_checkpoint::{Checkpoint, CheckpointFormat};
+use dsno_checkpoint::{HostTensor, StateDict, WeightError, to_safetensors};
 use dsno_operator::foreign::edm::{
     EdmArchitecture, EdmArchitectureError, EdmError, EdmModel, Preconditioning,
 };
-use dsno_checkpoint::{HostTensor, StateDict, WeightError, to_safetensors};
 
 use super::case::{Case, cases, published};
 use super::{Outcome, build};

@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use burn::tensor::{Device, Tensor};
-use dsno_ode::{NoiseLevel, Ddim, Denoiser, NoiseSchedule, Schedule, TimeGrid, solve};
 use dsno_checkpoint::{Checkpoint, CheckpointFormat};
+use dsno_checkpoint::{StateDict, WeightError, to_safetensors};
+use dsno_ode::{Ddim, Denoiser, NoiseLevel, NoiseSchedule, Schedule, TimeGrid, solve};
 use dsno_operator::foreign::ddpm::{Condition, DdpmError, DdpmNetwork, Process};
 use dsno_operator::foreign::diffusers::DiffusersArchitecture;
-use dsno_checkpoint::{StateDict, WeightError, to_safetensors};
 use safetensors::SafeTensors;
 use serde_json::Value;
 

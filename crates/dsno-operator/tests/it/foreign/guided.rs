@@ -1,8 +1,8 @@
 use std::fs;
 
 use burn::tensor::{Device, Tensor};
-use dsno_ode::{NoiseLevel, Denoiser, DiscreteSchedule, NoiseSchedule, Prediction, Schedule};
 use dsno_checkpoint::{Checkpoint, CheckpointFormat};
+use dsno_ode::{Denoiser, DiscreteSchedule, NoiseLevel, NoiseSchedule, Prediction, Schedule};
 use dsno_operator::foreign::ddpm::{Condition, Process};
 use dsno_operator::foreign::guided::GuidedArchitecture;
 use safetensors::SafeTensors;
