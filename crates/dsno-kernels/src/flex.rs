@@ -1,4 +1,4 @@
-//! Between tensors of burn's CPU backend and slices.
+//! Conversions between tensors of burn's CPU backend and slices.
 
 pub(crate) mod unary;
 
@@ -23,11 +23,11 @@ pub(crate) fn has_kernels<const D: usize>(tensor: &Tensor<D>) -> bool {
     flex && tensor.dtype() == DType::F32
 }
 
-/// A tensor's numbers, side by side in the order of its axes; copied only if they are not.
+/// A tensor whose values are contiguous in row-major order; made by a copy only if they were not.
 #[derive(Debug, Clone)]
-pub(crate) struct Numbers(FlexTensor);
+pub(crate) struct Contiguous(FlexTensor);
 
-impl Numbers {
+impl Contiguous {
     pub(crate) fn of(tensor: FlexTensor) -> Self {
         Self(if tensor.is_contiguous() {
             tensor
@@ -45,10 +45,10 @@ impl Numbers {
         &self.0.storage::<f32>()[start..end]
     }
 
-    /// A tensor of the same shape that owns other numbers.
-    pub(crate) fn alike(&self, numbers: Vec<f32>) -> FlexTensor {
+    /// A tensor of the same shape with other values.
+    pub(crate) fn with_values(&self, values: Vec<f32>) -> FlexTensor {
         let layout = Layout::contiguous(self.0.layout().shape().clone());
-        FlexTensor::new(Bytes::from_elems(numbers), layout, DType::F32)
+        FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
     }
 
     pub(crate) fn dims<const D: usize>(&self) -> [usize; D] {
@@ -57,42 +57,42 @@ impl Numbers {
     }
 }
 
-/// A tensor that owns the numbers.
-pub(crate) fn tensor<const D: usize>(numbers: Vec<f32>, dims: [usize; D]) -> FlexTensor {
+/// A tensor that owns `values`.
+pub(crate) fn tensor<const D: usize>(values: Vec<f32>, dims: [usize; D]) -> FlexTensor {
     FlexTensor::new(
-        Bytes::from_elems(numbers),
+        Bytes::from_elems(values),
         Layout::contiguous(Shape::from(dims)),
         DType::F32,
     )
 }
 
-/// A tensor that may be absent, on its way to a backend.
+/// An `Option` of a tensor that can be passed through the dispatch.
 #[derive(Debug, ExtensionType)]
-pub(crate) enum Maybe<B: Backend> {
-    Given(FloatTensor<B>),
+pub(crate) enum OptionalTensor<B: Backend> {
+    Present(FloatTensor<B>),
     Absent,
 }
 
-impl Maybe<Dispatch> {
+impl OptionalTensor<Dispatch> {
     pub(crate) fn new<const D: usize>(tensor: Option<Tensor<D>>) -> Self {
-        tensor.map_or(Self::Absent, |tensor| Self::Given(tensor.into_dispatch()))
+        tensor.map_or(Self::Absent, |tensor| Self::Present(tensor.into_dispatch()))
     }
 }
 
-impl Maybe<Flex> {
-    pub(crate) fn given(self) -> Option<FlexTensor> {
+impl OptionalTensor<Flex> {
+    pub(crate) fn into_option(self) -> Option<FlexTensor> {
         match self {
-            Self::Given(tensor) => Some(tensor),
+            Self::Present(tensor) => Some(tensor),
             Self::Absent => None,
         }
     }
 }
 
-impl<C: CheckpointStrategy> Maybe<Autodiff<Flex, C>> {
-    /// The tensor itself, and its place in a list of parents.
+impl<C: CheckpointStrategy> OptionalTensor<Autodiff<Flex, C>> {
+    /// The tensor, and its node for the list of parents.
     pub(crate) fn into_parts(self) -> (Option<FlexTensor>, NodeGuard) {
         match self {
-            Self::Given(tensor) => {
+            Self::Present(tensor) => {
                 let (primitive, node) = tensor.into_parts();
                 (Some(primitive), node)
             }
@@ -104,19 +104,19 @@ impl<C: CheckpointStrategy> Maybe<Autodiff<Flex, C>> {
     }
 }
 
-/// Gradients on their way to parents.
-pub(crate) struct Gifts<'a>(pub(crate) &'a mut Gradients);
+/// Registers gradients of an operation's inputs, its parents in the graph.
+pub(crate) struct ParentGradients<'a>(pub(crate) &'a mut Gradients);
 
-impl Gifts<'_> {
-    /// Hands a gradient to a parent, if the parent wants one and there is one.
-    pub(crate) fn to<const D: usize>(
+impl ParentGradients<'_> {
+    /// Registers a parent's gradient if the parent is tracked and the gradient was computed.
+    pub(crate) fn register<const D: usize>(
         &mut self,
         parent: Option<NodeId>,
-        numbers: Option<Vec<f32>>,
+        values: Option<Vec<f32>>,
         dims: [usize; D],
     ) {
-        if let (Some(parent), Some(numbers)) = (parent, numbers) {
-            self.0.register::<Flex>(parent, tensor(numbers, dims));
+        if let (Some(parent), Some(values)) = (parent, values) {
+            self.0.register::<Flex>(parent, tensor(values, dims));
         }
     }
 }

@@ -58,9 +58,11 @@ mod cpu;
 mod flex;
 mod fourier;
 mod op;
+mod resample;
 
 pub use adam::Adam;
 pub use op::{
-    AdamState, GroupNorm, Resample, adam_step, attention, concat_channels, conv1x1, conv3x3,
-    group_norm, group_norm_silu, norm_silu_conv3x3, resample, silu, temporal_convolution,
+    AdamState, GroupNorm, adam_step, attention, concat_channels, conv1x1, conv3x3, group_norm,
+    group_norm_silu, norm_silu_conv3x3, resample, silu, temporal_convolution,
 };
+pub use resample::Resample;

@@ -19,6 +19,6 @@ pub use concat::concat_channels;
 pub use conv1x1::conv1x1;
 pub use convolution::{conv3x3, norm_silu_conv3x3};
 pub use norm::{GroupNorm, group_norm, group_norm_silu};
-pub use resample::{Resample, resample};
+pub use resample::resample;
 pub use silu::silu;
 pub use temporal::temporal_convolution;

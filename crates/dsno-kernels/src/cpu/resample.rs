@@ -1,26 +1,16 @@
 //! Maps of half and of double size: means of 2×2 pixels, and pixels repeated 2×2.
 //!
-//! Each is, up to a factor of four, the other's transpose, so that two kernels serve both ways.
+//! Each is, up to a factor of four, the other's transpose, so that two kernels serve both directions.
 
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
 use super::{scratch, threads};
+use crate::resample::Resample;
 
 #[cfg(test)]
 mod tests;
-
-/// What happens to the size of a map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Resample {
-    /// Nothing.
-    Keep,
-    /// Each pixel becomes the mean of 2×2.
-    Halve,
-    /// Each pixel becomes 2×2 equal ones.
-    Double,
-}
 
 /// The shape of one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,12 +33,12 @@ impl ImageShape {
         )
     }
 
-    /// Numbers in an image.
+    /// Values in an image.
     pub(crate) fn size(self) -> usize {
         self.height * self.width * self.channels
     }
 
-    /// Numbers in a row of it.
+    /// Values in a row of it.
     fn row(self) -> usize {
         self.width * self.channels
     }
@@ -79,7 +69,7 @@ impl Resample {
         }
     }
 
-    /// One image of shape `input`, on one thread; rows of `x` and of `y` begin every so many numbers.
+    /// One image of shape `input`, on one thread; rows of `x` and of `y` begin every so many values.
     pub(crate) fn image(self, input: ImageShape, [x, y]: [usize; 2], from: &[f32], to: &mut [f32]) {
         let shape = self.result_of(input);
         match self {

@@ -7,10 +7,11 @@
 use super::attention::{self, AttentionShape};
 use super::conv::{self, Algorithm, ConvShape, Prologue};
 use super::norm::{self, GroupNorm};
-use super::resample::{self, Resample};
+use super::resample;
 use super::temporal::{self, TemporalShape};
 use super::testing::noise;
 use super::{activation, conv1x1};
+use crate::resample::Resample;
 
 fn all_finite(numbers: &[f32]) {
     assert!(numbers.iter().all(|number| number.is_finite()));

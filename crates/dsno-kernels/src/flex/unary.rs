@@ -13,14 +13,14 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn_flex::FlexTensor;
 
-use super::Numbers;
+use super::Contiguous;
 
 /// A function of one tensor and its gradient by that tensor.
 pub(crate) trait Unary: Debug + Send + Sync {
-    fn forward(&self, x: &Numbers) -> FlexTensor;
+    fn forward(&self, x: &Contiguous) -> FlexTensor;
 
     /// The gradient by `x`, given that by the result.
-    fn backward(&self, x: &Numbers, dy: &Numbers) -> FlexTensor;
+    fn backward(&self, x: &Contiguous, dy: &Contiguous) -> FlexTensor;
 }
 
 pub(crate) fn apply<const D: usize>(x: Tensor<D>, kernel: impl Unary + 'static) -> Tensor<D> {
@@ -35,13 +35,13 @@ trait UnaryOps: Backend {
 
 impl UnaryOps for Flex {
     fn kernels_unary(x: FlexTensor, kernel: Arc<dyn Unary>) -> FlexTensor {
-        kernel.forward(&Numbers::of(x))
+        kernel.forward(&Contiguous::of(x))
     }
 }
 
 impl<C: CheckpointStrategy> UnaryOps for Autodiff<Flex, C> {
     fn kernels_unary(x: FloatTensor<Self>, kernel: Arc<dyn Unary>) -> FloatTensor<Self> {
-        let y = kernel.forward(&Numbers::of(x.primitive().clone()));
+        let y = kernel.forward(&Contiguous::of(x.primitive().clone()));
         match Step.prepare::<C>([x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
                 let state = (prep.checkpoint(&x), kernel);
@@ -65,9 +65,9 @@ impl Backward<Flex, 1> for Step {
         checkpointer: &mut Checkpointer,
     ) {
         let (x, kernel) = ops.state;
-        let x = Numbers::of(checkpointer.retrieve_node_output::<FlexTensor>(x));
+        let x = Contiguous::of(checkpointer.retrieve_node_output::<FlexTensor>(x));
         unary::<Flex, _>(ops.parents, ops.node, gradients, |dy| {
-            kernel.backward(&x, &Numbers::of(dy))
+            kernel.backward(&x, &Contiguous::of(dy))
         });
     }
 }

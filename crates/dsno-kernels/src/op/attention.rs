@@ -44,7 +44,7 @@ mod kernel {
     use burn_flex::FlexTensor;
 
     use crate::cpu::attention::{self, AttentionShape};
-    use crate::flex::{self, Numbers, unary::Unary};
+    use crate::flex::{self, Contiguous, unary::Unary};
 
     #[derive(Debug)]
     pub(super) struct Attention {
@@ -52,7 +52,7 @@ mod kernel {
     }
 
     impl Attention {
-        fn shape(&self, qkv: &Numbers) -> AttentionShape {
+        fn shape(&self, qkv: &Contiguous) -> AttentionShape {
             let [images, tokens, width] = qkv.dims();
             AttentionShape {
                 images,
@@ -64,14 +64,14 @@ mod kernel {
     }
 
     impl Unary for Attention {
-        fn forward(&self, qkv: &Numbers) -> FlexTensor {
+        fn forward(&self, qkv: &Contiguous) -> FlexTensor {
             let shape = self.shape(qkv);
             let y = attention::forward(shape, qkv.slice());
             flex::tensor(y, [shape.images, shape.tokens, shape.channels])
         }
 
-        fn backward(&self, qkv: &Numbers, dy: &Numbers) -> FlexTensor {
-            qkv.alike(attention::backward(
+        fn backward(&self, qkv: &Contiguous, dy: &Contiguous) -> FlexTensor {
+            qkv.with_values(attention::backward(
                 self.shape(qkv),
                 qkv.slice(),
                 dy.slice(),

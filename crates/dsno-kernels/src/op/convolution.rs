@@ -5,7 +5,8 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 
 use super::norm::{GroupNorm, group_norm_silu};
-use super::resample::{Resample, resample};
+use super::resample::resample;
+use crate::resample::Resample;
 
 #[cfg(feature = "flex")]
 mod kernel;

@@ -5,12 +5,12 @@ use burn::tensor::{Tensor, activation};
 #[cfg(feature = "flex")]
 mod kernel;
 #[cfg(feature = "flex")]
-mod numbers;
+mod parameters;
 
 #[cfg(feature = "flex")]
-pub(super) use numbers::{NormNumbers, NormPlan};
+pub(super) use parameters::{NormConfig, NormParameters};
 
-/// What group normalisation needs besides the map (Wu & He 2018, arXiv:1803.08494v3).
+/// Parameters of a group normalisation with optional scale-shift (Wu & He 2018, arXiv:1803.08494v3).
 ///
 /// ```text
 /// h = γ_c (x − mean_g) / √(variance_g + ε) + β_c          over the pixels and channels of a group
@@ -18,15 +18,15 @@ pub(super) use numbers::{NormNumbers, NormPlan};
 /// ```
 #[derive(Debug, Clone)]
 pub struct GroupNorm {
-    /// `[C]`
+    /// Gain of each channel, `[C]`.
     pub gamma: Tensor<1>,
-    /// `[C]`
+    /// Offset of each channel, `[C]`.
     pub beta: Tensor<1>,
     /// Groups of neighbouring channels; divides `C`.
     pub groups: usize,
     /// Added to every variance.
     pub epsilon: f64,
-    /// `[R, 2C]`, rows of `[scale | shift]`; map `n` takes row `n mod R`, so `R` divides `N`.
+    /// Scale-shift conditioning (adaptive group norm), `[R, 2C]`, rows of `[scale | shift]`; map `n` takes row `n mod R`, so `R` divides `N`.
     pub modulation: Option<Tensor<2>>,
 }
 
@@ -39,7 +39,7 @@ pub fn group_norm(x: Tensor<4>, norm: GroupNorm) -> Tensor<4> {
     norm.check(&x);
     #[cfg(feature = "flex")]
     if crate::flex::has_kernels(&x) {
-        return kernel::run(x, norm, kernel::Then::Nothing);
+        return kernel::run(x, norm, kernel::Activation::None);
     }
     compose(x, norm)
 }
@@ -53,7 +53,7 @@ pub fn group_norm_silu(x: Tensor<4>, norm: GroupNorm) -> Tensor<4> {
     norm.check(&x);
     #[cfg(feature = "flex")]
     if crate::flex::has_kernels(&x) {
-        return kernel::run(x, norm, kernel::Then::Silu);
+        return kernel::run(x, norm, kernel::Activation::Silu);
     }
     activation::silu(compose(x, norm))
 }

@@ -4,16 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
 
-/// Change of a map's size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resample {
-    /// The size stays.
-    Keep,
-    /// Each 2×2 pixels become their mean; an odd last row or column is dropped.
-    Halve,
-    /// Each pixel becomes 2×2 pixels.
-    Double,
-}
+use crate::resample::Resample;
 
 /// Changes the size of maps `[N, H, W, C]`.
 pub fn resample(x: Tensor<4>, change: Resample) -> Tensor<4> {
@@ -43,9 +34,9 @@ mod kernel {
     use burn::tensor::Tensor;
     use burn_flex::FlexTensor;
 
-    use super::Resample;
-    use crate::cpu::resample::{self, Resample as Kernel};
-    use crate::flex::{self, Numbers, unary::Unary};
+    use crate::cpu::resample;
+    use crate::flex::{self, Contiguous, unary::Unary};
+    use crate::resample::Resample;
 
     impl Resample {
         /// Height and width after the change.
@@ -57,33 +48,23 @@ mod kernel {
             }
         }
 
-        /// Whether every pixel of the map counts.
+        /// Whether a kernel exists: halving an odd size is composed.
         pub(in crate::op) fn fits(self, x: &Tensor<4>) -> bool {
             let [_, h, w, _] = x.dims();
             self != Self::Halve || (h.is_multiple_of(2) && w.is_multiple_of(2))
         }
     }
 
-    impl From<Resample> for Kernel {
-        fn from(change: Resample) -> Self {
-            match change {
-                Resample::Keep => Self::Keep,
-                Resample::Halve => Self::Halve,
-                Resample::Double => Self::Double,
-            }
-        }
-    }
-
     impl Unary for Resample {
-        fn forward(&self, x: &Numbers) -> FlexTensor {
+        fn forward(&self, x: &Contiguous) -> FlexTensor {
             let [n, h, w, c] = x.dims();
-            let y = resample::forward((*self).into(), [n, h, w, c], x.slice());
+            let y = resample::forward(*self, [n, h, w, c], x.slice());
             let [h, w] = self.of([h, w]);
             flex::tensor(y, [n, h, w, c])
         }
 
-        fn backward(&self, x: &Numbers, dy: &Numbers) -> FlexTensor {
-            x.alike(resample::backward((*self).into(), x.dims(), dy.slice()))
+        fn backward(&self, x: &Contiguous, dy: &Contiguous) -> FlexTensor {
+            x.with_values(resample::backward(*self, x.dims(), dy.slice()))
         }
     }
 }

@@ -18,18 +18,18 @@ mod kernel {
     use burn_flex::FlexTensor;
 
     use crate::cpu::activation;
-    use crate::flex::{Numbers, unary::Unary};
+    use crate::flex::{Contiguous, unary::Unary};
 
     #[derive(Debug)]
     pub(super) struct Silu;
 
     impl Unary for Silu {
-        fn forward(&self, x: &Numbers) -> FlexTensor {
-            x.alike(activation::silu(x.slice()))
+        fn forward(&self, x: &Contiguous) -> FlexTensor {
+            x.with_values(activation::silu(x.slice()))
         }
 
-        fn backward(&self, x: &Numbers, dy: &Numbers) -> FlexTensor {
-            x.alike(activation::silu_backward(x.slice(), dy.slice()))
+        fn backward(&self, x: &Contiguous, dy: &Contiguous) -> FlexTensor {
+            x.with_values(activation::silu_backward(x.slice(), dy.slice()))
         }
     }
 }

@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use super::super::norm::{Affine, GroupNorm, ImageGradient, Moments, Rows};
 use super::super::norm::{apply, backward_image, statistics_of};
-use super::super::resample::{ImageShape, Resample};
+use super::super::resample::ImageShape;
 use super::super::scratch::Scratch;
 use super::ConvShape;
+use crate::resample::Resample;
 
 /// What happens to `x` before the convolution: `resample(norm(x))`, the norm with its SiLU.
 #[derive(Debug, Clone, Copy)]

@@ -8,7 +8,7 @@ use burn_flex::FlexTensor;
 use super::AdamState;
 use crate::adam::Coefficients;
 use crate::cpu::adam::{self, Parameter};
-use crate::flex::{Maybe, Numbers};
+use crate::flex::{Contiguous, OptionalTensor};
 
 pub(super) fn run<const D: usize>(
     state: AdamState<D>,
@@ -27,7 +27,7 @@ pub(super) fn run<const D: usize>(
         gradient.into_dispatch(),
         state.first_moment.into_dispatch(),
         state.second_moment.into_dispatch(),
-        Maybe::new(state.average),
+        OptionalTensor::new(state.average),
         coefficients,
     );
     AdamState {
@@ -50,7 +50,7 @@ trait AdamOps: Backend {
         gradient: FloatTensor<Self>,
         first_moment: FloatTensor<Self>,
         second_moment: FloatTensor<Self>,
-        #[extension_type] average: Maybe<Self>,
+        #[extension_type] average: OptionalTensor<Self>,
         coefficients: Coefficients,
     ) -> (
         FloatTensor<Self>,
@@ -66,12 +66,12 @@ impl AdamOps for Flex {
         gradient: FlexTensor,
         first_moment: FlexTensor,
         second_moment: FlexTensor,
-        average: Maybe<Self>,
+        average: OptionalTensor<Self>,
         coefficients: Coefficients,
     ) -> (FlexTensor, FlexTensor, FlexTensor, Option<FlexTensor>) {
         let [mut weight, mut first, mut second] = [weight, first_moment, second_moment].map(whole);
-        let mut average = average.given().map(whole);
-        let gradient = Numbers::of(gradient);
+        let mut average = average.into_option().map(whole);
+        let gradient = Contiguous::of(gradient);
         let parameter = Parameter {
             weight: weight.storage_mut(),
             gradient: gradient.slice(),
@@ -84,9 +84,9 @@ impl AdamOps for Flex {
     }
 }
 
-/// The tensor as all of its storage, in the order of its axes; copied only if it is not.
+/// The tensor as the whole of its storage in row-major order; copied only if it is not.
 ///
-/// Then `storage_mut` gives the numbers themselves, of a copy where others hold them too.
+/// `storage_mut` then gives exactly its values, copying them first where the storage is shared.
 fn whole(tensor: FlexTensor) -> FlexTensor {
     let layout = tensor.layout();
     let is_whole = layout.is_contiguous()

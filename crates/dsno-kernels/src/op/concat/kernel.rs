@@ -10,7 +10,7 @@ use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::FlexTensor;
 
 use crate::cpu::concat;
-use crate::flex::{self, Gifts, Numbers};
+use crate::flex::{self, Contiguous, ParentGradients};
 
 pub(super) fn run(one: Tensor<4>, other: Tensor<4>) -> Tensor<4> {
     let (one, other) = (one.into_dispatch(), other.into_dispatch());
@@ -26,7 +26,7 @@ trait ConcatOps: Backend {
 type Sizes = ([usize; 3], [usize; 2]);
 
 fn forward(one: FlexTensor, other: FlexTensor) -> (FlexTensor, Sizes) {
-    let (one, other) = (Numbers::of(one), Numbers::of(other));
+    let (one, other) = (Contiguous::of(one), Contiguous::of(other));
     let ([n, h, w, a], [_, _, _, b]) = (one.dims(), other.dims());
     let both = concat::forward(n * h * w, [a, b], one.slice(), other.slice());
     (flex::tensor(both, [n, h, w, a + b]), ([n, h, w], [a, b]))
@@ -63,10 +63,10 @@ impl Backward<Flex, 2> for Concat {
     ) {
         let [at_one, at_other] = ops.parents;
         let ([n, h, w], widths @ [a, b]) = ops.state;
-        let dy = Numbers::of(gradients.consume::<Flex>(&ops.node));
+        let dy = Contiguous::of(gradients.consume::<Flex>(&ops.node));
         let [one, other] = concat::backward(n * h * w, widths, dy.slice());
-        let mut give = Gifts(gradients);
-        give.to(at_one.map(|node| node.id), Some(one), [n, h, w, a]);
-        give.to(at_other.map(|node| node.id), Some(other), [n, h, w, b]);
+        let mut gradients = ParentGradients(gradients);
+        gradients.register(at_one.map(|node| node.id), Some(one), [n, h, w, a]);
+        gradients.register(at_other.map(|node| node.id), Some(other), [n, h, w, b]);
     }
 }

@@ -11,7 +11,7 @@ use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::FlexTensor;
 
 use crate::cpu::conv1x1;
-use crate::flex::{self, Gifts, Maybe, Numbers};
+use crate::flex::{self, Contiguous, OptionalTensor, ParentGradients};
 
 pub(super) fn run(
     x: Tensor<4>,
@@ -19,70 +19,70 @@ pub(super) fn run(
     bias: Tensor<1>,
     residual: Option<Tensor<4>>,
 ) -> Tensor<4> {
-    Tensor::from_dispatch(<Dispatch as PointwiseOps>::kernels_pointwise(
+    Tensor::from_dispatch(<Dispatch as Conv1x1Ops>::kernels_conv1x1(
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
-        Maybe::new(residual),
+        OptionalTensor::new(residual),
     ))
 }
 
 #[backend_extension(Flex, Autodiff)]
-trait PointwiseOps: Backend {
-    fn kernels_pointwise(
+trait Conv1x1Ops: Backend {
+    fn kernels_conv1x1(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        #[extension_type] residual: Maybe<Self>,
+        #[extension_type] residual: OptionalTensor<Self>,
     ) -> FloatTensor<Self>;
 }
 
 fn forward(
-    x: &Numbers,
-    weight: &Numbers,
+    x: &Contiguous,
+    weight: &Contiguous,
     bias: FlexTensor,
     residual: Option<FlexTensor>,
 ) -> FlexTensor {
     let ([n, h, w, _], shape @ [_, channels_out]) = (x.dims(), weight.dims());
-    let residual = residual.map(Numbers::of);
+    let residual = residual.map(Contiguous::of);
     let y = conv1x1::forward(
         n * h * w,
         shape,
         x.slice(),
         weight.slice(),
-        Some(Numbers::of(bias).slice()),
-        residual.as_ref().map(Numbers::slice),
+        Some(Contiguous::of(bias).slice()),
+        residual.as_ref().map(Contiguous::slice),
     );
     flex::tensor(y, [n, h, w, channels_out])
 }
 
-impl PointwiseOps for Flex {
-    fn kernels_pointwise(
+impl Conv1x1Ops for Flex {
+    fn kernels_conv1x1(
         x: FlexTensor,
         weight: FlexTensor,
         bias: FlexTensor,
-        residual: Maybe<Self>,
+        residual: OptionalTensor<Self>,
     ) -> FlexTensor {
         forward(
-            &Numbers::of(x),
-            &Numbers::of(weight),
+            &Contiguous::of(x),
+            &Contiguous::of(weight),
             bias,
-            residual.given(),
+            residual.into_option(),
         )
     }
 }
 
-impl<C: CheckpointStrategy> PointwiseOps for Autodiff<Flex, C> {
-    fn kernels_pointwise(
+impl<C: CheckpointStrategy> Conv1x1Ops for Autodiff<Flex, C> {
+    fn kernels_conv1x1(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        residual: Maybe<Self>,
+        residual: OptionalTensor<Self>,
     ) -> FloatTensor<Self> {
         let (residual, at_residual) = residual.into_parts();
         let parents = [x.node(), weight.node(), bias.node(), at_residual];
-        let weight = Numbers::of(weight.into_primitive());
-        let maps = Numbers::of(x.primitive().clone());
+        let weight = Contiguous::of(weight.into_primitive());
+        let maps = Contiguous::of(x.primitive().clone());
         let y = forward(&maps, &weight, bias.into_primitive(), residual);
         match Conv1x1.prepare::<C>(parents).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
@@ -98,7 +98,7 @@ impl<C: CheckpointStrategy> PointwiseOps for Autodiff<Flex, C> {
 struct Conv1x1;
 
 impl Backward<Flex, 4> for Conv1x1 {
-    type State = (NodeId, Numbers);
+    type State = (NodeId, Contiguous);
 
     fn backward(
         self,
@@ -112,8 +112,8 @@ impl Backward<Flex, 4> for Conv1x1 {
         if let Some(node) = at_residual {
             gradients.register::<Flex>(node.id, dy.clone());
         }
-        let dy = Numbers::of(dy);
-        let x = Numbers::of(checkpointer.retrieve_node_output::<FlexTensor>(x));
+        let dy = Contiguous::of(dy);
+        let x = Contiguous::of(checkpointer.retrieve_node_output::<FlexTensor>(x));
         let (dims @ [n, h, w, _], shape @ [_, channels_out]) = (x.dims(), weight.dims());
         let found = conv1x1::backward(
             n * h * w,
@@ -123,10 +123,10 @@ impl Backward<Flex, 4> for Conv1x1 {
             dy.slice(),
             at_x.is_some(),
         );
-        let mut give = Gifts(gradients);
-        give.to(at_x.map(|node| node.id), found.x, dims);
-        give.to(at_weight.map(|node| node.id), Some(found.weight), shape);
-        give.to(
+        let mut gradients = ParentGradients(gradients);
+        gradients.register(at_x.map(|node| node.id), found.x, dims);
+        gradients.register(at_weight.map(|node| node.id), Some(found.weight), shape);
+        gradients.register(
             at_bias.map(|node| node.id),
             Some(found.bias),
             [channels_out],

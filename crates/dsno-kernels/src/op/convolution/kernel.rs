@@ -14,9 +14,9 @@ use burn_flex::FlexTensor;
 
 use crate::cpu::conv::{self, ConvShape, Prologue};
 use crate::cpu::norm::Statistics;
-use crate::flex::{self, Gifts, Maybe, Numbers};
-use crate::op::norm::{GroupNorm, NormNumbers, NormPlan};
-use crate::op::resample::Resample;
+use crate::flex::{self, Contiguous, OptionalTensor, ParentGradients};
+use crate::op::norm::{GroupNorm, NormConfig, NormParameters};
+use crate::resample::Resample;
 
 pub(super) fn run(
     x: Tensor<4>,
@@ -25,9 +25,9 @@ pub(super) fn run(
     bias: Tensor<1>,
     residual: Option<Tensor<4>>,
 ) -> Tensor<4> {
-    let plan = norm
+    let config = norm
         .as_ref()
-        .map(|(norm, resample)| (norm.plan(), *resample));
+        .map(|(norm, resample)| (norm.config(), *resample));
     let (gamma, beta, modulation) = match norm {
         Some((norm, _)) => (Some(norm.gamma), Some(norm.beta), norm.modulation),
         None => (None, None, None),
@@ -36,11 +36,11 @@ pub(super) fn run(
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
-        Maybe::new(gamma),
-        Maybe::new(beta),
-        Maybe::new(modulation),
-        Maybe::new(residual),
-        plan,
+        OptionalTensor::new(gamma),
+        OptionalTensor::new(beta),
+        OptionalTensor::new(modulation),
+        OptionalTensor::new(residual),
+        config,
     );
     Tensor::from_dispatch(y)
 }
@@ -55,19 +55,19 @@ trait ConvolutionOps: Backend {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        #[extension_type] gamma: Maybe<Self>,
-        #[extension_type] beta: Maybe<Self>,
-        #[extension_type] modulation: Maybe<Self>,
-        #[extension_type] residual: Maybe<Self>,
-        plan: Option<(NormPlan, Resample)>,
+        #[extension_type] gamma: OptionalTensor<Self>,
+        #[extension_type] beta: OptionalTensor<Self>,
+        #[extension_type] modulation: OptionalTensor<Self>,
+        #[extension_type] residual: OptionalTensor<Self>,
+        config: Option<(NormConfig, Resample)>,
     ) -> FloatTensor<Self>;
 }
 
-/// What the convolution reads, apart from the maps and the residual.
+/// The convolution's parameters: its weight, and the normalisation and resampling before it.
 #[derive(Debug, Clone)]
 struct Parameters {
-    weight: Numbers,
-    norm: Option<(NormNumbers, Resample)>,
+    weight: Contiguous,
+    norm: Option<(NormParameters, Resample)>,
 }
 
 impl Parameters {
@@ -76,34 +76,34 @@ impl Parameters {
         gamma: Option<FlexTensor>,
         beta: Option<FlexTensor>,
         modulation: Option<FlexTensor>,
-        plan: Option<(NormPlan, Resample)>,
+        config: Option<(NormConfig, Resample)>,
     ) -> Self {
-        let norm = match (gamma, beta, plan) {
-            (Some(gamma), Some(beta), Some((plan, resample))) => {
-                let numbers = NormNumbers {
-                    gamma: Numbers::of(gamma),
-                    beta: Numbers::of(beta),
-                    modulation: modulation.map(Numbers::of),
-                    plan,
+        let norm = match (gamma, beta, config) {
+            (Some(gamma), Some(beta), Some((config, resample))) => {
+                let norm = NormParameters {
+                    gamma: Contiguous::of(gamma),
+                    beta: Contiguous::of(beta),
+                    modulation: modulation.map(Contiguous::of),
+                    config,
                 };
-                Some((numbers, resample))
+                Some((norm, resample))
             }
             _ => None,
         };
         Self {
-            weight: Numbers::of(weight),
+            weight: Contiguous::of(weight),
             norm,
         }
     }
 
     fn prologue(&self) -> Option<Prologue<'_>> {
-        self.norm.as_ref().map(|(numbers, resample)| Prologue {
-            norm: numbers.with(true),
-            resample: (*resample).into(),
+        self.norm.as_ref().map(|(norm, resample)| Prologue {
+            norm: norm.kernel_args(true),
+            resample: *resample,
         })
     }
 
-    fn shape(&self, x: &Numbers) -> ConvShape {
+    fn shape(&self, x: &Contiguous) -> ConvShape {
         let [images, height, width, channels_in] = x.dims();
         let [channels_out, _, _, _] = self.weight.dims();
         let resample = self.norm.as_ref().map_or(Resample::Keep, |norm| norm.1);
@@ -119,19 +119,19 @@ impl Parameters {
 
     fn forward(
         &self,
-        x: &Numbers,
+        x: &Contiguous,
         bias: FlexTensor,
         residual: Option<FlexTensor>,
     ) -> (FlexTensor, Option<Statistics>) {
         let shape = self.shape(x);
-        let (bias, residual) = (Numbers::of(bias), residual.map(Numbers::of));
+        let (bias, residual) = (Contiguous::of(bias), residual.map(Contiguous::of));
         let (y, statistics) = conv::forward(
             shape,
             x.slice(),
             self.prologue().as_ref(),
             self.weight.slice(),
             Some(bias.slice()),
-            residual.as_ref().map(Numbers::slice),
+            residual.as_ref().map(Contiguous::slice),
         );
         let dims = [shape.images, shape.height, shape.width, shape.channels_out];
         (flex::tensor(y, dims), statistics)
@@ -143,16 +143,16 @@ impl ConvolutionOps for Flex {
         x: FlexTensor,
         weight: FlexTensor,
         bias: FlexTensor,
-        gamma: Maybe<Self>,
-        beta: Maybe<Self>,
-        modulation: Maybe<Self>,
-        residual: Maybe<Self>,
-        plan: Option<(NormPlan, Resample)>,
+        gamma: OptionalTensor<Self>,
+        beta: OptionalTensor<Self>,
+        modulation: OptionalTensor<Self>,
+        residual: OptionalTensor<Self>,
+        config: Option<(NormConfig, Resample)>,
     ) -> FlexTensor {
         let [gamma, beta, modulation, residual] =
-            [gamma, beta, modulation, residual].map(Maybe::given);
-        let parameters = Parameters::new(weight, gamma, beta, modulation, plan);
-        parameters.forward(&Numbers::of(x), bias, residual).0
+            [gamma, beta, modulation, residual].map(OptionalTensor::into_option);
+        let parameters = Parameters::new(weight, gamma, beta, modulation, config);
+        parameters.forward(&Contiguous::of(x), bias, residual).0
     }
 }
 
@@ -161,13 +161,13 @@ impl<C: CheckpointStrategy> ConvolutionOps for Autodiff<Flex, C> {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        gamma: Maybe<Self>,
-        beta: Maybe<Self>,
-        modulation: Maybe<Self>,
-        residual: Maybe<Self>,
-        plan: Option<(NormPlan, Resample)>,
+        gamma: OptionalTensor<Self>,
+        beta: OptionalTensor<Self>,
+        modulation: OptionalTensor<Self>,
+        residual: OptionalTensor<Self>,
+        config: Option<(NormConfig, Resample)>,
     ) -> FloatTensor<Self> {
-        let optional = [gamma, beta, modulation, residual].map(Maybe::into_parts);
+        let optional = [gamma, beta, modulation, residual].map(OptionalTensor::into_parts);
         let [
             (gamma, at_gamma),
             (beta, at_beta),
@@ -183,9 +183,9 @@ impl<C: CheckpointStrategy> ConvolutionOps for Autodiff<Flex, C> {
             at_modulation,
             at_residual,
         ];
-        let parameters = Parameters::new(weight.into_primitive(), gamma, beta, modulation, plan);
-        let numbers = Numbers::of(x.primitive().clone());
-        let (y, statistics) = parameters.forward(&numbers, bias.into_primitive(), residual);
+        let parameters = Parameters::new(weight.into_primitive(), gamma, beta, modulation, config);
+        let maps = Contiguous::of(x.primitive().clone());
+        let (y, statistics) = parameters.forward(&maps, bias.into_primitive(), residual);
         match Convolution.prepare::<C>(parents).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
                 let state = State {
@@ -237,8 +237,8 @@ impl Backward<Flex, 7> for Convolution {
         if let Some(node) = at_residual {
             gradients.register::<Flex>(node.id, dy.clone());
         }
-        let dy = Numbers::of(dy);
-        let x = Numbers::of(checkpointer.retrieve_node_output::<FlexTensor>(x));
+        let dy = Contiguous::of(dy);
+        let x = Contiguous::of(checkpointer.retrieve_node_output::<FlexTensor>(x));
         let shape = parameters.shape(&x);
         let prologue = parameters.prologue();
         let found = conv::backward(
@@ -251,30 +251,30 @@ impl Backward<Flex, 7> for Convolution {
         );
         let [_, height, width, channels_in] = x.dims::<4>();
         let (images, channels_out) = (shape.images, shape.channels_out);
-        let mut give = Gifts(gradients);
-        give.to(
+        let mut gradients = ParentGradients(gradients);
+        gradients.register(
             at_x.map(|node| node.id),
             found.x,
             [images, height, width, channels_in],
         );
         let weight = Some(found.weight);
-        give.to(
+        gradients.register(
             at_weight.map(|node| node.id),
             weight,
             [channels_out, channels_in, 3, 3],
         );
-        give.to(
+        gradients.register(
             at_bias.map(|node| node.id),
             Some(found.bias),
             [channels_out],
         );
-        if let (Some(found), Some((numbers, _))) = (found.norm, &parameters.norm) {
-            let rows = numbers.rows();
+        if let (Some(found), Some((norm, _))) = (found.norm, &parameters.norm) {
+            let rows = norm.modulation_rows();
             let (gamma, beta, modulation) = found;
-            give.to(at_gamma.map(|node| node.id), Some(gamma), [channels_in]);
-            give.to(at_beta.map(|node| node.id), Some(beta), [channels_in]);
+            gradients.register(at_gamma.map(|node| node.id), Some(gamma), [channels_in]);
+            gradients.register(at_beta.map(|node| node.id), Some(beta), [channels_in]);
             let dims = [rows, 2 * channels_in];
-            give.to(at_modulation.map(|node| node.id), modulation, dims);
+            gradients.register(at_modulation.map(|node| node.id), modulation, dims);
         }
     }
 }

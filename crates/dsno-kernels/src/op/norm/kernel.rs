@@ -12,26 +12,26 @@ use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::FlexTensor;
 
-use super::{GroupNorm, NormNumbers, NormPlan};
+use super::{GroupNorm, NormConfig, NormParameters};
 use crate::cpu::norm::{self, Statistics};
-use crate::flex::{self, Gifts, Maybe, Numbers};
+use crate::flex::{self, Contiguous, OptionalTensor, ParentGradients};
 
-/// What follows the normalisation.
+/// The activation after the normalisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
-    Nothing,
+pub(super) enum Activation {
+    None,
     Silu,
 }
 
-pub(super) fn run(x: Tensor<4>, norm: GroupNorm, then: Then) -> Tensor<4> {
-    let plan = norm.plan();
+pub(super) fn run(x: Tensor<4>, norm: GroupNorm, activation: Activation) -> Tensor<4> {
+    let config = norm.config();
     let y = <Dispatch as NormOps>::kernels_group_norm(
         x.into_dispatch(),
         norm.gamma.into_dispatch(),
         norm.beta.into_dispatch(),
-        Maybe::new(norm.modulation),
-        plan,
-        then,
+        OptionalTensor::new(norm.modulation),
+        config,
+        activation,
     );
     Tensor::from_dispatch(y)
 }
@@ -42,26 +42,26 @@ trait NormOps: Backend {
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        #[extension_type] modulation: Maybe<Self>,
-        plan: NormPlan,
-        then: Then,
+        #[extension_type] modulation: OptionalTensor<Self>,
+        config: NormConfig,
+        activation: Activation,
     ) -> FloatTensor<Self>;
 }
 
 #[derive(Debug, Clone)]
-struct Parameters {
-    numbers: NormNumbers,
-    then: Then,
+struct NormActivation {
+    norm: NormParameters,
+    activation: Activation,
 }
 
-impl Parameters {
-    fn norm(&self) -> norm::GroupNorm<'_> {
-        self.numbers.with(self.then == Then::Silu)
+impl NormActivation {
+    fn kernel_args(&self) -> norm::GroupNorm<'_> {
+        self.norm.kernel_args(self.activation == Activation::Silu)
     }
 
-    fn forward(&self, x: &Numbers) -> (FlexTensor, Statistics) {
+    fn forward(&self, x: &Contiguous) -> (FlexTensor, Statistics) {
         let dims @ [n, h, w, c] = x.dims();
-        let (y, statistics) = norm::forward(&self.norm(), n, h * w, c, x.slice());
+        let (y, statistics) = norm::forward(&self.kernel_args(), n, h * w, c, x.slice());
         (flex::tensor(y, dims), statistics)
     }
 }
@@ -71,18 +71,18 @@ impl NormOps for Flex {
         x: FlexTensor,
         gamma: FlexTensor,
         beta: FlexTensor,
-        modulation: Maybe<Self>,
-        plan: NormPlan,
-        then: Then,
+        modulation: OptionalTensor<Self>,
+        config: NormConfig,
+        activation: Activation,
     ) -> FlexTensor {
-        let numbers = NormNumbers {
-            gamma: Numbers::of(gamma),
-            beta: Numbers::of(beta),
-            modulation: modulation.given().map(Numbers::of),
-            plan,
+        let norm = NormParameters {
+            gamma: Contiguous::of(gamma),
+            beta: Contiguous::of(beta),
+            modulation: modulation.into_option().map(Contiguous::of),
+            config,
         };
-        let parameters = Parameters { numbers, then };
-        parameters.forward(&Numbers::of(x)).0
+        let layer = NormActivation { norm, activation };
+        layer.forward(&Contiguous::of(x)).0
     }
 }
 
@@ -91,25 +91,25 @@ impl<C: CheckpointStrategy> NormOps for Autodiff<Flex, C> {
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        modulation: Maybe<Self>,
-        plan: NormPlan,
-        then: Then,
+        modulation: OptionalTensor<Self>,
+        config: NormConfig,
+        activation: Activation,
     ) -> FloatTensor<Self> {
         let (modulation, at_modulation) = modulation.into_parts();
         let parents = [x.node(), gamma.node(), beta.node(), at_modulation];
-        let numbers = NormNumbers {
-            gamma: Numbers::of(gamma.into_primitive()),
-            beta: Numbers::of(beta.into_primitive()),
-            modulation: modulation.map(Numbers::of),
-            plan,
+        let norm = NormParameters {
+            gamma: Contiguous::of(gamma.into_primitive()),
+            beta: Contiguous::of(beta.into_primitive()),
+            modulation: modulation.map(Contiguous::of),
+            config,
         };
-        let parameters = Parameters { numbers, then };
-        let (y, statistics) = parameters.forward(&Numbers::of(x.primitive().clone()));
+        let layer = NormActivation { norm, activation };
+        let (y, statistics) = layer.forward(&Contiguous::of(x.primitive().clone()));
         match Norm.prepare::<C>(parents).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
                 let state = State {
                     x: prep.checkpoint(&x),
-                    parameters,
+                    layer,
                     statistics: Arc::new(statistics),
                 };
                 prep.finish(state, y)
@@ -125,7 +125,7 @@ struct Norm;
 #[derive(Debug, Clone)]
 struct State {
     x: NodeId,
-    parameters: Parameters,
+    layer: NormActivation,
     statistics: Arc<Statistics>,
 }
 
@@ -140,17 +140,17 @@ impl Backward<Flex, 4> for Norm {
     ) {
         let [at_x, at_gamma, at_beta, at_modulation] = ops.parents;
         let state = ops.state;
-        let dy = Numbers::of(gradients.consume::<Flex>(&ops.node));
-        let x = Numbers::of(checkpointer.retrieve_node_output::<FlexTensor>(state.x));
+        let dy = Contiguous::of(gradients.consume::<Flex>(&ops.node));
+        let x = Contiguous::of(checkpointer.retrieve_node_output::<FlexTensor>(state.x));
         let dims @ [n, h, w, c] = x.dims();
-        let norm = state.parameters.norm();
+        let norm = state.layer.kernel_args();
         let found = norm::backward(&norm, n, h * w, c, x.slice(), &state.statistics, dy.slice());
-        let rows = state.parameters.numbers.rows();
-        let mut give = Gifts(gradients);
-        give.to(at_x.map(|node| node.id), Some(found.x), dims);
-        give.to(at_gamma.map(|node| node.id), Some(found.gamma), [c]);
-        give.to(at_beta.map(|node| node.id), Some(found.beta), [c]);
-        give.to(
+        let rows = state.layer.norm.modulation_rows();
+        let mut gradients = ParentGradients(gradients);
+        gradients.register(at_x.map(|node| node.id), Some(found.x), dims);
+        gradients.register(at_gamma.map(|node| node.id), Some(found.gamma), [c]);
+        gradients.register(at_beta.map(|node| node.id), Some(found.beta), [c]);
+        gradients.register(
             at_modulation.map(|node| node.id),
             found.modulation,
             [rows, 2 * c],

@@ -11,7 +11,7 @@ use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::FlexTensor;
 
 use crate::cpu::temporal::{self, TemporalShape};
-use crate::flex::{Gifts, Numbers};
+use crate::flex::{Contiguous, ParentGradients};
 
 pub(super) fn run(u: Tensor<4>, weight: Tensor<4>, times: usize) -> Tensor<4> {
     let y = <Dispatch as TemporalOps>::kernels_temporal(
@@ -31,7 +31,7 @@ trait TemporalOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-fn shape(u: &Numbers, weight: &Numbers, times: usize) -> TemporalShape {
+fn shape(u: &Contiguous, weight: &Contiguous, times: usize) -> TemporalShape {
     let ([n, h, w, channels], [_, _, modes, _]) = (u.dims(), weight.dims());
     TemporalShape {
         samples: n / times,
@@ -42,8 +42,8 @@ fn shape(u: &Numbers, weight: &Numbers, times: usize) -> TemporalShape {
     }
 }
 
-fn forward(u: &Numbers, weight: &Numbers, times: usize) -> FlexTensor {
-    u.alike(temporal::forward(
+fn forward(u: &Contiguous, weight: &Contiguous, times: usize) -> FlexTensor {
+    u.with_values(temporal::forward(
         shape(u, weight, times),
         u.slice(),
         weight.slice(),
@@ -52,7 +52,7 @@ fn forward(u: &Numbers, weight: &Numbers, times: usize) -> FlexTensor {
 
 impl TemporalOps for Flex {
     fn kernels_temporal(u: FlexTensor, weight: FlexTensor, times: usize) -> FlexTensor {
-        forward(&Numbers::of(u), &Numbers::of(weight), times)
+        forward(&Contiguous::of(u), &Contiguous::of(weight), times)
     }
 }
 
@@ -63,8 +63,8 @@ impl<C: CheckpointStrategy> TemporalOps for Autodiff<Flex, C> {
         times: usize,
     ) -> FloatTensor<Self> {
         let parents = [u.node(), weight.node()];
-        let weight = Numbers::of(weight.into_primitive());
-        let y = forward(&Numbers::of(u.primitive().clone()), &weight, times);
+        let weight = Contiguous::of(weight.into_primitive());
+        let y = forward(&Contiguous::of(u.primitive().clone()), &weight, times);
         match Temporal.prepare::<C>(parents).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
                 let state = (prep.checkpoint(&u), weight, times);
@@ -79,7 +79,7 @@ impl<C: CheckpointStrategy> TemporalOps for Autodiff<Flex, C> {
 struct Temporal;
 
 impl Backward<Flex, 2> for Temporal {
-    type State = (NodeId, Numbers, usize);
+    type State = (NodeId, Contiguous, usize);
 
     fn backward(
         self,
@@ -89,13 +89,13 @@ impl Backward<Flex, 2> for Temporal {
     ) {
         let [at_u, at_weight] = ops.parents;
         let (u, weight, times) = ops.state;
-        let dy = Numbers::of(gradients.consume::<Flex>(&ops.node));
-        let u = Numbers::of(checkpointer.retrieve_node_output::<FlexTensor>(u));
+        let dy = Contiguous::of(gradients.consume::<Flex>(&ops.node));
+        let u = Contiguous::of(checkpointer.retrieve_node_output::<FlexTensor>(u));
         let shape = shape(&u, &weight, times);
         let (du, dweight) = temporal::backward(shape, u.slice(), weight.slice(), dy.slice());
-        let mut give = Gifts(gradients);
-        give.to(at_u.map(|node| node.id), Some(du), u.dims::<4>());
-        give.to(
+        let mut gradients = ParentGradients(gradients);
+        gradients.register(at_u.map(|node| node.id), Some(du), u.dims::<4>());
+        gradients.register(
             at_weight.map(|node| node.id),
             Some(dweight),
             weight.dims::<4>(),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cpu::norm::{self, GroupNorm};
-use crate::cpu::resample::Resample;
+use crate::resample::Resample;
 
 const GROUPS: usize = 2;
 const EPSILON: f64 = 1e-3;
