@@ -1,6 +1,6 @@
-//! The rule of Adam with an average of the weights, as numbers.
+//! Hyper-parameters of Adam with an exponential moving average of the weights.
 
-/// Adam without weight decay, and the exponential moving average that goes along.
+/// Adam without weight decay, with an exponential moving average of the weights.
 ///
 /// Step `t`, counted from 1, of a weight `w` with gradient `g`, moments `m`, `v` and average `a`:
 ///
@@ -16,17 +16,17 @@
 pub struct Adam {
     /// `η`.
     pub learning_rate: f64,
-    /// `β₁`, share of the first moment that a step keeps.
+    /// `β₁`, decay of the first moment.
     pub beta_1: f64,
-    /// `β₂`, share of the second moment that a step keeps.
+    /// `β₂`, decay of the second moment.
     pub beta_2: f64,
-    /// `ε`, outside the root.
+    /// `ε`, outside the square root.
     pub epsilon: f64,
-    /// Share of the average that a step keeps; unused where there is no average.
+    /// Decay of the moving average (`ema_decay`); unused where there is no average.
     pub average_rate: f64,
 }
 
-/// What one step multiplies by, rounded once from 64-bit numbers.
+/// Coefficients of one step, computed in f64 and rounded once.
 ///
 /// With `c = √(1 − β₂ᵗ)` the weights' rule is `w ← w − (η·c / (1 − β₁ᵗ)) · m / (√v + ε·c)`.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +43,7 @@ pub(crate) struct Coefficients {
 }
 
 impl Adam {
-    /// The numbers of step `step`, counted from 1.
+    /// The coefficients of step `step`, counted from 1.
     pub(crate) fn coefficients(&self, step: u64) -> Coefficients {
         let power = |beta: f64| beta.powf(step as f64);
         let root = (1.0 - power(self.beta_2)).sqrt();

@@ -2,31 +2,31 @@
 
 use std::f64::consts::TAU;
 
-/// One real product over channels: what goes in, by which weights, and where it counts.
+/// One real matrix product over channels, with its place in the transforms.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Product {
     pub(crate) mode: usize,
-    /// Shares of `cos` and `−sin` of the mode in what goes in.
+    /// Factors of `cos` and `−sin` of the mode in the input.
     input: [f64; 2],
-    /// Shares of the real and imaginary parts of the mode's weights.
+    /// Factors of the real and imaginary parts of the mode's weights.
     pub(crate) weights: [f64; 2],
-    /// Shares of what comes out in `cos` and `−sin` of the mode, `1/T` apart.
+    /// Factors of the output in `cos` and `−sin` of the mode, without the `1/T`.
     output: [f64; 2],
 }
 
 impl Product {
-    /// Share of time `t` in what goes in.
+    /// Factor of time `t` in the input.
     pub(crate) fn analysis(&self, t: usize, times: usize) -> f64 {
         wave(self.input, self.mode, t, times)
     }
 
-    /// Share of what comes out in time `t`.
+    /// Factor of the output in time `t`.
     pub(crate) fn synthesis(&self, t: usize, times: usize) -> f64 {
         wave(self.output, self.mode, t, times) / times as f64
     }
 }
 
-/// The products of all modes: one for a mode that is real, three of Gauss for each other.
+/// The products of all modes: one for a mode that is real, three (Gauss) for each other.
 pub(crate) fn products(times: usize, modes: usize) -> Vec<Product> {
     let product = |mode, input, weights, output| Product {
         mode,

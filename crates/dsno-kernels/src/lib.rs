@@ -5,18 +5,19 @@
 //! written for it; elsewhere, and in other precisions, it is composed of burn's operations, which
 //! GPU backends fuse and tune themselves. Both compute the same formula.
 //!
-//! | function                | what it fuses                                                           |
-//! |-------------------------|-------------------------------------------------------------------------|
-//! | [`conv3x3`]             | 3×3 convolution (Winograd), bias, residual sum                          |
-//! | [`norm_silu_conv3x3`]   | group norm, modulation, SiLU, resampling, and all of [`conv3x3`]        |
-//! | [`group_norm`], [`group_norm_silu`] | statistics, affine map, modulation, SiLU                    |
-//! | [`conv1x1`]           | 1×1 convolution, bias, residual sum                                     |
-//! | [`attention`]           | scores, softmax and mixing, block by block                              |
-//! | [`temporal_convolution`]| Fourier transform, channel products, LeakyReLU, residual sum            |
-//! | [`resample`]            | 2×2 averages, doubling by repetition                                    |
-//! | [`concat_channels`]     | channels of two maps one after the other                                |
-//! | [`silu`]                | `x · sigmoid(x)`                                                        |
-//! | [`adam_step`]           | Adam and the running average of weights                                 |
+//! | function                 | what it fuses                                                           |
+//! |--------------------------|-------------------------------------------------------------------------|
+//! | [`conv3x3`]              | 3×3 convolution (Winograd), bias, residual sum                          |
+//! | [`norm_silu_conv3x3`]    | group norm, scale-shift, SiLU, resampling, and all of [`conv3x3`]       |
+//! | [`group_norm`]           | statistics, affine map, scale-shift                                     |
+//! | [`group_norm_silu`]      | [`group_norm`] and SiLU                                                 |
+//! | [`conv1x1`]              | 1×1 convolution, bias, residual sum                                     |
+//! | [`attention`]            | scores, softmax and mixing, block by block                              |
+//! | [`temporal_convolution`] | Fourier transform, channel products, LeakyReLU, residual sum            |
+//! | [`resample`]             | 2×2 averages, doubling by repetition                                    |
+//! | [`concat_channels`]      | concatenation along channels                                            |
+//! | [`silu`]                 | `x · sigmoid(x)`                                                        |
+//! | [`adam_step`]            | Adam and the exponential moving average of weights                      |
 //!
 //! Feature maps are channels-last, `[N, H, W, C]`: channels are what vectors run along, a 1×1
 //! convolution is a matrix product as it stands, and all a residual block does to one image stays in

@@ -1,7 +1,7 @@
 //! The operations on burn tensors, one file each.
 //!
 //! A file holds the public function, the composition for backends without a kernel, and in a folder
-//! of the same name the kernel's place on the CPU backend with the rule for its gradient.
+//! of the same name the kernel as an operation of the CPU backend, with its gradient.
 
 mod adam;
 mod attention;

@@ -35,7 +35,7 @@ impl Kind {
             Self::Fused => "norm_silu_conv3x3",
             Self::NormSilu => "group_norm_silu",
             Self::Silu => "silu",
-            Self::Conv1x1 => "pointwise",
+            Self::Conv1x1 => "conv1x1",
             Self::Attention => "attention",
             Self::Temporal => "temporal_convolution",
             Self::Halve => "resample, halve",
@@ -180,7 +180,7 @@ impl Case {
         format!("{n} × {side}×{side} × {channels}")
     }
 
-    /// Numbers of the map that comes in.
+    /// Values of the map that comes in.
     pub(crate) fn values(&self, pass: Pass) -> usize {
         self.images(pass) * self.side * self.side * self.channels_in
     }

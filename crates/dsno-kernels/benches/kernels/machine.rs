@@ -22,7 +22,7 @@ pub(crate) fn product_rate() -> f64 {
     [512, 768, 1024].map(rate).into_iter().fold(0.0, f64::max)
 }
 
-/// Copies numbers with all threads, a piece for each.
+/// Copies values with all threads, a range each.
 pub(crate) struct Copying {
     from: Vec<f32>,
     to: Mutex<Vec<f32>>,

@@ -1,6 +1,6 @@
 //! SiLU and its derivative, for vectors of any number of lanes.
 //!
-//! Whoever passes over data anyway takes the vector forms; whole maps go through [`silu`] and
+//! Kernels that pass over data anyway use the vector forms; whole maps use [`silu`] and
 //! [`silu_backward`].
 
 use pulp::{Arch, Simd, WithSimd};
@@ -71,7 +71,7 @@ fn at_most<S: Simd>(simd: S, x: S::f32s, high: f32) -> S::f32s {
     simd.min_f32s(high, x)
 }
 
-/// What the logistic function `σ(x) = 1/(1 + e⁻ˣ)` and its relatives are made of.
+/// Terms of the logistic function `σ(x) = 1/(1 + e⁻ˣ)` and its relatives.
 ///
 /// `e⁻ˣ` and the result leave the range of `f32` at different places. Below −64 all terms are
 /// therefore multiplied by `k = 2⁻³²`, in their exponents; elsewhere `k = 1`. At −104, where `x` is
@@ -79,7 +79,7 @@ fn at_most<S: Simd>(simd: S, x: S::f32s, high: f32) -> S::f32s {
 struct Logistic<S: Simd> {
     /// `x`, not below −104.
     x: S::f32s,
-    /// What is to be taken from an exponent to multiply by `k`.
+    /// Subtracted from an exponent to multiply by `k`.
     shift: S::u32s,
     /// `k`.
     k: S::f32s,

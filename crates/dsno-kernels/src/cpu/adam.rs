@@ -7,7 +7,7 @@ use pulp::{Arch, Simd, WithSimd};
 use super::threads;
 use crate::adam::Coefficients;
 
-/// A parameter with what belongs to it, all of one length; everything but the gradient is updated.
+/// A parameter, its gradient and optimiser state, all of one length; all but the gradient are updated.
 #[derive(Debug)]
 pub(crate) struct Parameter<'a> {
     pub(crate) weight: &'a mut [f32],

@@ -23,7 +23,7 @@ use super::threads;
 /// Scores that exist at a time: 128 KB.
 const SCORES: usize = 1 << 15;
 
-/// What attends to what: `qkv` is `[N, L, 3C]`, head by head and `[q | k | v]` within a head, each of
+/// Sizes of a self-attention: `qkv` is `[N, L, 3C]`, head by head and `[q | k | v]` within a head, each of
 /// `d = C/heads` channels; the result is `[N, L, C]`, head by head.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AttentionShape {

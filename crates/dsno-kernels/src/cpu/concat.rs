@@ -1,4 +1,4 @@
-//! Rows of two maps side by side, and apart again.
+//! Concatenation of two maps along their channels, and its inverse.
 
 use super::scratch::for_overwrite;
 use super::threads;

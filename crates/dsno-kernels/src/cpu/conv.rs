@@ -60,7 +60,7 @@ pub(crate) type NormParts = (Vec<f32>, Vec<f32>, Option<Vec<f32>>);
 /// Gradients of `Σ dy ∘ y`.
 #[derive(Debug)]
 pub(crate) struct ConvGradients {
-    /// Like `x`, where wanted.
+    /// Like `x`, if asked for.
     pub(crate) x: Option<Vec<f32>>,
     /// `[channels_out, channels_in, 3, 3]`.
     pub(crate) weight: Vec<f32>,

@@ -10,7 +10,7 @@ use super::scratch::{Scratch, for_overwrite};
 use super::threads;
 use super::transpose::Transpose;
 
-/// Numbers of all operands' rows that stay in the second cache together.
+/// Values of all operands' rows that stay in the second cache together.
 const BLOCK: usize = 1 << 16;
 
 /// `y = x·W + b + r`, for rows of `x [rows, k]`, weights `W [k, n]`, a bias `b [n]` and a residual
@@ -62,7 +62,7 @@ pub(crate) fn forward(
 
 /// Gradients of [`forward`]; the residual's is `dy` itself.
 pub(crate) struct PointwiseGradients {
-    /// `[rows, k]`, where wanted.
+    /// `[rows, k]`, if asked for.
     pub(crate) x: Option<Vec<f32>>,
     /// `[k, n]`.
     pub(crate) weight: Vec<f32>,
@@ -123,7 +123,7 @@ pub(crate) fn backward(
     }
 }
 
-/// Cuts a range of rows into ranges of about [`BLOCK`] numbers, `width` to a row.
+/// Cuts a range of rows into ranges of about [`BLOCK`] values, `width` to a row.
 fn blocks(range: Range<usize>, width: usize) -> impl Iterator<Item = Range<usize>> {
     let tall = (BLOCK / width.max(1)).max(64);
     let count = range.len().div_ceil(tall);
@@ -132,7 +132,7 @@ fn blocks(range: Range<usize>, width: usize) -> impl Iterator<Item = Range<usize
     })
 }
 
-/// A product whose right factor and result have rows of `columns` numbers without gaps.
+/// A product whose right factor and result have rows of `columns` values without gaps.
 fn product(
     [rows, columns]: [usize; 2],
     depth: usize,

@@ -111,7 +111,7 @@ impl Gemm {
     }
 }
 
-/// What `rows > 0` rows of `row` numbers span.
+/// What `rows > 0` rows of `row` values span.
 fn extent(rows: usize, stride: usize, row: usize) -> usize {
     (rows - 1).saturating_mul(stride).saturating_add(row)
 }

@@ -63,7 +63,7 @@ impl Statistics {
     }
 }
 
-/// What a normalisation does to one image, per channel: `p = (x − mean)·gain + offset`.
+/// A normalisation of one image as an affine map per channel: `p = (x − mean)·gain + offset`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Affine<'a> {
     pub(crate) mean: &'a [f32],
@@ -72,7 +72,7 @@ pub(crate) struct Affine<'a> {
 }
 
 impl<'a> Affine<'a> {
-    /// Computes it into `table`, of `3C` numbers, for image `n` with these moments.
+    /// Computes it into `table`, of `3C` values, for image `n` with these moments.
     pub(crate) fn of(
         norm: &GroupNorm<'_>,
         n: usize,
@@ -171,7 +171,7 @@ pub(crate) fn forward(
     (y, statistics)
 }
 
-/// Gradients from that of `y`; the normalised numbers are computed again.
+/// Gradients from that of `y`; the normalised values are computed again.
 pub(crate) fn backward(
     norm: &GroupNorm<'_>,
     n: usize,

@@ -26,7 +26,7 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// A buffer whose numbers are arbitrary: write before reading.
+    /// A buffer whose values are arbitrary: write before reading.
     pub(crate) fn take(len: usize) -> Self {
         let needed = len.div_ceil(LINE);
         let found = POOL.with_borrow_mut(|pool| {
@@ -80,7 +80,7 @@ impl Drop for Scratch {
     }
 }
 
-/// A result of `len` numbers that the caller overwrites, all of them, before anyone reads one.
+/// A result of `len` values that the caller overwrites, all of them, before anyone reads one.
 #[allow(
     clippy::uninit_vec,
     reason = "clearing costs as much as many kernels do"

@@ -7,7 +7,7 @@
 //! The temporal block of Zheng et al. 2023 (arXiv:2211.13449v3, section 4) in real numbers: sums over
 //! the `T` times of a pixel give what goes into `3M − 2` or so products over channels, and sums over
 //! those give what is added at each time. Between them a mode `a + ib` meets its `P + iQ` in three real
-//! products, Gauss's way:
+//! products (Gauss's trick):
 //!
 //! ```text
 //! k₁ = P(a + b)    k₂ = (Q − P)a    k₃ = (P + Q)b
@@ -37,7 +37,7 @@ use crate::fourier::{Product, products};
 /// Slope of the activation for negative values.
 const LEAK: f32 = 0.01;
 
-/// What goes through the layer: `u` is `[B·T, pixels, C]`, sample-major.
+/// Sizes of a temporal convolution: `u` is `[B·T, pixels, C]`, sample-major.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TemporalShape {
     /// `B`.
@@ -90,21 +90,21 @@ impl TemporalShape {
     }
 }
 
-/// What is the same for all blocks.
+/// Shared by all blocks.
 struct Layer {
     shape: TemporalShape,
     products: Vec<Product>,
     tables: Tables,
 }
 
-/// What one thread does: blocks, each with its pieces of the result, sample by sample, time by time.
+/// Work of one thread: blocks, each with its pieces of the result, sample by sample, time by time.
 type Job<'a> = Vec<(Block, Vec<&'a mut [f32]>)>;
 
 /// Rows for each product, side by side, of the largest block.
 struct Working {
-    /// What goes into the products.
+    /// Inputs of the products.
     spectrum: Scratch,
-    /// What comes out.
+    /// Outputs of the products.
     mixed: Scratch,
 }
 
@@ -160,12 +160,12 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Numbers of one sample at one time.
+    /// Values of one sample at one time.
     fn len(&self) -> usize {
         self.block.pixels.len() * self.layer.shape.channels
     }
 
-    /// Numbers of one product.
+    /// Values of one product.
     fn stride(&self) -> usize {
         self.block.rows() * self.layer.shape.channels
     }
@@ -204,7 +204,7 @@ impl Pass<'_> {
             .collect()
     }
 
-    /// Both parts of the working memory: what goes into the products and what comes out.
+    /// Both parts of the working memory: inputs and outputs of the products.
     fn mixed(&self, matrices: &[f32], working: &mut Working) {
         for sample in 0..self.block.samples.len() {
             let from = self.times_of(self.u, sample);

@@ -3,7 +3,7 @@
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 
-/// Numbers on `[-1, 1)`, a function of the seed.
+/// Values on `[-1, 1)`, a function of the seed.
 pub(crate) fn noise(seed: u64, len: usize) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..len)

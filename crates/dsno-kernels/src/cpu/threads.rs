@@ -20,7 +20,7 @@ pub(crate) fn ranges(units: usize, cost: usize) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// Cuts a slice of units of `unit` numbers each where `ranges` are cut.
+/// Cuts a slice of units of `unit` values each where `ranges` are cut.
 pub(crate) fn split<'a>(
     mut whole: &'a mut [f32],
     ranges: &[Range<usize>],

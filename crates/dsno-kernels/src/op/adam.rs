@@ -1,4 +1,4 @@
-//! Adam and the average of weights as an operation.
+//! Adam with an exponential moving average of the weights as one operation.
 
 use burn::tensor::Tensor;
 
@@ -7,22 +7,22 @@ use crate::adam::{Adam, Coefficients};
 #[cfg(feature = "flex")]
 mod kernel;
 
-/// A parameter with what its updates leave behind; all of one shape, off every graph.
+/// A parameter and its optimiser state; all of one shape, not tracked by autodiff.
 #[derive(Debug, Clone)]
 pub struct AdamState<const D: usize> {
     /// The weight.
     pub weight: Tensor<D>,
-    /// Running mean of gradients, zero before the first step.
+    /// Exponential moving average of gradients, zero before the first step.
     pub first_moment: Tensor<D>,
-    /// Running mean of their squares, zero before the first step.
+    /// Exponential moving average of squared gradients, zero before the first step.
     pub second_moment: Tensor<D>,
-    /// Running mean of the weight, which starts at the weight, if one is kept.
+    /// Exponential moving average of the weight, which starts at the weight, if one is kept.
     pub average: Option<Tensor<D>>,
 }
 
-/// Step `step`, counted from 1, of [`Adam`].
+/// Applies step `step`, counted from 1, of [`Adam`].
 ///
-/// On the CPU it is one pass over memory, in place where nobody else holds the tensors.
+/// On the CPU it is one pass over memory, in place where the tensors are not shared.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

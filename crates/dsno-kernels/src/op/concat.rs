@@ -1,11 +1,11 @@
-//! Channels of two maps one after the other.
+//! Concatenation of two maps along their channels.
 
 use burn::tensor::Tensor;
 
 #[cfg(feature = "flex")]
 mod kernel;
 
-/// Puts the channels of `other` behind those of `one`: `[N, H, W, A]` and `[N, H, W, B]` to
+/// Concatenates two maps along their channels, `[N, H, W, A]` and `[N, H, W, B]` to
 /// `[N, H, W, A + B]`.
 ///
 /// # Panics

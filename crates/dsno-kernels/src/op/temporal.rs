@@ -23,14 +23,14 @@ const LEAK: f64 = 0.01;
 /// temporal block of Zheng et al. 2023 (arXiv:2211.13449v3, section 4).
 ///
 /// The transforms are small real matrices, which is exact for every `T`, runs on every backend and
-/// has gradients. Between them a mode `a + ib` meets its `P + iQ` in three real products, Gauss's way:
+/// has gradients. Between them a mode `a + ib` meets its `P + iQ` in three real products (Gauss's trick):
 ///
 /// ```text
 /// k₁ = P(a + b)    k₂ = (Q − P)a    k₃ = (P + Q)b
 /// re = k₁ − k₃     im = k₁ + k₂
 /// ```
 ///
-/// whose sums are part of the matrices. What `irfft` ignores, the imaginary parts of the constant mode
+/// The sums are part of the matrices. What `irfft` ignores, the imaginary parts of the constant mode
 /// and of the Nyquist mode of an even `T`, has no effect.
 ///
 /// # Shapes
@@ -84,7 +84,7 @@ fn compose(u: Tensor<4>, weight: Tensor<4>, times: usize) -> Tensor<4> {
     };
     let analysis = table(times, &|product, t| product.analysis(t, times));
     let synthesis = table(times, &|product, t| product.synthesis(t, times)).transpose();
-    // Shares of all numbers that are stored for a pair of channels.
+    // Factors of all values that are stored for a pair of channels.
     let weights = table(2 * n_modes, &|product, at| {
         if at / 2 == product.mode {
             product.weights[at % 2]

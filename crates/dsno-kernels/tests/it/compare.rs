@@ -4,7 +4,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 
-/// Numbers on `[-1, 1)`, a function of the seed.
+/// Values on `[-1, 1)`, a function of the seed.
 pub(crate) fn noise(seed: u64, len: usize) -> Vec<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     // Few enough bits that f32 holds them.

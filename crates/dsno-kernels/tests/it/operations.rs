@@ -96,7 +96,7 @@ fn normalised_convolution() {
 fn normalisation() {
     for (([n, h, w], [c, _]), silu) in MAPS.into_iter().zip([true, false].into_iter().cycle()) {
         if h * w * c < 32 {
-            continue; // A group of a few numbers has no gradient to speak of.
+            continue; // A group of a few values has no gradient to speak of.
         }
         let groups = if c % 4 == 0 { c / 4 } else { 1 };
         let lengths = [n * h * w * c, c, c, 2 * n * c];

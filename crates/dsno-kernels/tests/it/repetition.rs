@@ -54,7 +54,7 @@ fn threads_change_gradients_of_weights_in_the_last_digits_alone() {
         assert_eq!(found.result, one.result);
         assert_eq!(found.gradients[0], one.gradients[0], "gradients of maps");
         for (found, expected) in found.gradients.iter().zip(&one.gradients) {
-            // Sums of some thousand f32 numbers in another order.
+            // Sums of some thousand f32 values in another order.
             assert!(relative_rms(found, expected) < 1e-6);
         }
     }

@@ -3,7 +3,7 @@ use pulp::Scalar;
 use super::*;
 use crate::cpu::testing::{noise, relative_rms};
 
-/// Numbers of every size and both signs, dense where the functions bend.
+/// Values of every size and both signs, dense where the functions bend.
 fn inputs() -> Vec<f32> {
     let mut x: Vec<f32> = (-110_000..110_000)
         .map(|i| i as f32 * 1e-3 + 3.3e-4)

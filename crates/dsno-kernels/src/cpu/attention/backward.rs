@@ -117,7 +117,7 @@ impl Image<'_> {
     }
 }
 
-/// Rows of `width` numbers times a factor for each, side by side.
+/// Rows of `width` values times a factor for each, side by side.
 fn scaled_rows<'a>(
     rows: Strided<'_>,
     width: usize,

@@ -12,7 +12,7 @@ pub(super) struct Strided<'a> {
     pub(super) stride: usize,
 }
 
-/// Where a head's numbers lie: `qkv` is one image `[L, 3C]`, results are `[L, C]`.
+/// Layout of one head: `qkv` is one image `[L, 3C]`, results are `[L, C]`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Head {
     pub(super) index: usize,
@@ -102,7 +102,7 @@ impl Head {
         gemm.run(a.data, b, scores);
     }
 
-    /// Rows of scores times `[L, d]`, one part of an image, into rows at every `c_stride` numbers.
+    /// Rows of scores times `[L, d]`, one part of an image, into rows at every `c_stride` values.
     pub(super) fn over_tokens(
         self,
         rows: usize,

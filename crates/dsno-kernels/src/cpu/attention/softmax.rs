@@ -1,4 +1,4 @@
-//! Rows of scores, of which probabilities are a factor for each row away, and their gradients.
+//! The softmax of rows of scores, as numerators with one inverse sum per row, and its gradient.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -16,12 +16,12 @@ const POWER: [f32; 7] = [
     0.000_155_946_78,
 ];
 
-/// Some rows of scores, one after the other, and what makes them probabilities.
+/// Layout and scale of some rows of scores.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rows {
     /// Distance from one row to the next.
     pub(super) stride: usize,
-    /// Numbers of a row that count.
+    /// Values in a row, without padding.
     pub(super) length: usize,
     /// `1/√d`.
     pub(super) factor: f32,

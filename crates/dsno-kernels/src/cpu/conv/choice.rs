@@ -1,9 +1,9 @@
-//! Which algorithm a shape gets, and how much of it at a time: by counts alone.
+//! The choice of algorithm and block size for a shape, by counts alone.
 
 use super::grid::padded;
 use super::{Algorithm, ConvShape};
 
-/// Numbers that the transforms of a block of tiles should take: what stays in a core's second cache.
+/// Values that the transforms of a block of tiles should take: what stays in a core's second cache.
 const BLOCK: usize = 1 << 18;
 
 /// Tiles whose transforms, before and after the products, are in flight at a time.

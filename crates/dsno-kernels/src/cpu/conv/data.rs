@@ -62,7 +62,7 @@ fn check(grid: Grid, piece: &Piece, layout: Spectrum, image: usize, v: usize, [m
     assert!(v >= layout.len(n * n));
 }
 
-/// Calls `$body` for every tile and vector with the numbers' offsets in image and transform.
+/// Calls `$body` for every tile and vector with the values' offsets in image and transform.
 macro_rules! for_each_vector {
     ($self:ident, $simd:ident, $m:ident, |$from:ident, $to:ident| $body:block) => {
         let channels = $self.layout.columns;

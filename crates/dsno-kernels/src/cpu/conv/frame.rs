@@ -35,7 +35,7 @@ impl Frame {
         }
     }
 
-    /// Numbers from one padded row to the next.
+    /// Values from one padded row to the next.
     fn stride(&self) -> usize {
         self.grid.padded_width() * padded(self.channels)
     }
@@ -88,8 +88,8 @@ impl Frame {
         }
     }
 
-    /// Where this is a gradient: hands that of the whole image `n` back through the reader.
-    pub(super) fn give_back(&mut self, reader: &mut Reader<'_>, n: usize, to: ImageGradient<'_>) {
+    /// Backward pass through the reader, where this frame holds the gradient of the whole image `n`.
+    pub(super) fn backward(&mut self, reader: &mut Reader<'_>, n: usize, to: ImageGradient<'_>) {
         let (stride, wide, start) = (self.stride(), padded(self.channels), self.start(0));
         if wide == self.channels {
             reader.backward(n, &self.values[start..], stride, to);

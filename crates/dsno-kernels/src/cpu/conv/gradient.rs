@@ -1,4 +1,4 @@
-//! Where gradients of images and of their normalisation are gathered.
+//! Buffers for gradients of images and of their normalisation.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use super::reader::Input;
 /// Gradients with respect to all that comes before the convolution.
 pub(super) struct InputGradients<'a> {
     input: Input<'a>,
-    /// Like `x`; empty where nothing here is wanted.
+    /// Like `x`; empty if not needed.
     x: Vec<f32>,
     /// `Σ dp·x̂` and `Σ dp`, `[images, channels]`; empty without a normalisation.
     gain: Vec<f32>,
@@ -78,7 +78,7 @@ impl<'a> InputGradients<'a> {
 /// The part of one thread.
 pub(super) struct Part<'a> {
     first: usize,
-    /// Numbers of an image in `x`, and in the others.
+    /// Values of an image in `x`, and in the others.
     sizes: [usize; 2],
     x: &'a mut [f32],
     gain: &'a mut [f32],

@@ -71,7 +71,7 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// Place of its results among those of all images, `line` numbers to a row.
+    /// Place of its results among those of all images, `line` values to a row.
     pub(super) fn results(&self, grid: Grid, line: usize) -> Range<usize> {
         let first = self.image * grid.rows();
         let row = |row: usize| grid.result_row(first + row) * line;

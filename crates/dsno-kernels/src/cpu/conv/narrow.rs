@@ -25,7 +25,7 @@ fn product(rows: usize, columns: usize, depth: usize, accumulate: bool) -> Gemm 
     }
 }
 
-/// The two ways of being narrow.
+/// Which side of the convolution has few channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Input,
@@ -179,7 +179,7 @@ pub(super) fn backward(
     )
 }
 
-/// `C += Aᵀ·B` where `A` is stored in rows of `rows` numbers.
+/// `C += Aᵀ·B` where `A` is stored in rows of `rows` values.
 fn transposed(rows: usize, columns: usize, depth: usize) -> Gemm {
     Gemm {
         a_strides: [1, rows],

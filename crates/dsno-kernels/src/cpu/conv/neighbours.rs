@@ -1,6 +1,6 @@
 //! The nine neighbours of every pixel, side by side.
 
-/// Where the neighbours' numbers lie in rows of `9·channels`, one row per pixel of an image:
+/// Where the neighbours' values lie in rows of `9·channels`, one row per pixel of an image:
 /// neighbour `k = 3·(dy + 1) + (dx + 1)` and channel `c` at `c·strides[0] + k·strides[1]`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Neighbours {
@@ -11,7 +11,7 @@ pub(super) struct Neighbours {
 }
 
 impl Neighbours {
-    /// Numbers of one image's neighbours.
+    /// Values of one image's neighbours.
     pub(super) fn len(self) -> usize {
         self.height * self.width * 9 * self.channels
     }

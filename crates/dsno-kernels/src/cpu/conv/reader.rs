@@ -1,4 +1,4 @@
-//! The images that are convolved: as they are, or normalised, activated and resampled on the way.
+//! The images that are convolved: as they are, or normalised, activated and resampled first.
 
 use std::ops::Range;
 
@@ -80,7 +80,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// One thread's way to images one after the other.
+/// Reads images for one thread, applying the prologue to each.
 pub(super) struct Reader<'a> {
     pub(super) input: Input<'a>,
     /// Number of the first image that has moments below.
@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
         place
     }
 
-    /// Writes rows of image `n`, `stride` numbers apart; all rows where not [`Self::keeps_rows`].
+    /// Writes rows of image `n`, `stride` values apart; all rows where not [`Self::keeps_rows`].
     pub(super) fn write(&mut self, n: usize, rows: Range<usize>, out: &mut [f32], stride: usize) {
         let line = self.input.image.width * self.input.image.channels;
         let Some(prologue) = self.input.prologue else {
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The way back of a whole image: from the gradient of what [`Self::write`] wrote.
+    /// Backward pass of a whole image, from the gradient of what [`Self::write`] wrote.
     pub(super) fn backward(&mut self, n: usize, d: &[f32], stride: usize, to: ImageGradient<'_>) {
         let line = self.input.image.width * self.input.image.channels;
         let Some(prologue) = self.input.prologue else {

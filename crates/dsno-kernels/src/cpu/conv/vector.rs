@@ -25,20 +25,20 @@ pub(super) fn dispatch<W: WithSimd>(work: W) -> W::Output {
 /// The vector at `pointer`.
 ///
 /// # Safety
-/// As many numbers as a vector of `S` holds must be readable there.
+/// As many values as a vector of `S` holds must be readable there.
 #[inline(always)]
 pub(super) unsafe fn load<S: Simd>(_: S, pointer: *const f32) -> S::f32s {
-    // SAFETY: the caller's; vectors are plain numbers.
+    // SAFETY: the caller's; vectors are plain data.
     unsafe { pointer.cast::<S::f32s>().read_unaligned() }
 }
 
 /// Writes the vector at `pointer`.
 ///
 /// # Safety
-/// As many numbers as a vector of `S` holds must be writable there.
+/// As many values as a vector of `S` holds must be writable there.
 #[inline(always)]
 pub(super) unsafe fn store<S: Simd>(_: S, pointer: *mut f32, value: S::f32s) {
-    // SAFETY: the caller's; vectors are plain numbers.
+    // SAFETY: the caller's; vectors are plain data.
     unsafe { pointer.cast::<S::f32s>().write_unaligned(value) };
 }
 

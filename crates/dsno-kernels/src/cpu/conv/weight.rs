@@ -15,10 +15,10 @@ use super::grid::{Spectrum, padded};
 use super::tile::Tile;
 use super::vector::{dispatch, load, square, store};
 
-/// Numbers of a kernel.
+/// Weights of one 3×3 kernel.
 const TAPS: usize = 9;
 
-/// `[C_in][3·3][C_out]` of the stored `[C_out][C_in][3·3]`, rows of `columns ≥ C_out` numbers.
+/// `[C_in][3·3][C_out]` of the stored `[C_out][C_in][3·3]`, rows of `columns ≥ C_out` values.
 pub(super) fn taps(weight: &[f32], [inputs, outputs]: [usize; 2], columns: usize) -> Scratch {
     let mut taps = Scratch::zeros(inputs * TAPS * columns);
     let whole = Transpose {
@@ -32,7 +32,7 @@ pub(super) fn taps(weight: &[f32], [inputs, outputs]: [usize; 2], columns: usize
     taps
 }
 
-/// The stored `[C_out][C_in][3·3]` of `[C_in][3·3][C_out]`, rows of `columns` numbers.
+/// The stored `[C_out][C_in][3·3]` of `[C_in][3·3][C_out]`, rows of `columns` values.
 pub(super) fn stored(taps: &[f32], [inputs, outputs]: [usize; 2], columns: usize) -> Vec<f32> {
     let mut weight = for_overwrite(outputs * inputs * TAPS);
     let whole = Transpose {
@@ -57,7 +57,7 @@ pub(super) fn turned(weight: &[f32], [inputs, outputs]: [usize; 2]) -> Scratch {
     turned
 }
 
-/// `[C_out][3·3][C_in]` of the stored `[C_out][C_in][3·3]`, rows of `columns ≥ C_in` numbers.
+/// `[C_out][3·3][C_in]` of the stored `[C_out][C_in][3·3]`, rows of `columns ≥ C_in` values.
 fn turned_taps(weight: &[f32], inputs: usize, columns: usize) -> Scratch {
     let outputs = weight.len() / (inputs * TAPS);
     let mut taps = Scratch::zeros(outputs * TAPS * columns);

@@ -9,7 +9,7 @@ use super::{Gemm, Summand};
 /// Summands after which a block's sums are added to the result: this much of a panel of the right
 /// factor and of a block's rows of the left stays in the first two caches.
 const DEPTH: usize = 256;
-/// Numbers of the left factor that stay in the second cache while panel after panel passes.
+/// Values of the left factor that stay in the second cache while panel after panel passes.
 const LEFT: usize = 1 << 16;
 
 /// A product together with its matrices; every access that [`Gemm`] describes is in bounds.
@@ -116,7 +116,7 @@ struct Part {
     a_strides: [usize; 2],
     b_stride: usize,
     c_stride: usize,
-    /// What is added to the products: matrices' first numbers and distances between rows.
+    /// What is added to the products: matrices' first values and distances between rows.
     plus: [(*const f32, usize); 3],
     /// How many of them there are.
     summands: usize,

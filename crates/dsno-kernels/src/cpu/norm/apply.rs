@@ -8,7 +8,7 @@ use crate::cpu::activation::silu_of;
 
 /// Writes `(x − mean)·gain + offset`, or SiLU of it, to rows of `out`.
 ///
-/// `image` lies in one piece; its row `r`, of `rows.length` numbers, goes to
+/// `image` lies in one piece; its row `r`, of `rows.length` values, goes to
 /// `out[r·rows.stride..]`. What lies between the rows stays as it is.
 pub(crate) fn apply(image: &[f32], affine: &Affine<'_>, silu: bool, out: &mut [f32], rows: Rows) {
     apply_before(image, image, affine, silu, out, rows);
@@ -101,7 +101,7 @@ fn fetch<T>(at: &T) {
     let _ = at;
 }
 
-/// The normalised numbers, with SiLU or without.
+/// The normalised values, with SiLU or without.
 #[inline(always)]
 fn place<const SILU: bool, S: Simd>(simd: S, x: S::f32s, affine: [S::f32s; 3]) -> S::f32s {
     let [mean, gain, offset] = affine;

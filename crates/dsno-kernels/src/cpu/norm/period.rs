@@ -1,6 +1,6 @@
 //! Channels and lanes: numbers of channels that vectors do not divide.
 //!
-//! A row of pixels, `channels` numbers each, is passed over in periods: the least number of whole
+//! A row of pixels, `channels` values each, is passed over in periods: the least number of whole
 //! pixels that is also a number of whole vectors. What is known per channel is repeated to one
 //! period, so that vectors of it lie beside those of the map, whatever the number of channels.
 
@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// Rows of a map inside a larger one, such as an image inside its padding.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rows {
-    /// Numbers in a row, `W·C`.
+    /// Values in a row, `W·C`.
     pub(crate) length: usize,
     /// Distance from one row's first number to the next one's.
     pub(crate) stride: usize,
@@ -24,7 +24,7 @@ impl Rows {
         }
     }
 
-    /// Where each row of `len` numbers begins: among them, and in the larger map.
+    /// Where each row of `len` values begins: among them, and in the larger map.
     pub(super) fn starts(self, len: usize) -> impl Iterator<Item = (usize, usize)> {
         assert!(
             self.length <= self.stride && len.is_multiple_of(self.length),
@@ -43,7 +43,7 @@ pub(super) fn period(channels: usize, step: usize) -> usize {
     channels / a * step
 }
 
-/// Repeats what is known per channel to `period` numbers.
+/// Repeats what is known per channel to `period` values.
 pub(super) fn repeated(channels: &[f32], period: usize) -> Cow<'_, [f32]> {
     if channels.len() == period {
         Cow::Borrowed(channels)

@@ -2,7 +2,7 @@
 //!
 //! Every channel is first shifted by the mean of the image's first eighth: then the sum of squares
 //! is at most about eight times what it is around the true mean, however far from zero that lies,
-//! and its difference from it costs no digits. Sums of at most [`RUN`] shifted numbers are taken in
+//! and its difference from it costs no digits. Sums of at most [`RUN`] shifted values are taken in
 //! `f32`, sums of those in `f64`.
 
 use pulp::{Arch, Simd, WithSimd};
@@ -10,13 +10,13 @@ use pulp::{Arch, Simd, WithSimd};
 use super::period::{fold, period};
 use crate::cpu::scratch::Scratch;
 
-/// Numbers in one place of a period that are summed before they join the sum in `f64`.
+/// Values in one place of a period that are summed before they join the sum in `f64`.
 pub(super) const RUN: usize = 64;
 
 /// Vectors that are summed side by side, for the processor to overlap.
 pub(super) const ABREAST: usize = 4;
 
-/// What one group of one image is normalised with.
+/// Mean and deviation of one group of one image.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Moments {
     pub(crate) mean: f32,

@@ -1,4 +1,4 @@
-//! Few rows out of few rows: the transforms along time, with what follows them.
+//! Products with small matrices along time, with their epilogues.
 
 use std::marker::PhantomData;
 
@@ -15,7 +15,7 @@ pub(super) struct Rows<'a> {
     pub(super) stride: usize,
 }
 
-/// What becomes of a sum before it is written.
+/// The epilogue of a sum before it is written.
 pub(super) trait Ending {
     /// Whether the value beside it counts.
     const READS: bool;
@@ -160,11 +160,11 @@ impl<E: Ending> Mix<'_, '_, E> {
         let mut sums = [[simd.splat_f32s(0.0); V]; K];
         for i in 0..self.count {
             let from = i * self.inputs.stride + at;
-            // SAFETY: `mix` asserted that `count` rows of `len` numbers lie in the inputs, and
+            // SAFETY: `mix` asserted that `count` rows of `len` values lie in the inputs, and
             // `at + width <= len`.
             let x = unsafe { load::<S, V>(simd, self.inputs.data.as_ptr().add(from), width) };
             for (k, sums) in sums.iter_mut().enumerate() {
-                // SAFETY: the table has `count` numbers for each output.
+                // SAFETY: the table has `count` values for each output.
                 let share = unsafe { *self.table.get_unchecked((first + k) * self.count + i) };
                 let share = simd.splat_f32s(share);
                 for (sum, &x) in sums.iter_mut().zip(&x) {
@@ -184,21 +184,21 @@ impl<E: Ending> Mix<'_, '_, E> {
             for (sum, &beside) in sums.iter_mut().zip(&beside) {
                 *sum = E::of(simd, *sum, beside);
             }
-            // SAFETY: every output has `len` numbers, and `at + width <= len`.
+            // SAFETY: every output has `len` values, and `at + width <= len`.
             unsafe { store::<S, V>(simd, self.outputs[k].as_mut_ptr().add(at), width, sums) };
         }
     }
 }
 
-/// Reads `V` whole vectors, or one of `width` numbers.
+/// Reads `V` whole vectors, or one of `width` values.
 ///
 /// # Safety
 ///
-/// `width` numbers at `from` are readable; `width` is that of `V` vectors, or at most one's for `V = 1`.
+/// `width` values at `from` are readable; `width` is that of `V` vectors, or at most one's for `V = 1`.
 #[inline(always)]
 unsafe fn load<S: Simd, const V: usize>(simd: S, from: *const f32, width: usize) -> [S::f32s; V] {
     if width == V * S::F32_LANES {
-        // SAFETY: the caller's promise; vectors are plain numbers side by side.
+        // SAFETY: the caller's promise; vectors are plain data.
         std::array::from_fn(|v| unsafe { from.cast::<S::f32s>().add(v).read_unaligned() })
     } else {
         // SAFETY: the caller's promise.

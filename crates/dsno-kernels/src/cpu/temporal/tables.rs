@@ -5,9 +5,9 @@ use crate::fourier::Product;
 /// The transforms between `T` times and `R` products, each `[outputs, inputs]`.
 #[derive(Debug)]
 pub(super) struct Tables {
-    /// From times to what goes into the products, `[R, T]`.
+    /// From times to inputs of the products, `[R, T]`.
     pub(super) analysis: Vec<f32>,
-    /// From what comes out of them to times, `[T, R]`.
+    /// From outputs of the products to times, `[T, R]`.
     pub(super) synthesis: Vec<f32>,
     /// Transpose of `analysis`, which takes gradients back.
     pub(super) analysis_back: Vec<f32>,

@@ -1,4 +1,4 @@
-//! From stored weights to the matrices of the products, and gradients the other way.
+//! From stored weights to the matrices of the products, and their gradients back.
 
 use pulp::Arch;
 

@@ -145,7 +145,7 @@ impl Backward<'_> {
                 }
                 data::adjoint::<T, M, N>(grid, &piece, from, &v, &mut gradient.values);
                 if piece.ends_image(grid) {
-                    gradient.give_back(&mut reader, piece.image, part.of(piece.image));
+                    gradient.backward(&mut reader, piece.image, part.of(piece.image));
                 }
             }
         }
