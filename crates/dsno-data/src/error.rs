@@ -122,7 +122,7 @@ pub enum DataError {
         /// Height and width expected.
         expected: [usize; 2],
     },
-    /// A sheet is too small for the number of images in its table.
+    /// A sprite sheet is too small for the number of images in its table.
     #[error("{} has room for {room} images of {tile}×{tile}, its table lists {listed}", path.display())]
     SheetRoom {
         /// The sheet.

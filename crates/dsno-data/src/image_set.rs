@@ -12,12 +12,12 @@ mod decode;
 mod folder;
 mod idx;
 mod pixels;
-mod sheet;
+mod sprite_sheet;
 
 /// A set of images of one size, with or without class labels.
 ///
 /// Pixels are kept as the integers of the files, or as sums of them after averaging, and become
-/// reals only on the way out, so averages are exact and the set takes one or two bytes a pixel:
+/// reals only when read, so averages are exact and the set takes one or two bytes a pixel:
 ///
 /// ```text
 /// x = sum / (127.5 k²) − 1      sum of a k×k block of bytes; computed in f64, rounded to f32
@@ -47,7 +47,7 @@ pub struct ImageSet {
     classes: u32,
 }
 
-/// What a reader of files hands over: bytes, image after image, each `[C, H, W]`.
+/// What a file reader returns: bytes, image after image, each `[C, H, W]`.
 pub(crate) struct Raw {
     pub(crate) channels: usize,
     pub(crate) height: usize,
@@ -94,7 +94,7 @@ impl ImageSet {
         Ok(Self::from_raw(folder::read(path.as_ref(), channels)?))
     }
 
-    /// Cuts a PNG sheet into `tile`×`tile` images, row by row, as many as its table lists.
+    /// Cuts a PNG sprite sheet into `tile`×`tile` images, row by row, as many as its table lists.
     ///
     /// The table is CSV with a header line; its first two columns are the image's number, counted
     /// from 0, and its label.
@@ -103,14 +103,14 @@ impl ImageSet {
     ///
     /// * [`DataError::MissingFile`], [`DataError::Read`] if a file is not there or unreadable.
     /// * [`DataError::LabelLine`] for a malformed table, [`DataError::Decode`] for a damaged
-    ///   sheet, [`DataError::SheetRoom`] if the sheet is too small for the table.
+    ///   sheet, [`DataError::SheetRoom`] if it is too small for the table.
     /// * [`DataError::Empty`] if the table lists nothing.
-    pub fn from_sheet(
+    pub fn from_sprite_sheet(
         sheet: impl AsRef<Path>,
         table: impl AsRef<Path>,
         tile: usize,
     ) -> Result<Self, DataError> {
-        Ok(Self::from_raw(sheet::read(
+        Ok(Self::from_raw(sprite_sheet::read(
             sheet.as_ref(),
             table.as_ref(),
             tile,
@@ -120,7 +120,7 @@ impl ImageSet {
     /// Takes over pictures, for example those of an `.npz` file; the set has no labels.
     pub fn from_pictures(pictures: &Uint8Images) -> Self {
         let [_, height, width, channels] = pictures.shape();
-        let bytes = pictures.to_planes();
+        let bytes = pictures.to_chw();
         Self::from_raw(Raw {
             channels,
             height,

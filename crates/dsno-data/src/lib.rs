@@ -1,18 +1,18 @@
-//! Image data sets, seeded noise, exact file formats and the trajectory store of DSNO.
+//! Image data sets, seeded noise and the trajectory store of DSNO.
 //!
 //! Everything that goes into a training and everything that must survive it passes through here.
-//! The crate knows no model and no solver; it hands out [`burn`] tensors and takes plain slices.
+//! The crate knows no model and no solver; it returns [`burn`] tensors and takes plain slices.
 //!
-//! | You want to …                                   | Start at                                  |
-//! |-------------------------------------------------|-------------------------------------------|
-//! | open a data set of `datasets/`                  | [`DatasetSpec::load`], [`DatasetSpec::open`] |
-//! | read IDX files, a folder of PNG or JPEG, a sheet| [`ImageSet`]                              |
-//! | draw noise, labels or times for sample `i`      | [`noise`]                                 |
-//! | walk through a set for ever, resumably          | [`order::InfiniteSampler`]                   |
-//! | exchange arrays with NumPy                      | [`npy`]                                   |
-//! | look at images, or hand them to another program | [`picture::Uint8Images`]                     |
-//! | keep trajectories                               | [`TrajectoryStore`]                       |
-//! | write any file completely or not at all         | [`atomic`]                                |
+//! | You want to …                                         | Start at                                     |
+//! |-------------------------------------------------------|----------------------------------------------|
+//! | open a data set of `datasets/`                        | [`DatasetSpec::load`], [`DatasetSpec::open`] |
+//! | read IDX files, folders of PNG or JPEG, sprite sheets | [`ImageSet`]                                 |
+//! | draw noise, labels or times for sample `i`            | [`noise`]                                    |
+//! | sample a set endlessly and resumably                  | [`order::InfiniteSampler`]                   |
+//! | save images as PNG, as a grid or for ADM's evaluation | [`picture::Uint8Images`]                     |
+//! | store trajectories                                    | [`TrajectoryStore`]                          |
+//!
+//! NumPy arrays, atomic writes and digests are in [`dsno_checkpoint`].
 //!
 //! # Conventions
 //!
@@ -27,8 +27,7 @@
 //!
 //! # Examples
 //!
-//! The first two images of a training, mirrored where their turn says so, and noise to go with
-//! them.
+//! The first two images of a training, mirrored at random, and noise of the same shape.
 //!
 //! ```
 //! use burn::tensor::Device;

@@ -1,4 +1,4 @@
-//! The endless order of training examples.
+//! The order of training examples: an infinite, resumable, shuffled sampler.
 //!
 //! Training is counted in images. The `k`-th image that a training sees is a function of
 //! `(seed, number of images in the set, k)`, so a resumed run continues exactly where it stopped.
@@ -41,7 +41,7 @@ pub fn epoch_order(seed: u64, epoch: u64, len: usize) -> Vec<u32> {
 
 /// Returns the `k`-th example of the endless order, with flips.
 ///
-/// This is the definition; [`InfiniteSampler`] gives the same answers without computing the
+/// This is the definition; [`InfiniteSampler`] returns the same without computing the
 /// permutation of the epoch for every `k` again.
 ///
 /// # Panics

@@ -1,4 +1,4 @@
-//! Images to look at and to hand to other programs: PNG files, grids, and `.npz` archives.
+//! Images of bytes, for people and other programs: PNG files, grids, and `.npz` archives.
 
 use std::fs;
 use std::path::Path;
@@ -142,7 +142,7 @@ impl Uint8Images {
     }
 
     /// Returns the bytes in the order `[N, C, H, W]`.
-    pub fn to_planes(&self) -> Vec<u8> {
+    pub fn to_chw(&self) -> Vec<u8> {
         let mut planes = Vec::with_capacity(self.bytes.len());
         for image in self.bytes.chunks_exact(self.image_len()) {
             for channel in 0..self.channels {

@@ -36,7 +36,7 @@ pub struct DatasetSpec {
     pub obtain: String,
     /// True if mirroring an image left to right keeps it plausible.
     pub flip: bool,
-    /// Colour channels of the images handed out, 1 or 3.
+    /// Colour channels of the images returned, 1 or 3.
     pub channels: usize,
     /// Number of classes; 0 drops the labels.
     pub classes: u32,
@@ -70,9 +70,9 @@ pub enum Format {
         /// The folder.
         path: PathBuf,
     },
-    /// One PNG sheet and a CSV table of labels.
+    /// A PNG sprite sheet and a CSV table of labels.
     PngSheet {
-        /// The sheet.
+        /// The sprite sheet.
         sheet: PathBuf,
         /// The table.
         table: PathBuf,
@@ -173,7 +173,7 @@ impl DatasetSpec {
             }
             Format::ImageFolder { path } => ImageSet::from_folder(root.join(path), self.channels)?,
             Format::PngSheet { sheet, table, tile } => {
-                ImageSet::from_sheet(root.join(sheet), root.join(table), *tile)?
+                ImageSet::from_sprite_sheet(root.join(sheet), root.join(table), *tile)?
             }
         };
         if images.channels() != self.channels {

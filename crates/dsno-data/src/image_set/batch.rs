@@ -1,4 +1,4 @@
-//! Images on the way out: reals, tensors, mirrored examples.
+//! Images as reals and tensors, mirrored if asked for.
 
 use burn::tensor::{Device, Tensor, TensorData};
 

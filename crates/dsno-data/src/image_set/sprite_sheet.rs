@@ -1,4 +1,4 @@
-//! Many small images on one PNG sheet, with a table of their labels.
+//! Sprite sheets: many small images in one PNG file, with a table of their labels.
 
 use std::path::Path;
 

@@ -244,11 +244,12 @@ fn a_sheet_is_cut_row_by_row() {
         ("many", b"index,label\n0,1\n1,0\n2,0\n3,0\n4,0\n"),
         ("none", b"index,label\n"),
     ]);
-    let images = ImageSet::from_sheet(at("sheet.png"), at("table"), 1).unwrap();
+    let images = ImageSet::from_sprite_sheet(at("sheet.png"), at("table"), 1).unwrap();
     assert_eq!((images.len(), images.labels()), (3, Some(&[1, 0, 1][..])));
     assert_eq!(images.image(2), [(3.0 / 127.5_f64 - 1.0) as f32; 3]);
-    let error =
-        |table: &str, tile| ImageSet::from_sheet(at("sheet.png"), at(table), tile).unwrap_err();
+    let error = |table: &str, tile| {
+        ImageSet::from_sprite_sheet(at("sheet.png"), at(table), tile).unwrap_err()
+    };
     assert!(matches!(
         error("gap", 1),
         DataError::LabelLine {

@@ -16,9 +16,9 @@ fn pixels_are_cut_off_and_clamped() {
 
 #[test]
 fn planes_and_pixels_are_transposed_both_ways() {
-    assert_eq!(two().to_planes(), [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]);
+    assert_eq!(two().to_chw(), [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]);
     let values: Vec<f32> = two()
-        .to_planes()
+        .to_chw()
         .iter()
         .map(|&b| (f32::from(b) + 0.5) / 127.5 - 1.0)
         .collect();
