@@ -25,10 +25,10 @@ test:
 mini NAME="fashion":
     cargo run --release --package dsno -- experiment mini/{{NAME}} --out target/mini
 
-# Times what is hot, in ratios: operations, whole steps, solvers (docs/performance.md).
+# Times what is hot and sets its ratios against benches/baseline.json: `just bench`, `just bench --bench kernels`.
 [group: 'test']
-bench:
-    cargo bench --workspace --bench '*' --no-fail-fast
+bench *ARGS:
+    python3 benches/compare.py {{ARGS}}
 
 # Sets whole steps against PyTorch: `just against-pytorch TORCH/bin/python REFERENCE/bench.py`.
 [group: 'test']
@@ -38,6 +38,20 @@ against-pytorch PYTHON BENCH *ARGS:
 [group: 'check']
 fmt:
     cargo fmt --all --check
+
+[group: 'check']
+typos:
+    bash .ci/tool typos
+
+# Licences, sources and double versions of dependencies.
+[group: 'check']
+deny:
+    bash .ci/tool cargo-deny --locked check --hide-inclusion-graph licenses bans sources
+
+# Known vulnerabilities of dependencies; fetches the RustSec database.
+[group: 'check']
+advisories:
+    bash .ci/tool cargo-deny --locked check advisories
 
 [group: 'check']
 lint:
