@@ -8,7 +8,7 @@ mod level;
 mod table;
 
 pub use kind::GridKind;
-pub use table::TableSpacing;
+pub use table::TimestepSpacing;
 
 use crate::Schedule;
 
@@ -130,7 +130,7 @@ impl TimeGrid {
     }
 }
 
-/// Times closer than this are the same time.
+/// Times closer than this are the same time, the ends of the process included.
 pub(crate) const SAME_TIME: f64 = 1e-12;
 
 /// Why a list of times is not a grid.

@@ -112,11 +112,12 @@ impl<'a> Step<'a> {
 
     /// Returns the first part of this step, up to the time `s` inside it.
     pub(crate) fn until(&self, s: f64) -> Self {
-        Self {
-            s,
-            to: self.schedule.at(s),
-            ..*self
-        }
+        Self::new(self.schedule, self.t, s, self.index, self.steps)
+    }
+
+    /// Returns the step to the same end from another time.
+    pub(crate) fn starting_at(&self, t: f64) -> Self {
+        Self::new(self.schedule, t, self.s, self.index, self.steps)
     }
 }
 

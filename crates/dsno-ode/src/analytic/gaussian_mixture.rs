@@ -54,7 +54,7 @@ use crate::{Denoiser, NoiseLevel};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Unchecked", into = "Unchecked")]
+#[serde(try_from = "Unchecked")]
 pub struct GaussianMixture {
     weights: Vec<f64>,
     means: Vec<Vec<f64>>,
@@ -234,7 +234,7 @@ fn is_positive(value: f64) -> bool {
 }
 
 /// The same fields as they stand in a file, before their values were checked.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Unchecked {
     weights: Vec<f64>,
@@ -247,20 +247,5 @@ impl TryFrom<Unchecked> for GaussianMixture {
 
     fn try_from(file: Unchecked) -> Result<Self, AnalyticError> {
         Self::new(file.weights, file.means, file.stds)
-    }
-}
-
-impl From<GaussianMixture> for Unchecked {
-    fn from(mixture: GaussianMixture) -> Self {
-        let GaussianMixture {
-            weights,
-            means,
-            stds,
-        } = mixture;
-        Self {
-            weights,
-            means,
-            stds,
-        }
     }
 }

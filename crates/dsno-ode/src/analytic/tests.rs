@@ -1,15 +1,10 @@
 use burn::tensor::DType;
 
 use super::*;
-use crate::test_support::{assert_close, f64_tensor, values};
+use crate::test_support::{assert_close, f64_tensor, mixture, values};
 
 fn level(log_snr: f64) -> NoiseLevel {
     NoiseLevel::from_log_snr(log_snr)
-}
-
-fn mixture() -> GaussianMixture {
-    let means = vec![vec![1.0, 0.5], vec![-1.2, 0.8], vec![0.2, -1.5]];
-    GaussianMixture::new(vec![5.0, 3.0, 2.0], means, vec![0.25, 0.4, 0.15]).expect("valid")
 }
 
 fn states() -> Tensor<4> {

@@ -48,7 +48,7 @@ use crate::NoiseLevel;
 /// };
 /// assert!((answer(0.0) - (0.2 + 3.0 * 0.3)).abs() < 1e-6);
 /// assert_eq!((answer(-3.0), answer(5.0)), (0.5, 0.5));
-/// # Ok::<(), dsno_ode::DenoiserError>(())
+/// # Ok::<(), dsno_ode::denoiser::DenoiserError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct ClassifierFreeGuidance<C, U> {

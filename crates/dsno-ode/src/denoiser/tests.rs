@@ -4,15 +4,10 @@ use burn::tensor::DType;
 
 use super::*;
 use crate::analytic::GaussianMixture;
-use crate::test_support::{assert_close, f64_tensor, values};
+use crate::test_support::{assert_close, f64_tensor, mixture, values};
 use crate::{
     CosineSchedule, DiscreteSchedule, EdmSchedule, LinearBetaSchedule, Prediction, Schedule,
 };
-
-fn mixture() -> GaussianMixture {
-    let means = vec![vec![1.0, 0.5], vec![-1.2, 0.8], vec![0.2, -1.5]];
-    GaussianMixture::new(vec![5.0, 3.0, 2.0], means, vec![0.25, 0.4, 0.15]).expect("valid")
-}
 
 fn states() -> Tensor<4> {
     f64_tensor(&[1.7, -0.3, 0.1, 0.2, -2.0, 1.1], [3, 2, 1, 1])

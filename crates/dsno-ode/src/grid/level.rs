@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{GridError, TimeGrid};
+use super::{GridError, SAME_TIME, TimeGrid};
 use crate::Schedule;
 
 /// `σ/α` between which [`GridKind`](super::GridKind) spaces levels at most.
@@ -14,9 +14,6 @@ pub(super) const RHO: f64 = 7.0;
 /// How far, relative to the larger of 1 and the level, a level may lie outside the schedule through
 /// rounding.
 const ROUNDING: f64 = 1e-9;
-
-/// Times closer to an end of the process than this are that end.
-const SAME_TIME: f64 = 1e-12;
 
 impl TimeGrid {
     /// Makes the grid whose `steps` steps are equal in `λ`, over a range of log-SNR (nats).

@@ -4,7 +4,6 @@ use super::discrete::Origin;
 use super::{
     CosineSchedule, DiscreteSchedule, EdmSchedule, LinearBetaSchedule, Schedule, ScheduleError,
 };
-use crate::NoiseLevel;
 
 /// A schedule as it is written in experiment files and next to weights.
 ///
@@ -68,61 +67,28 @@ pub enum NoiseSchedule {
     Edm(EdmSchedule),
 }
 
-impl NoiseSchedule {
-    fn inner(&self) -> &dyn Schedule {
-        match self {
-            Self::Cosine(schedule) => schedule,
-            Self::LinearBeta(schedule) => schedule,
-            Self::Discrete(schedule) => schedule,
-            Self::Edm(schedule) => schedule,
+/// Names the kinds, each with the schedule that it holds.
+macro_rules! kinds {
+    ($($kind:ident($schedule:ty)),+) => {
+        impl NoiseSchedule {
+            /// Returns the schedule that is held.
+            pub(super) fn inner(&self) -> &dyn Schedule {
+                match self {
+                    $(Self::$kind(schedule) => schedule,)+
+                }
+            }
         }
-    }
+
+        $(impl From<$schedule> for NoiseSchedule {
+            fn from(schedule: $schedule) -> Self {
+                Self::$kind(schedule)
+            }
+        })+
+    };
 }
 
-impl Schedule for NoiseSchedule {
-    fn log_snr(&self, t: f64) -> f64 {
-        self.inner().log_snr(t)
-    }
-
-    fn time_at(&self, log_snr: f64) -> f64 {
-        self.inner().time_at(log_snr)
-    }
-
-    fn log_snr_rate(&self, t: f64) -> f64 {
-        self.inner().log_snr_rate(t)
-    }
-
-    fn level(&self, log_snr: f64) -> NoiseLevel {
-        self.inner().level(log_snr)
-    }
-
-    fn rates(&self, t: f64) -> (f64, f64) {
-        self.inner().rates(t)
-    }
-}
-
-impl From<CosineSchedule> for NoiseSchedule {
-    fn from(schedule: CosineSchedule) -> Self {
-        Self::Cosine(schedule)
-    }
-}
-
-impl From<LinearBetaSchedule> for NoiseSchedule {
-    fn from(schedule: LinearBetaSchedule) -> Self {
-        Self::LinearBeta(schedule)
-    }
-}
-
-impl From<DiscreteSchedule> for NoiseSchedule {
-    fn from(schedule: DiscreteSchedule) -> Self {
-        Self::Discrete(schedule)
-    }
-}
-
-impl From<EdmSchedule> for NoiseSchedule {
-    fn from(schedule: EdmSchedule) -> Self {
-        Self::Edm(schedule)
-    }
+kinds! {
+    Cosine(CosineSchedule), LinearBeta(LinearBetaSchedule), Discrete(DiscreteSchedule), Edm(EdmSchedule)
 }
 
 /// The keys as they stand in a file, before their values were checked.

@@ -1,6 +1,7 @@
 //! Why a solve stopped.
 
-use crate::{AdaptiveError, StepError};
+use crate::StepError;
+use crate::adaptive::AdaptiveError;
 
 /// Why a solve stopped.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]

@@ -15,7 +15,7 @@ use crate::Step;
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
-/// use dsno_ode::NoiseSource;
+/// use dsno_ode::solver::NoiseSource;
 ///
 /// // All noise drawn before the solve, so that step 3 is step 3 however often it is asked for.
 /// let device = Device::flex();

@@ -75,12 +75,6 @@ impl<N: NoiseSource> Solver for StochasticDdim<N> {
         1
     }
 
-    fn calls(&self, _step: &Step<'_>) -> usize {
-        1
-    }
-
-    fn start(&self) {}
-
     fn step(
         &self,
         model: &dyn Denoiser,

@@ -3,11 +3,43 @@
 use burn::tensor::Tensor;
 
 use super::Solver;
-use crate::test_support::{assert_close, f64_tensor};
+use crate::test_support::{Exploding, assert_close, f64_tensor};
 use crate::{
-    CosineSchedule, Denoiser, DiscreteSchedule, LinearBetaSchedule, NoiseLevel, Prediction,
-    Schedule, Step, TimeGrid, from_fn, solve,
+    CosineSchedule, Denoiser, DiscreteSchedule, LinearBetaSchedule, Prediction, Schedule, Step,
+    TimeGrid, from_fn, solve,
 };
+
+/// Declares the tests that every multistep solver must pass: lists of those that are exact for a constant
+/// noise and of those that are exact for a constant image.
+macro_rules! multistep_laws {
+    (noise: $noise:expr $(, data: $data:expr)?) => {
+        #[test]
+        fn a_constant_prediction_is_solved_exactly() {
+            $noise.iter().for_each($crate::solver::test_multistep::exact_for_constant_noise);
+            $($data.iter().for_each($crate::solver::test_multistep::exact_for_constant_data);)?
+        }
+
+        #[test]
+        fn a_step_can_be_taken_to_two_ends() {
+            $noise.iter().for_each($crate::solver::test_multistep::repeatable);
+            $($data.iter().for_each($crate::solver::test_multistep::repeatable);)?
+        }
+
+        #[test]
+        fn units_do_not_matter() {
+            $noise.iter().for_each($crate::solver::test_multistep::same_in_both_units);
+            $($data.iter().for_each($crate::solver::test_multistep::same_in_both_units);)?
+        }
+
+        $(
+            #[test]
+            fn data_prediction_starts_in_pure_noise() {
+                $data.iter().for_each($crate::solver::test_multistep::starts_in_pure_noise);
+            }
+        )?
+    };
+}
+pub(crate) use multistep_laws;
 
 /// A grid of unequal steps, long enough for every order.
 const TIMES: [f64; 8] = [1.0, 0.9, 0.75, 0.6, 0.42, 0.3, 0.15, 0.01];
@@ -111,27 +143,6 @@ pub(crate) fn same_in_both_units(solver: &impl Solver) {
     for (t, (a, b)) in grid.times().iter().zip(pairs) {
         let scale = Exploding(preserving).at(*t).scale();
         assert_close(&(b / scale), &a, 1e-11);
-    }
-}
-
-/// The same levels with `α = 1`.
-struct Exploding(CosineSchedule);
-
-impl Schedule for Exploding {
-    fn log_snr(&self, t: f64) -> f64 {
-        self.0.log_snr(t)
-    }
-
-    fn time_at(&self, log_snr: f64) -> f64 {
-        self.0.time_at(log_snr)
-    }
-
-    fn log_snr_rate(&self, t: f64) -> f64 {
-        self.0.log_snr_rate(t)
-    }
-
-    fn level(&self, log_snr: f64) -> NoiseLevel {
-        NoiseLevel::variance_exploding(1.0).with_log_snr(log_snr)
     }
 }
 

@@ -33,15 +33,16 @@ use crate::{Denoiser, Prediction, Schedule};
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use dsno_ode::{CosineSchedule, from_fn, state_rate};
+/// use dsno_ode::{CosineSchedule, from_fn};
+/// use dsno_ode::solver::ode_derivative;
 ///
 /// let model = from_fn(|z_t, at| z_t * at.alpha());
 /// let z_t = Tensor::<4>::ones([1, 1, 1, 1], &Device::flex());
-/// let rate = state_rate(&model, &z_t, &CosineSchedule::default(), 0.3)?;
+/// let rate = ode_derivative(&model, &z_t, &CosineSchedule::default(), 0.3)?;
 /// assert!(rate.into_scalar::<f32>().abs() < 1e-6);
 /// # Ok::<(), dsno_ode::StepError>(())
 /// ```
-pub fn state_rate(
+pub fn ode_derivative(
     model: &dyn Denoiser,
     z_t: &Tensor<4>,
     schedule: &dyn Schedule,
