@@ -8,7 +8,7 @@
 //! are normal with mean 0.25 and standard deviation 0.5, so the samples must have these too.
 
 use burn::tensor::{Device, Distribution, Tensor};
-use dsno_ode::{CosineSchedule, SolverOrder, TimeGrid, UniPc, from_fn, solve};
+use dsno_ode::{AlgorithmType, CosineSchedule, SolverOrder, TimeGrid, UniPc, from_fn, solve};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mean, variance) = (0.25, 0.25);

@@ -60,7 +60,7 @@ pub(super) fn one_step() -> Vec<Box<dyn OnGrid>> {
         Box::new(Heun),
         Box::new(Rk4),
     ];
-    for algorithm_type in [AlgorithmType::DpmSolverPlusPlus, AlgorithmType::DpmSolver] {
+    for algorithm_type in AlgorithmType::ALL {
         for order in [Second, Third] {
             all.push(Box::new(DpmSolverSinglestep::new(algorithm_type, order)));
         }
@@ -73,7 +73,7 @@ pub(super) fn multistep(lower_order_final: LowerOrderFinal) -> Vec<Box<dyn OnGri
     use SolverOrder::{Second, Third};
 
     let mut all: Vec<Box<dyn OnGrid>> = Vec::new();
-    for algorithm_type in [AlgorithmType::DpmSolverPlusPlus, AlgorithmType::DpmSolver] {
+    for algorithm_type in AlgorithmType::ALL {
         for order in [Second, Third] {
             let base = DpmSolverMultistep::new(algorithm_type, order);
             all.push(Box::new(DpmSolverMultistep {

@@ -5,7 +5,7 @@ use super::error::check_options;
 
 /// How the length of a step follows from error estimates.
 ///
-/// A proportional–integral controller: the last accepted error damps what the present one asks for,
+/// A proportional–integral controller: the last accepted error damps the effect of the present one,
 /// so that step lengths do not swing where stability rather than accuracy limits them.
 ///
 /// ```text
@@ -166,11 +166,14 @@ mod tests {
         assert!(controller.judge(0.08, 1e-6).size > 0.08);
     }
 
+    /// Changes one option.
+    type Change = fn(&mut StepControl);
+
     #[test]
     fn options_without_a_meaning_are_named() {
         let good = StepControl::default();
         assert_eq!(good.check(), Ok(()));
-        let wrong: [(&str, fn(&mut StepControl)); 4] = [
+        let wrong: [(&str, Change); 4] = [
             ("safety", |control| control.safety = 1.0),
             ("shrink", |control| control.shrink = 0.0),
             ("growth", |control| control.growth = 1.0),

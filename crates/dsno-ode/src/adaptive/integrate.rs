@@ -106,7 +106,7 @@ pub(super) fn integrate(
     Ok(reports)
 }
 
-/// How much longer than asked the last step may be.
+/// How much longer than the controller allows the last step may be.
 const STRETCH: f64 = 1.01;
 /// A step below this part of the angle is lost in the rounding of the angle.
 const SMALLEST_STEP: f64 = 16.0 * f64::EPSILON;

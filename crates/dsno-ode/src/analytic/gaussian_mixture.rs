@@ -99,11 +99,10 @@ impl GaussianMixture {
             if let Some(&value) = mean.iter().find(|value| !value.is_finite()) {
                 return Err(AnalyticError::Mean { component, value });
             }
+            let is_positive = |value: f64| value.is_finite() && value > 0.0;
             if !is_positive(weight) {
-                return Err(AnalyticError::Weight {
-                    component,
-                    value: weight,
-                });
+                let value = weight;
+                return Err(AnalyticError::Weight { component, value });
             }
             if !is_positive(std) {
                 return Err(AnalyticError::Std {
@@ -185,12 +184,8 @@ impl Denoiser for GaussianMixture {
     fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         let shape = z_t.dims();
         let noised = self.noised(z_t, at);
-        let gains: Vec<f64> = self
-            .stds
-            .iter()
-            .zip(&noised.variances)
-            .map(|(std, variance)| at.alpha() * std * std / variance)
-            .collect();
+        let gain = |(std, variance): (&f64, &f64)| at.alpha() * std * std / variance;
+        let gains: Vec<f64> = self.stds.iter().zip(&noised.variances).map(gain).collect();
         let means = noised.means.clone();
         noised.average(shape, |k, offset| means[k].clone() + offset * gains[k])
     }
@@ -227,10 +222,6 @@ impl Noised {
         sum.expect("invariant: a mixture has at least one component")
             .reshape(shape)
     }
-}
-
-fn is_positive(value: f64) -> bool {
-    value.is_finite() && value > 0.0
 }
 
 /// The same fields as they stand in a file, before their values were checked.

@@ -1,15 +1,7 @@
 use burn::tensor::DType;
 
 use super::*;
-use crate::test_support::{assert_close, f64_tensor, mixture, values};
-
-fn level(log_snr: f64) -> NoiseLevel {
-    NoiseLevel::from_log_snr(log_snr)
-}
-
-fn states() -> Tensor<4> {
-    f64_tensor(&[1.7, -0.3, 0.1, 0.2, -2.0, 1.1], [3, 2, 1, 1])
-}
+use crate::test_support::{assert_close, exploding, f64_tensor, level, mixture, states, values};
 
 #[test]
 fn a_single_component_has_the_denoiser_of_a_normal_distribution() {
@@ -24,10 +16,6 @@ fn a_single_component_has_the_denoiser_of_a_normal_distribution() {
 
 fn normal() -> Gaussian {
     Gaussian::new(vec![0.3, -0.2], vec![0.5, 0.1]).expect("valid")
-}
-
-fn exploding(log_snr: f64) -> NoiseLevel {
-    NoiseLevel::variance_exploding(1.0).with_log_snr(log_snr)
 }
 
 #[test]

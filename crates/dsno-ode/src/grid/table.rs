@@ -101,7 +101,7 @@ impl TimeGrid {
     /// Makes the grid that visits the given indices of a table, falling, and ends at `t = 0`.
     ///
     /// An index may have a fraction: its level is that of
-    /// [`DiscreteSchedule`](crate::DiscreteSchedule) between the entries.
+    /// [`DiscreteSchedule`] between the entries.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
 use super::*;
+use crate::test_support::ddpm;
 use crate::{CosineSchedule, DiscreteSchedule, EdmSchedule, LinearBetaSchedule};
 
 const KINDS: [GridKind; 4] = [
@@ -11,10 +12,6 @@ const KINDS: [GridKind; 4] = [
 /// `λ` that belongs to a noise-to-signal ratio `σ/α`.
 fn log_snr(ratio: f64) -> f64 {
     -2.0 * ratio.ln()
-}
-
-fn ddpm() -> DiscreteSchedule {
-    DiscreteSchedule::linear(1000, 1e-4, 0.02).expect("a valid table")
 }
 
 fn schedules() -> [(&'static str, Box<dyn Schedule>); 5] {

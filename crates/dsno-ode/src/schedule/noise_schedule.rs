@@ -166,31 +166,27 @@ impl From<NoiseSchedule> for Description {
                 beta_min: linear.beta_min(),
                 beta_max: linear.beta_max(),
             },
-            NoiseSchedule::Discrete(table) => Self::of_table(&table),
+            NoiseSchedule::Discrete(table) => {
+                let entries = table.entries();
+                match *table.origin() {
+                    Origin::Linear(beta_start, beta_end) => Self::DiscreteLinear {
+                        entries,
+                        beta_start,
+                        beta_end,
+                    },
+                    Origin::ScaledLinear(beta_start, beta_end) => Self::DiscreteScaledLinear {
+                        entries,
+                        beta_start,
+                        beta_end,
+                    },
+                    Origin::SquaredCosine => Self::DiscreteSquaredCosine { entries },
+                    Origin::Betas(ref betas) => Self::DiscreteBetas {
+                        betas: betas.to_vec(),
+                    },
+                }
+            }
             NoiseSchedule::Edm(edm) => Self::Edm {
                 sigma_max: edm.sigma_max(),
-            },
-        }
-    }
-}
-
-impl Description {
-    fn of_table(table: &DiscreteSchedule) -> Self {
-        let entries = table.entries();
-        match *table.origin() {
-            Origin::Linear(beta_start, beta_end) => Self::DiscreteLinear {
-                entries,
-                beta_start,
-                beta_end,
-            },
-            Origin::ScaledLinear(beta_start, beta_end) => Self::DiscreteScaledLinear {
-                entries,
-                beta_start,
-                beta_end,
-            },
-            Origin::SquaredCosine => Self::DiscreteSquaredCosine { entries },
-            Origin::Betas(ref betas) => Self::DiscreteBetas {
-                betas: betas.to_vec(),
             },
         }
     }

@@ -10,7 +10,7 @@ pub enum SolveError {
     /// A recorded time is not between the ends of the grid.
     #[error("time {time} is to be recorded but the solve runs from {first} to {last}")]
     RecordOutsideGrid {
-        /// The time asked for.
+        /// The requested time.
         time: f64,
         /// First time of the solve.
         first: f64,

@@ -38,6 +38,11 @@ pub enum AlgorithmType {
     DpmSolver,
 }
 
+impl AlgorithmType {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::DpmSolverPlusPlus, Self::DpmSolver];
+}
+
 /// The order of a solver that exists in three of them.
 ///
 /// In files: `"first"`, `"second"`, `"third"`.
@@ -61,6 +66,9 @@ pub enum SolverOrder {
 }
 
 impl SolverOrder {
+    /// All three, in order.
+    pub const ALL: [Self; 3] = [Self::First, Self::Second, Self::Third];
+
     /// Returns the order as a number.
     pub const fn get(self) -> usize {
         match self {

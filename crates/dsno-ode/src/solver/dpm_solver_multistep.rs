@@ -29,7 +29,7 @@ use crate::{Denoiser, Step};
 /// # Examples
 ///
 /// ```
-/// use dsno_ode::{DpmSolverMultistep, Solver, SolverOrder};
+/// use dsno_ode::{AlgorithmType, DpmSolverMultistep, Solver, SolverOrder};
 /// use dsno_ode::solver::SolverType;
 ///
 /// let solver = DpmSolverMultistep::new(AlgorithmType::DpmSolverPlusPlus, SolverOrder::Second);
@@ -76,7 +76,7 @@ pub struct DpmSolverMultistep {
 /// # Examples
 ///
 /// ```
-/// use dsno_ode::{DpmSolverMultistep, Solver, SolverOrder};
+/// use dsno_ode::{AlgorithmType, DpmSolverMultistep, Solver, SolverOrder};
 /// use dsno_ode::solver::ThirdOrder;
 ///
 /// let exact = DpmSolverMultistep::new(AlgorithmType::DpmSolverPlusPlus, SolverOrder::Third);
@@ -162,7 +162,7 @@ mod tests {
 
     fn all(algorithm_type: AlgorithmType) -> Vec<DpmSolverMultistep> {
         let mut solvers = Vec::new();
-        for order in [SolverOrder::First, SolverOrder::Second, SolverOrder::Third] {
+        for order in SolverOrder::ALL {
             for solver_type in [SolverType::Midpoint, SolverType::Heun] {
                 for third_order in [ThirdOrder::Exact, ThirdOrder::Halved] {
                     let solver = DpmSolverMultistep::new(algorithm_type, order);
@@ -184,6 +184,9 @@ mod tests {
 
     #[test]
     fn names_say_what_differs() {
+        use AlgorithmType::{DpmSolver, DpmSolverPlusPlus};
+        use SolverOrder::{First, Second, Third};
+        use SolverType::{Heun, Midpoint};
         let name = |algorithm_type, order, solver_type| {
             let solver = DpmSolverMultistep::new(algorithm_type, order);
             DpmSolverMultistep {
@@ -192,9 +195,6 @@ mod tests {
             }
             .name()
         };
-        use AlgorithmType::{DpmSolver, DpmSolverPlusPlus};
-        use SolverOrder::{First, Second, Third};
-        use SolverType::{Heun, Midpoint};
         assert_eq!(name(DpmSolverPlusPlus, First, Midpoint), "dpm-solver++-1m");
         assert_eq!(name(DpmSolver, Third, Midpoint), "dpm-solver-3m");
         assert_eq!(name(DpmSolver, Second, Heun), "dpm-solver-2m-heun");

@@ -30,7 +30,7 @@ use crate::{Denoiser, NoiseLevel, Step};
 ///
 /// Liu et al. 2022 (arXiv:2202.09778), the linear multistep part; the start is the second-order one
 /// of the paper's S-PNDM, as in published latent-diffusion samplers. diffusers' `PNDMScheduler` with
-/// `skip_prk_steps` is this method; unless told `set_alpha_to_one` it ends with a call that leaves the
+/// `skip_prk_steps` is this method; unless `set_alpha_to_one` is set it ends with a call that leaves the
 /// state where it is, at the first entry of the table.
 ///
 /// # Examples

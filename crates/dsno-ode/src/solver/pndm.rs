@@ -154,14 +154,15 @@ impl Pndm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Schedule;
     use crate::solver::test_multistep::multistep_laws;
-    use crate::{DiscreteSchedule, Schedule};
+    use crate::test_support::ddpm;
 
     multistep_laws!(noise: [Pndm::default()]);
 
     #[test]
     fn whole_entries_differ_from_half_way_by_one_entry_at_odd_steps_only() {
-        let table = DiscreteSchedule::linear(1000, 1e-4, 0.02).expect("a valid table");
+        let table = ddpm();
         let levels =
             |middle: PndmMidpoint, t: f64, s: f64| middle.levels(&Step::alone(&table, t, s));
         let whole = PndmMidpoint::WholeEntries(1000);

@@ -1,5 +1,3 @@
-use std::fmt;
-
 use burn::tensor::Tensor;
 
 use super::noise_source::noise_for;
@@ -128,13 +126,7 @@ impl<N: NoiseSource> Solver for StochasticHeun<N> {
     }
 }
 
-impl<N> fmt::Debug for StochasticHeun<N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StochasticHeun")
-            .field("churn", &self.churn)
-            .finish_non_exhaustive()
-    }
-}
+debug_without_closure!(StochasticHeun<N>, churn);
 
 #[cfg(test)]
 mod tests;

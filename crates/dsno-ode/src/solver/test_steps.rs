@@ -25,7 +25,7 @@ pub(crate) fn wavy() -> impl Denoiser {
     })
 }
 
-/// Checks that a step answers the same however often it is taken, and costs what it says.
+/// Checks that a step gives the same result however often it is taken, with the stated calls.
 #[track_caller]
 pub(crate) fn check_repeats<S: Solver>(solver: &S, schedule: &dyn Schedule) {
     let calls = Cell::new(0);

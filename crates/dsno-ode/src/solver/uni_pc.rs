@@ -32,7 +32,7 @@ use crate::{Denoiser, NoiseLevel, Step};
 /// # Examples
 ///
 /// ```
-/// use dsno_ode::{Solver, SolverOrder, UniPc};
+/// use dsno_ode::{AlgorithmType, Solver, SolverOrder, UniPc};
 ///
 /// let solver = UniPc::new(AlgorithmType::DpmSolverPlusPlus, SolverOrder::Second);
 /// assert_eq!((solver.name().as_str(), solver.order()), ("unipc-2-bh2", 3));

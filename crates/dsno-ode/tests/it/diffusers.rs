@@ -1,17 +1,15 @@
 //! Every golden trajectory of diffusers' schedulers, see `tests/golden/README.md`.
 
 use std::cell::RefCell;
-use std::path::Path;
 use std::sync::LazyLock;
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::Tensor;
 use dsno_ode::{
     Denoiser, DiscreteSchedule, NoiseLevel, Prediction, Schedule, Solver, TimeGrid, solve,
 };
-use safetensors::SafeTensors;
 use serde_json::Value;
 
-use crate::support::{assert_agree, values};
+use crate::support::{assert_agree, read, stored, tensor, values};
 
 /// Relative to the larger of 1 and the value: both sides run the same algorithm in f64, with the
 /// published table computed in another order.
@@ -31,12 +29,7 @@ pub(crate) struct Case {
 
 /// Loads a trajectory by its name.
 pub(crate) fn case(name: &str) -> Case {
-    let tensors = SafeTensors::deserialize(&FILE).expect("the golden file is safetensors");
-    let read = |key: &str| {
-        let view = tensors.tensor(&format!("{name}.{key}")).ok()?;
-        let number = |bytes: &[u8]| f64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-        Some(view.data().chunks(8).map(number).collect::<Vec<f64>>())
-    };
+    let read = |key: &str| stored(&FILE, &format!("{name}.{key}"));
     Case {
         options: META["cases"][name]["options"].clone(),
         states: read("x").expect("states").chunks(24).map(state).collect(),
@@ -171,18 +164,12 @@ fn sigma_grid(case: &Case) -> TimeGrid {
 }
 
 fn state(values: &[f64]) -> Tensor<4> {
-    let data = TensorData::new(values.to_vec(), [2, 3, 2, 2]);
-    Tensor::from_data(data, (&Device::flex(), DType::F64))
+    tensor(values.to_vec(), [2, 3, 2, 2])
 }
 
 static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| read("solvers.safetensors"));
 static META: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_slice(&read("solvers.json")).expect("the file is JSON"));
-
-fn read(name: &str) -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
-    std::fs::read(folder.join(name)).expect("the golden file is readable")
-}
 
 mod multistep;
 mod single_step;

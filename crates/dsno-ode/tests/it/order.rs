@@ -43,9 +43,7 @@ fn check(solver: &impl Solver, steps: &[usize], grid: impl Fn(usize) -> TimeGrid
 fn error(solver: &impl Solver, schedule: &dyn Schedule, grid: &TimeGrid, exact: &[f64]) -> f64 {
     let end = grid.times()[grid.steps()];
     let solution = solve(&mixture(), solver, schedule, grid, start(), &[end]).expect("solves");
-    let steps = grid.times().windows(2).enumerate();
-    for ((index, pair), report) in steps.zip(&solution.steps) {
-        let step = Step::new(schedule, pair[0], pair[1], index, grid.steps());
+    for (step, report) in Step::all(schedule, grid).zip(&solution.steps) {
         assert_eq!(report.model_calls, solver.calls(&step), "{}", solver.name());
     }
     largest_difference(&values(&solution.states[0]), exact)

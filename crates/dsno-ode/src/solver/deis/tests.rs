@@ -5,7 +5,7 @@ use crate::test_support::assert_close;
 use crate::{CosineSchedule, DpmSolverMultistep, TimeGrid, from_fn, solve};
 
 fn all() -> Vec<Deis> {
-    let orders = [SolverOrder::First, SolverOrder::Second, SolverOrder::Third];
+    let orders = SolverOrder::ALL;
     let variables = [DeisVariable::Time, DeisVariable::Rho, DeisVariable::LogRho];
     let solvers = move |order| variables.map(|variable| Deis::new(order, variable));
     orders.into_iter().flat_map(solvers).collect()
@@ -56,7 +56,7 @@ fn in_log_rho_it_is_a_dpm_solver_in_noise_form() {
     let schedule = CosineSchedule::default();
     let model = from_fn(|z_t: Tensor<4>, at| (z_t * 0.8).sin() * at.alpha());
     let grid = TimeGrid::uniform(20).expect("steps > 0");
-    for order in [SolverOrder::First, SolverOrder::Second, SolverOrder::Third] {
+    for order in SolverOrder::ALL {
         let z_1 = crate::test_support::f64_tensor(&[0.8, -0.3], [1, 2, 1, 1]);
         let deis = Deis::new(order, DeisVariable::LogRho);
         let dpm = DpmSolverMultistep {

@@ -7,13 +7,15 @@ use crate::{CosineSchedule, Ddim, NoiseLevel, Prediction, Schedule, from_fn};
 /// A function of the level, or its antiderivative.
 type Function = fn(f64) -> f64;
 
-const ALGORITHM_TYPES: [AlgorithmType; 2] =
-    [AlgorithmType::DpmSolverPlusPlus, AlgorithmType::DpmSolver];
 const SOLVER_TYPES: [SolverType; 2] = [SolverType::Midpoint, SolverType::Heun];
-const ORDERS: [SolverOrder; 3] = [SolverOrder::First, SolverOrder::Second, SolverOrder::Third];
 
 fn take(solver: &impl Solver<Memory = ()>, model: &dyn Denoiser, step: &Step<'_>) -> Tensor<4> {
     solver.step(model, start(), step, ()).expect("a step").0
+}
+
+/// Returns the noise that the model predicts.
+fn eps(z: &Tensor<4>, at: NoiseLevel) -> Tensor<4> {
+    Prediction::X.to_epsilon(wavy().denoise(z.clone(), at), z.clone(), at)
 }
 
 /// Makes the model whose prediction in `form` is `value(ℓ)` in every pixel, with `ℓ = λ/2`.
@@ -72,7 +74,7 @@ fn predictions_that_are_polynomials_of_the_level_are_crossed_exactly() {
     let third_at = SinglestepNodes::third_at(0.2, 0.7).expect("inside");
     let second_at = SinglestepNodes::second_at(0.3).expect("inside");
     let [second, third] = [SolverOrder::Second, SolverOrder::Third].map(SinglestepNodes::of);
-    for algorithm_type in ALGORITHM_TYPES {
+    for algorithm_type in AlgorithmType::ALL {
         let line: Function = |l| l;
         let square: Function = |l| l * l;
         let (line_primitive, square_primitive): (Function, Function) = match algorithm_type {
@@ -128,9 +130,6 @@ fn order_two_is_the_published_algorithm() {
         assert_close(&found, &expected, 1e-13);
 
         // DPM-Solver-2: arXiv:2206.00927, Algorithm 1 and its general form.
-        let eps = |z: &Tensor<4>, at| {
-            Prediction::X.to_epsilon(wavy().denoise(z.clone(), at), z.clone(), at)
-        };
         let e_0 = eps(&z_t, from);
         let u = z_t.clone() * (inner.alpha() / from.alpha())
             - e_0.clone() * (inner.sigma() * (r1 * h).exp_m1());
@@ -151,8 +150,6 @@ fn order_three_is_the_published_algorithm() {
     let (from, to) = (step.from(), step.to());
     let (r1, r2, h) = (1.0 / 3.0, 2.0 / 3.0, step.log_ratio());
     let (level_1, level_2) = (step.inside(r1), step.inside(r2));
-    let eps =
-        |z: &Tensor<4>, at| Prediction::X.to_epsilon(wavy().denoise(z.clone(), at), z.clone(), at);
     let z_t = start();
     let e_0 = eps(&z_t, from);
     let u_1 = z_t.clone() * (level_1.alpha() / from.alpha())
@@ -174,8 +171,8 @@ fn order_three_is_the_published_algorithm() {
 fn a_step_to_no_noise_is_the_prediction() {
     let schedule = sigma_time(80.0);
     let step = Step::alone(&schedule, 0.1, 0.0);
-    for algorithm_type in ALGORITHM_TYPES {
-        for order in ORDERS {
+    for algorithm_type in AlgorithmType::ALL {
+        for order in SolverOrder::ALL {
             let solver = DpmSolverSinglestep::new(algorithm_type, order);
             assert_eq!(solver.calls(&step), 1);
             let expected = wavy().denoise(start(), step.from());
@@ -202,9 +199,9 @@ fn a_step_to_no_noise_is_the_prediction() {
 #[test]
 fn repeats_and_refuses_in_every_variant() {
     let schedule = CosineSchedule::default();
-    for algorithm_type in ALGORITHM_TYPES {
+    for algorithm_type in AlgorithmType::ALL {
         for solver_type in SOLVER_TYPES {
-            for nodes in ORDERS.map(SinglestepNodes::of) {
+            for nodes in SolverOrder::ALL.map(SinglestepNodes::of) {
                 let solver = DpmSolverSinglestep {
                     algorithm_type,
                     solver_type,
@@ -247,7 +244,7 @@ fn names_say_algorithm_order_type_and_unusual_nodes() {
         }
         .name()
     };
-    let [first, second, third] = ORDERS.map(SinglestepNodes::of);
+    let [first, second, third] = SolverOrder::ALL.map(SinglestepNodes::of);
     let (data, noise) = (AlgorithmType::DpmSolverPlusPlus, AlgorithmType::DpmSolver);
     assert_eq!(name(noise, third, SolverType::Midpoint), "dpm-solver-3");
     assert_eq!(name(data, second, SolverType::Heun), "dpm-solver++-2s-heun");

@@ -17,7 +17,7 @@ fn phi_is_smooth_where_its_two_forms_meet_and_right_at_zero() {
 
 #[test]
 fn moments_are_the_integrals_they_stand_for() {
-    for algorithm_type in [AlgorithmType::DpmSolverPlusPlus, AlgorithmType::DpmSolver] {
+    for algorithm_type in AlgorithmType::ALL {
         let from = NoiseLevel::from_log_snr(-1.0);
         let interval = Interval::new(algorithm_type, from, from.with_log_snr(1.6));
         let rate = if algorithm_type == AlgorithmType::DpmSolverPlusPlus {

@@ -3,7 +3,7 @@ use crate::solver::test_steps::{
     check_noise_shape, check_refusals, check_repeats, normal_numbers, seeded, sigma_time, start,
     wavy,
 };
-use crate::test_support::{assert_close, f64_tensor, values};
+use crate::test_support::{Changed, assert_close, f64_tensor, values};
 use crate::{CosineSchedule, Heun, Schedule, TimeGrid, from_fn, solve};
 
 fn heun<N: NoiseSource>(s_churn: f64, noise: N) -> StochasticHeun<N> {
@@ -122,20 +122,12 @@ fn the_raised_state_has_the_marginal_of_its_level() {
 
 #[test]
 fn a_level_beyond_the_schedule_is_refused() {
-    /// A schedule that says the same for every time past its end.
-    struct Ends(CosineSchedule);
-    impl Schedule for Ends {
-        fn log_snr(&self, t: f64) -> f64 {
-            self.0.log_snr(t.min(1.0))
-        }
-        fn time_at(&self, log_snr: f64) -> f64 {
-            self.0.time_at(log_snr)
-        }
-        fn log_snr_rate(&self, t: f64) -> f64 {
-            self.0.log_snr_rate(t)
-        }
-    }
-    let schedule = Ends(CosineSchedule::default());
+    // A schedule with the same level at every time past its end.
+    let log_snr = |cosine: &CosineSchedule, t: f64| cosine.log_snr(t.min(1.0));
+    let schedule = Changed {
+        schedule: CosineSchedule::default(),
+        log_snr,
+    };
     let step = Step::alone(&schedule, 1.0, 0.9);
     let solver = heun(0.3, seeded);
     let error = solver.step(&wavy(), start(), &step, ()).err();
@@ -150,7 +142,7 @@ fn a_level_beyond_the_schedule_is_refused() {
     let solver = StochasticHeun::new(limited, seeded).expect("valid");
     assert!(solver.step(&wavy(), start(), &step, ()).is_ok());
     // The formula of the cosine schedule itself goes on.
-    let step = Step::alone(&schedule.0, 1.0, 0.9);
+    let step = Step::alone(&schedule.schedule, 1.0, 0.9);
     let solver = heun(0.3, seeded);
     assert!(solver.step(&wavy(), start(), &step, ()).is_ok());
 }

@@ -5,7 +5,7 @@ use crate::{CosineSchedule, from_fn};
 
 fn all(algorithm_type: AlgorithmType) -> Vec<UniPc> {
     let mut solvers = Vec::new();
-    for order in [SolverOrder::First, SolverOrder::Second, SolverOrder::Third] {
+    for order in SolverOrder::ALL {
         for variant in [UniPcVariant::Bh1, UniPcVariant::Bh2] {
             for corrector in [false, true] {
                 let solver = UniPc::new(algorithm_type, order);

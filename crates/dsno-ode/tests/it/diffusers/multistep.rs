@@ -6,8 +6,8 @@ use dsno_ode::{
 };
 use serde_json::Value;
 
-use super::{Case, case, names, read, sigma_grid, state, table};
-use crate::support::{assert_agree, numbers, values};
+use super::{Case, case, names, sigma_grid, state, table};
+use crate::support::{assert_agree, numbers, read, values};
 
 #[test]
 fn every_multistep_dpm_solver() {

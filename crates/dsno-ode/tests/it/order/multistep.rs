@@ -17,9 +17,6 @@ use dsno_ode::{
 use super::{EXACT, SLOPE, assert_order, assert_stated, error, start, uniform};
 use crate::support::{largest_difference, mixture, values};
 
-const ORDERS: [SolverOrder; 3] = [SolverOrder::First, SolverOrder::Second, SolverOrder::Third];
-const ALGORITHM_TYPES: [AlgorithmType; 2] =
-    [AlgorithmType::DpmSolverPlusPlus, AlgorithmType::DpmSolver];
 const VARIABLES: [DeisVariable; 3] = [DeisVariable::Time, DeisVariable::Rho, DeisVariable::LogRho];
 const STEPS: [usize; 4] = [512, 1024, 2048, 4096];
 /// Figures of the documentation are given in three digits.
@@ -27,8 +24,8 @@ const THREE_DIGITS: f64 = 0.006;
 
 #[test]
 fn dpm_solver_multistep() {
-    for algorithm_type in ALGORITHM_TYPES {
-        for order in ORDERS {
+    for algorithm_type in AlgorithmType::ALL {
+        for order in SolverOrder::ALL {
             let midpoint = DpmSolverMultistep::new(algorithm_type, order);
             check(&midpoint);
             if order == SolverOrder::Second {
@@ -49,10 +46,10 @@ fn dpm_solver_multistep() {
 
 #[test]
 fn uni_pc() {
-    for algorithm_type in ALGORITHM_TYPES {
+    for algorithm_type in AlgorithmType::ALL {
         for variant in [UniPcVariant::Bh1, UniPcVariant::Bh2] {
             for corrector in [true, false] {
-                for order in ORDERS {
+                for order in SolverOrder::ALL {
                     let solver = UniPc::new(algorithm_type, order);
                     check(&UniPc {
                         variant,
@@ -68,7 +65,7 @@ fn uni_pc() {
 #[test]
 fn deis() {
     for variable in VARIABLES {
-        for order in ORDERS {
+        for order in SolverOrder::ALL {
             check(&Deis::new(order, variable));
         }
     }
@@ -221,7 +218,7 @@ fn whole_entries_change_the_error_of_pndm_by_a_five_hundredth() {
 fn data_prediction_keeps_single_precision_and_noise_prediction_loses_two_digits() {
     let (data, noise) = (AlgorithmType::DpmSolverPlusPlus, AlgorithmType::DpmSolver);
     let lower_order_final = LowerOrderFinal::Always;
-    for order in ORDERS {
+    for order in SolverOrder::ALL {
         let multistep = DpmSolverMultistep::new(data, order);
         assert!(
             rounding(&DpmSolverMultistep {

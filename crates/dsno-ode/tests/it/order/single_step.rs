@@ -19,9 +19,6 @@ const IN_TIME: [usize; 4] = [32, 64, 128, 256];
 /// Step counts of methods in `λ`: 40 nats in steps of 0.16 to 0.04, `h` of half that.
 const IN_LEVEL: [usize; 3] = [256, 512, 1024];
 
-const ALGORITHM_TYPES: [AlgorithmType; 2] =
-    [AlgorithmType::DpmSolverPlusPlus, AlgorithmType::DpmSolver];
-
 #[test]
 fn runge_kutta_in_the_schedules_time() {
     check(&Euler, &IN_TIME, uniform);
@@ -44,7 +41,7 @@ fn runge_kutta_to_a_noiseless_end_whose_last_step_is_euler() {
 
 #[test]
 fn single_step_dpm_solvers() {
-    for algorithm_type in ALGORITHM_TYPES {
+    for algorithm_type in AlgorithmType::ALL {
         let first = DpmSolverSinglestep::new(algorithm_type, SolverOrder::First);
         check(&first, &IN_LEVEL, in_level);
         for order in [SolverOrder::Second, SolverOrder::Third] {
@@ -70,7 +67,7 @@ fn other_nodes_keep_order_two_and_cost_order_three_unless_the_second_is_at_two_t
     let early = SinglestepNodes::third_at(0.25, 0.5).expect("inside");
     let late = SinglestepNodes::third_at(0.3, 0.9).expect("inside");
     assert_eq!((early.order(), late.order()), (2, 2));
-    for algorithm_type in ALGORITHM_TYPES {
+    for algorithm_type in AlgorithmType::ALL {
         for (nodes, solver_type) in [
             (second, Midpoint),
             (second, Heun),

@@ -57,8 +57,7 @@ fn a_plan_on_a_grid_has_its_nodes_at_the_grid_points() {
     let schedule = CosineSchedule::default();
     let times = vec![0.9, 0.8, 0.6, 0.5, 0.2, 0.1, 0.05];
     let grid = TimeGrid::from_times(times.clone()).expect("decreasing");
-    let [first, second, third] =
-        [SolverOrder::First, SolverOrder::Second, SolverOrder::Third].map(SinglestepNodes::of);
+    let [first, second, third] = SolverOrder::ALL.map(SinglestepNodes::of);
     let nodes = [third.with_midpoint_stage(), second, first];
     let on_grid = |schedule: &dyn Schedule, grid: &TimeGrid, nodes: &[SinglestepNodes]| {
         DpmSolverFast::on_grid(AlgorithmType::DpmSolverPlusPlus, schedule, grid, nodes)
