@@ -18,4 +18,3 @@ pub use network::TeacherNetwork;
 pub use sampler::{SampleError, Sampler, Solve, StudentSampler, TeacherSampler};
 pub use student::Student;
 pub use teacher::Teacher;
-pub use units::first_state;

@@ -1,12 +1,12 @@
 //! One interface to everything that turns noise into images.
 
 use burn::tensor::Tensor;
-use dsno_ode::{GridError, GridKind, SolveError, SolverKind, TimeGrid};
+use dsno_ode::{GridError, GridKind, SolveError, SolverKind, TimeGrid, initial_state};
 use dsno_operator::{UNetConfig, UNetConfigError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Student, Teacher, first_state};
+use crate::{Student, Teacher};
 
 /// Why noise could not be turned into images.
 #[derive(Debug, thiserror::Error)]
@@ -142,7 +142,7 @@ impl Sampler for TeacherSampler<'_> {
         let denoiser = self.teacher.denoiser(labels, self.solve.clamp);
         let schedule = &self.teacher.schedule;
         let solver = self.solve.solver;
-        let z_1 = first_state(noise, schedule);
+        let z_1 = initial_state(noise, schedule);
         let solution = solver.solve(denoiser.as_ref(), schedule, &self.grid, z_1, times)?;
         Ok(solution.into_trajectory())
     }

@@ -1,33 +1,11 @@
 //! States of a process in its own units, and in those that networks see.
 //!
 //! Networks are trained on variance-preserving states. Where the variance explodes, states grow up to
-//! the schedule's `σ` at `t = 1`; divided by their [scale](dsno_ode::Amplitudes::scale) they are those
+//! the schedule's `σ` at `t = 1`; divided by their [scale](dsno_ode::NoiseLevel::scale) they are those
 //! of a variance-preserving process at the same `λ`.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dsno_ode::{NoiseSchedule, Schedule};
-
-/// The state at `t = 1` that standard normal noise stands for: the noise itself, or `σ` times it
-/// where the variance explodes.
-///
-/// ```
-/// use burn::tensor::{Device, Tensor};
-/// use dsno_ode::{CosineSchedule, EdmSchedule};
-/// use dsno_model::first_state;
-///
-/// let noise = Tensor::<4>::ones([1, 1, 1, 1], &Device::flex());
-/// let at_one = |schedule| first_state(noise.clone(), &schedule).into_scalar::<f32>();
-/// assert_eq!(at_one(CosineSchedule::default().into()), 1.0);
-/// assert_eq!(at_one(EdmSchedule::default().into()), 80.0);
-/// ```
-pub fn first_state(noise: Tensor<4>, schedule: &NoiseSchedule) -> Tensor<4> {
-    let at = schedule.at(1.0);
-    if at.scale() == 1.0 {
-        noise
-    } else {
-        noise * at.sigma()
-    }
-}
 
 /// Trajectories `[B, T, C, H, W]` of a network, in the units of the schedule.
 pub fn from_network(trajectory: Tensor<5>, times: &[f64], schedule: &NoiseSchedule) -> Tensor<5> {

@@ -4,7 +4,7 @@
 //! cargo bench -p dsno-ode
 //! ```
 //!
-//! Every solver walks 20 steps with a model that answers at once, on 64 images of 1×16×16 in f32. The
+//! Every solver walks 20 steps with a model that returns at once, on 64 images of 1×16×16 in f32. The
 //! first table gives the time of such a solve. The second sets the time per model call against one
 //! forward pass of a network, eight 3×3 convolutions of 32 channels at 16×16 on the same batch, which
 //! is less than the smallest U-Net that is of use. The command fails if a share reaches 5 %.
@@ -49,7 +49,7 @@ impl Solver {
         on_grid.chain([Self::Adaptive])
     }
 
-    /// Solves with a model that answers without computing.
+    /// Solves with a model that returns a constant.
     fn solve(self, z_1: Tensor<4>, x_hat: &Tensor<4>) -> Result<Solution, SolveError> {
         let model = from_fn(|_, _| x_hat.clone());
         let schedule = CosineSchedule::default();

@@ -8,7 +8,7 @@
 //! are normal with mean 0.25 and standard deviation 0.5, so the samples must have these too.
 
 use burn::tensor::{Device, Distribution, Tensor};
-use dsno_ode::{CosineSchedule, SolverOrder, TimeGrid, UniPc, from_fn, solve};
+use dsno_ode::{AlgorithmType, CosineSchedule, SolverOrder, TimeGrid, UniPc, from_fn, solve};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mean, variance) = (0.25, 0.25);
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let normal = Distribution::Normal(0.0, 1.0);
     let z_1 = Tensor::<4>::random([16, 3, 32, 32], normal, &Device::flex());
     let (schedule, grid) = (CosineSchedule::default(), TimeGrid::uniform(20)?);
-    let solver = UniPc::data(SolverOrder::Second);
+    let solver = UniPc::new(AlgorithmType::DpmSolverPlusPlus, SolverOrder::Second);
     let solution = solve(&model, &solver, &schedule, &grid, z_1, &[0.5, 0.0])?;
 
     let samples = solution.states[1].clone();

@@ -2,19 +2,19 @@
 //!
 //! [`Dopri5`] holds the options and [`solve_adaptive`] is the driver, the counterpart of
 //! [`solve`](crate::solve) without a grid. The coefficients are in `tableau`, the length of the next
-//! step in `control` and `first_step`, the ODE in `flow`, one step in `attempt` and the loop in `walk`.
+//! step in `control`, the ODE in `flow`, one step in `attempt`, the loop and the first step in `integrate`.
 
 mod attempt;
 mod control;
 mod error;
-mod first_step;
 mod flow;
+mod integrate;
 mod record;
 mod tableau;
-mod walk;
 
 pub use control::StepControl;
 pub use error::AdaptiveError;
+use error::check_options;
 
 use burn::tensor::{DType, Tensor};
 
@@ -37,8 +37,8 @@ use crate::{Denoiser, Schedule};
 /// du/dφ = v̂(u, φ) = cos φ · ε̂ − sin φ · x̂
 /// ```
 ///
-/// In `φ` the way has length at most `π/2` and the right-hand side is of the size of an image
-/// throughout. In `λ` the two ends take most of the way though nothing moves there, and in time
+/// In `φ` the interval has length at most `π/2` and the right-hand side is of the size of an image
+/// throughout. In `λ` the two ends are most of the interval though nothing moves there, and in time
 /// `dσ/dt` may be infinite (linear-β at `t = 0`). Steps do not depend on how a schedule spends its
 /// time, only on its two ends.
 ///
@@ -58,7 +58,7 @@ use crate::{Denoiser, Schedule};
 ///
 /// # The noiseless end
 ///
-/// At `σ = 0` the velocity is 0/0. Below `sin φ = sigma_min` the rest is therefore taken at once with
+/// At `σ = 0` the velocity is 0/0. Below `sin φ = sigma_min` the rest is therefore one step with
 /// the last `x̂` and `ε̂`, which the last stage already holds:
 ///
 /// ```text
@@ -87,7 +87,7 @@ pub struct Dopri5 {
     pub max_steps: usize,
     /// Length of the first step in radians; none means that it is found, with one model call.
     pub first_step: Option<f64>,
-    /// `sin φ` from which the rest of a way to `σ = 0` is taken at once, in `[1e-9, 1)`.
+    /// `sin φ` from which a solve to `σ = 0` takes the rest in one step, in `[1e-9, 1)`.
     pub sigma_min: f64,
     /// How the length of a step follows from the errors.
     pub control: StepControl,
@@ -119,33 +119,32 @@ impl Dopri5 {
 
     /// Checks the options for states of the given number type.
     fn check(&self, dtype: DType) -> Result<(), AdaptiveError> {
-        let fault = |option, value, expected| AdaptiveError::Option {
-            option,
-            value,
-            expected,
-        };
-        if !(self.rtol >= 0.0 && self.rtol.is_finite()) {
-            return Err(fault("rtol", self.rtol, "a finite number, at least 0"));
-        }
-        if !(self.atol > 0.0 && self.atol.is_finite()) {
-            return Err(fault("atol", self.atol, "a finite number above 0"));
-        }
-        if self.max_steps == 0 {
-            return Err(fault("max_steps", 0.0, "at least 1"));
-        }
-        if let Some(size) = self
-            .first_step
-            .filter(|&size| !(size > 0.0 && size.is_finite()))
-        {
-            return Err(fault("first_step", size, "a finite number above 0"));
-        }
-        if !(1e-9..1.0).contains(&self.sigma_min) {
-            return Err(fault(
+        let first_step = self.first_step.unwrap_or(1.0);
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        let rtol = self.rtol == 0.0 || positive(self.rtol);
+        let sigma_min = (1e-9..1.0).contains(&self.sigma_min);
+        check_options([
+            ("rtol", self.rtol, rtol, "a finite number, at least 0"),
+            (
+                "atol",
+                self.atol,
+                positive(self.atol),
+                "a finite number above 0",
+            ),
+            ("max_steps", 0.0, self.max_steps > 0, "at least 1"),
+            (
+                "first_step",
+                first_step,
+                positive(first_step),
+                "a finite number above 0",
+            ),
+            (
                 "sigma_min",
                 self.sigma_min,
+                sigma_min,
                 "at least 1e-9 and less than 1",
-            ));
-        }
+            ),
+        ])?;
         self.control.check()?;
         let smallest = 10.0 * dtype.finfo().map_or(0.0, |numbers| numbers.epsilon);
         if self.rtol + self.atol < smallest {
@@ -237,7 +236,8 @@ pub fn solve_adaptive(
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use dsno_ode::{CosineSchedule, Dopri5, Recorded, from_fn, solve_adaptive_each};
+/// use dsno_ode::{CosineSchedule, Dopri5, Recorded, from_fn};
+/// use dsno_ode::adaptive::solve_adaptive_each;
 ///
 /// let model = from_fn(|z_t, at| z_t * at.alpha());
 /// let z_1 = Tensor::<4>::ones([1, 1, 2, 2], &Device::flex());
@@ -258,7 +258,7 @@ pub fn solve_adaptive_each(
     keep: &mut dyn FnMut(Recorded),
 ) -> Result<Vec<StepReport>, SolveError> {
     method.check(z_1.dtype())?;
-    walk::walk(model, method, schedule, span, z_1, record, keep)
+    integrate::integrate(model, method, schedule, span, z_1, record, keep)
 }
 
 #[cfg(test)]

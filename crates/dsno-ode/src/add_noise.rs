@@ -1,8 +1,8 @@
-//! The forward process: from a clean image and noise to the noisy state.
+//! The forward process: from a clean image and noise to the noisy state, and the state of noise alone.
 
 use burn::tensor::Tensor;
 
-use crate::NoiseLevel;
+use crate::{NoiseLevel, Schedule};
 
 /// Mixes clean images with noise to noisy states at one noise level.
 ///
@@ -68,4 +68,34 @@ pub fn add_noise_with(
     sigma: Tensor<4>,
 ) -> Tensor<4> {
     x * alpha + eps * sigma
+}
+
+/// Scales standard normal noise to the state at `t = 1` from which a solve starts.
+///
+/// Where variance is preserved the noise is that state already; where the variance explodes the state
+/// is `σ(1)` times as large. diffusers calls the factor `init_noise_sigma`.
+///
+/// # Shapes
+///
+/// `noise` and the returned state are `[B, C, H, W]`; the state is in pixel units.
+///
+/// # Examples
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use dsno_ode::{CosineSchedule, EdmSchedule, Schedule, initial_state};
+///
+/// let noise = Tensor::<4>::ones([1, 1, 1, 1], &Device::flex());
+/// let at_one = |schedule: &dyn Schedule| initial_state(noise.clone(), schedule).into_scalar::<f32>();
+/// assert_eq!(at_one(&CosineSchedule::default()), 1.0);
+/// assert_eq!(at_one(&EdmSchedule::default()), 80.0);
+/// ```
+#[doc(alias = "init_noise_sigma")]
+pub fn initial_state(noise: Tensor<4>, schedule: &dyn Schedule) -> Tensor<4> {
+    let at = schedule.at(1.0);
+    if at.scale() == 1.0 {
+        noise
+    } else {
+        noise * at.sigma()
+    }
 }

@@ -14,8 +14,6 @@ pub use conditioned::Conditioned;
 pub use conditioning::Conditioning;
 pub use dynamic_threshold::DynamicThreshold;
 
-use std::fmt;
-
 use burn::tensor::Tensor;
 
 use crate::NoiseLevel;
@@ -23,7 +21,7 @@ use crate::NoiseLevel;
 /// Predicts the clean image in a noisy state.
 ///
 /// This is all that a solver knows of a model. A network that predicts `ε`, `v` or the score, and is
-/// told the level in its own terms, becomes a denoiser in [`Conditioned`]; labels belong to the
+/// conditioned on the level in its own terms, becomes a denoiser in [`Conditioned`]; labels belong to the
 /// implementing type. Plain functions become denoisers through [`from_fn`].
 ///
 /// The optimal denoiser is the posterior mean `x̂ = E[x | z_t]`.
@@ -112,11 +110,7 @@ where
     }
 }
 
-impl<F> fmt::Debug for FromFn<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FromFn").finish_non_exhaustive()
-    }
-}
+debug_without_closure!(FromFn<F>);
 
 /// Why a wrapper around a model cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]

@@ -8,7 +8,7 @@ mod level;
 mod table;
 
 pub use kind::GridKind;
-pub use table::TableSpacing;
+pub use table::TimestepSpacing;
 
 use crate::Schedule;
 
@@ -130,7 +130,7 @@ impl TimeGrid {
     }
 }
 
-/// Times closer than this are the same time.
+/// Times closer than this are the same time, the ends of the process included.
 pub(crate) const SAME_TIME: f64 = 1e-12;
 
 /// Why a list of times is not a grid.
@@ -196,7 +196,7 @@ pub enum GridError {
     OutsideSchedule {
         /// Position in the grid, from 0.
         index: usize,
-        /// The level asked for, in nats.
+        /// The requested level, in nats.
         log_snr: f64,
         /// `λ` at `t = 1`, in nats.
         lowest: f64,
@@ -206,7 +206,7 @@ pub enum GridError {
     /// A table has fewer entries than the grid is to visit.
     #[error("a grid of {steps} steps is to visit entries of a table that has only {entries}")]
     MoreStepsThanEntries {
-        /// Number of steps asked for.
+        /// The requested number of steps.
         steps: usize,
         /// Number of entries of the table.
         entries: usize,

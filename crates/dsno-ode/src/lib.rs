@@ -8,18 +8,21 @@
 //!
 //! Small parts are chosen independently, and one driver joins them.
 //!
-//! | question                          | part                                                    |
-//! |-----------------------------------|---------------------------------------------------------|
-//! | how much noise is there at `t`?   | [`Schedule`]: [`CosineSchedule`], [`LinearBetaSchedule`], [`DiscreteSchedule`], [`EdmSchedule`] |
-//! | what does the model predict?      | [`Denoiser`], with [`Prediction`] for `x`, `ε`, `v` and the score |
-//! | what is the network told?         | [`Conditioned`]: `λ`, `t`, `σ` or a table's index       |
-//! | how is it steered?                | [`ClassifierFreeGuidance`], [`Clamped`], [`DynamicThreshold`]   |
-//! | which times are visited?          | [`TimeGrid`]: uniform in `t` or `λ`, Karras, a table's entries, any list |
-//! | how is one step taken?            | [`Solver`]: [`Ddim`]                                    |
-//! | what is kept?                     | the `record` argument of [`solve`], giving [`Solution`] |
+//! | question                          | module       | parts                                                   |
+//! |-----------------------------------|--------------|---------------------------------------------------------|
+//! | how much noise is there at `t`?   | [`schedule`] | [`Schedule`]: [`CosineSchedule`], [`LinearBetaSchedule`], [`DiscreteSchedule`], [`EdmSchedule`] |
+//! | what does the model predict?      | [`denoiser`] | [`Denoiser`], with [`Prediction`] for `x`, `ε`, `v` and the score |
+//! | what is the network conditioned on? | [`denoiser`] | [`Conditioned`]: `λ`, `t`, `σ` or a table's index     |
+//! | how is it guided?                 | [`denoiser`] | [`ClassifierFreeGuidance`], [`Clamped`], [`DynamicThreshold`] |
+//! | which times are visited?          | [`grid`]     | [`TimeGrid`]: uniform in `t` or `λ`, Karras, a table's entries, any list |
+//! | how is one step taken?            | [`solver`]   | [`Solver`]; all of them in the table of [`solver`]      |
+//! | where does it start?              |              | [`initial_state`]: noise scaled to the schedule         |
+//! | what is kept?                     |              | the `record` argument of [`solve`](solve()), giving [`Solution`] |
 //!
-//! Steps of a fixed grid fix the cost. [`solve_adaptive`] fixes the error instead: [`Dopri5`] chooses
-//! its steps to meet a tolerance and needs no grid.
+//! Steps of a fixed grid fix the cost. [`solve_adaptive`] fixes the error instead: [`Dopri5`] in
+//! [`adaptive`] chooses its steps to meet a tolerance and needs no grid. [`SolverKind`] is a solver by
+//! its name in files. The root has what most programs need; the modules have the rest, options and
+//! formulas of single steps included.
 //!
 //! # A first solve
 //!
@@ -76,30 +79,43 @@
 //! are bugs of the caller, and panic as in burn. The crate prints nothing, reads no environment and
 //! chooses no device.
 
-pub mod analytic;
+/// Implements `Debug` for a type that holds a closure: the named fields, without it.
+macro_rules! debug_without_closure {
+    ($type:ident<$closure:ident> $(, $field:ident)*) => {
+        impl<$closure> std::fmt::Debug for $type<$closure> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let mut fields = f.debug_struct(stringify!($type));
+                $(fields.field(stringify!($field), &self.$field);)*
+                fields.finish_non_exhaustive()
+            }
+        }
+    };
+}
 
-mod adaptive;
+pub mod adaptive;
+pub mod analytic;
+pub mod denoiser;
+pub mod grid;
+pub mod schedule;
+pub mod solver;
+
 mod add_noise;
-mod denoiser;
-mod grid;
 mod noise_level;
 mod prediction;
-mod schedule;
 mod solve;
-mod solver;
 mod solver_kind;
 mod step;
 
 #[cfg(test)]
 mod test_support;
 
-pub use adaptive::{AdaptiveError, Dopri5, StepControl, solve_adaptive, solve_adaptive_each};
-pub use add_noise::{add_noise, add_noise_with};
+pub use adaptive::{Dopri5, solve_adaptive};
+pub use add_noise::{add_noise, add_noise_with, initial_state};
 pub use denoiser::{
-    Clamped, ClassifierFreeGuidance, Conditioned, Conditioning, Denoiser, DenoiserError,
-    DynamicThreshold, FromFn, clamp_prediction, from_fn,
+    Clamped, ClassifierFreeGuidance, Conditioned, Conditioning, Denoiser, DynamicThreshold,
+    clamp_prediction, from_fn,
 };
-pub use grid::{GridError, GridKind, TableSpacing, TimeGrid};
+pub use grid::{GridError, GridKind, TimeGrid};
 pub use noise_level::NoiseLevel;
 pub use prediction::Prediction;
 pub use schedule::{
@@ -108,14 +124,8 @@ pub use schedule::{
 };
 pub use solve::{Recorded, Solution, SolveError, StepReport, planned_calls, solve, solve_each};
 pub use solver::{
-    Churn, ChurnedHeun, DpmSolverPlanned, DpmSolverSinglestep, Euler, Heun, NoiseSource, Rk4,
-    SinglestepPlan, SolverOptionError, Stages, StochasticDdim, dpm_solver_1_step,
-    dpm_solver_2_step, dpm_solver_3_step, state_rate,
-};
-pub use solver::{Ddim, Form, SecondOrder, Solver, SolverOrder, StepError, ddim_step};
-pub use solver::{
-    Deis, DeisVariable, DpmMultistep, FinalOrder, History, Middle, Plms, Pndm, SHORT_GRID,
-    StepFunction, ThirdOrder, UniPc, UniPcMemory,
+    AlgorithmType, Ddim, Deis, DpmSolverFast, DpmSolverMultistep, DpmSolverSinglestep, Euler, Heun,
+    Plms, Pndm, Rk4, Solver, SolverOrder, StepError, StochasticDdim, StochasticHeun, UniPc,
 };
 pub use solver_kind::{SolverKind, UnknownSolver};
 pub use step::Step;

@@ -1,6 +1,6 @@
 //! The signal and noise amplitudes of one noise level.
 //!
-//! [`NoiseLevel`] is what solvers, denoisers and conversions are told instead of a time, so that
+//! [`NoiseLevel`] is what solvers, denoisers and conversions take instead of a time, so that
 //! none of them needs to know a schedule.
 
 /// One noise level of a diffusion process, with its signal and noise amplitudes.

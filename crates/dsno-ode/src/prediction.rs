@@ -140,7 +140,7 @@ impl Prediction {
         }
     }
 
-    /// Returns what a perfect network would answer for image `x` and noise `eps` at one level.
+    /// Returns the training target, the output of a perfect network, for image `x` and noise `eps` at one level.
     ///
     /// With [`Prediction::Score`] the level must have noise: `σ = 0` gives infinite values.
     pub fn target(self, x: Tensor<4>, eps: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
@@ -152,7 +152,7 @@ impl Prediction {
         }
     }
 
-    /// Returns what a perfect network would answer, with a noise level of its own for every sample.
+    /// Returns the training target, with a noise level of its own for every sample.
     pub fn target_with(
         self,
         x: Tensor<4>,

@@ -83,57 +83,40 @@ pub trait Schedule: Send + Sync {
     }
 }
 
-impl<S: Schedule + ?Sized> Schedule for &S {
-    fn log_snr(&self, t: f64) -> f64 {
-        (**self).log_snr(t)
-    }
+/// Implements [`Schedule`] for a type that holds another schedule, by calling that one.
+macro_rules! forward_schedule {
+    ($this:ident => $inner:expr, $($header:tt)+) => {
+        $($header)+ {
+            fn log_snr(&$this, t: f64) -> f64 {
+                $inner.log_snr(t)
+            }
 
-    fn time_at(&self, log_snr: f64) -> f64 {
-        (**self).time_at(log_snr)
-    }
+            fn time_at(&$this, log_snr: f64) -> f64 {
+                $inner.time_at(log_snr)
+            }
 
-    fn log_snr_rate(&self, t: f64) -> f64 {
-        (**self).log_snr_rate(t)
-    }
+            fn log_snr_rate(&$this, t: f64) -> f64 {
+                $inner.log_snr_rate(t)
+            }
 
-    fn level(&self, log_snr: f64) -> NoiseLevel {
-        (**self).level(log_snr)
-    }
+            fn level(&$this, log_snr: f64) -> NoiseLevel {
+                $inner.level(log_snr)
+            }
 
-    fn at(&self, t: f64) -> NoiseLevel {
-        (**self).at(t)
-    }
+            fn at(&$this, t: f64) -> NoiseLevel {
+                $inner.at(t)
+            }
 
-    fn rates(&self, t: f64) -> (f64, f64) {
-        (**self).rates(t)
-    }
+            fn rates(&$this, t: f64) -> (f64, f64) {
+                $inner.rates(t)
+            }
+        }
+    };
 }
 
-impl<S: Schedule + ?Sized> Schedule for Box<S> {
-    fn log_snr(&self, t: f64) -> f64 {
-        (**self).log_snr(t)
-    }
-
-    fn time_at(&self, log_snr: f64) -> f64 {
-        (**self).time_at(log_snr)
-    }
-
-    fn log_snr_rate(&self, t: f64) -> f64 {
-        (**self).log_snr_rate(t)
-    }
-
-    fn level(&self, log_snr: f64) -> NoiseLevel {
-        (**self).level(log_snr)
-    }
-
-    fn at(&self, t: f64) -> NoiseLevel {
-        (**self).at(t)
-    }
-
-    fn rates(&self, t: f64) -> (f64, f64) {
-        (**self).rates(t)
-    }
-}
+forward_schedule!(self => (**self), impl<S: Schedule + ?Sized> Schedule for &S);
+forward_schedule!(self => (**self), impl<S: Schedule + ?Sized> Schedule for Box<S>);
+forward_schedule!(self => self.inner(), impl Schedule for NoiseSchedule);
 
 /// Why the numbers given for a schedule do not describe one.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]

@@ -134,8 +134,8 @@ pub fn solve_each<S: Solver>(
     let mut state = z_1;
     let mut memory = solver.start();
     keep_at(Place::On(0), &state);
-    for (index, pair) in grid.times().windows(2).enumerate() {
-        let step = Step::new(schedule, pair[0], pair[1], index, grid.steps());
+    for step in Step::all(schedule, grid) {
+        let index = step.index();
         for time in times_inside(&places, index) {
             let part = step.until(time);
             let (inside, _) = take(solver, &model, state.clone(), &part, memory.clone())?;
@@ -180,13 +180,12 @@ pub fn planned_calls<S: Solver>(
     record: &[f64],
 ) -> Result<usize, SolveError> {
     let places = places(grid, record)?;
-    let calls = |(index, pair): (usize, &[f64])| {
-        let step = Step::new(schedule, pair[0], pair[1], index, grid.steps());
-        let inside = times_inside(&places, index).into_iter();
+    let calls = |step: Step<'_>| {
+        let inside = times_inside(&places, step.index()).into_iter();
         let extra: usize = inside.map(|time| solver.calls(&step.until(time))).sum();
         solver.calls(&step) + extra
     };
-    Ok(grid.times().windows(2).enumerate().map(calls).sum())
+    Ok(Step::all(schedule, grid).map(calls).sum())
 }
 
 /// Takes one step and checks where it led.
@@ -236,7 +235,7 @@ pub(crate) fn is_finite(state: &Tensor<4>) -> bool {
     state.clone().is_finite().all().into_scalar::<bool>()
 }
 
-/// Counts what the solver asks of the model, so that the cost is measured and not assumed.
+/// Counts the model calls, so that the cost is measured and not assumed.
 pub(crate) struct Counted<'a> {
     model: &'a dyn Denoiser,
     calls: Cell<usize>,
@@ -250,7 +249,7 @@ impl<'a> Counted<'a> {
         }
     }
 
-    /// Returns the calls since the last time it was asked.
+    /// Returns the calls since the last time this was called.
     pub(crate) fn take(&self) -> usize {
         self.calls.take()
     }

@@ -1,55 +1,76 @@
-//! How to take one step of the probability-flow ODE.
+//! How to take one step of the probability-flow ODE: every solver, its options and its formulas.
 //!
 //! A solver is a formula for one interval `t → s`; the loop over a grid, the recording and the
-//! counting are in [`solve`](crate::solve). One file per solver.
+//! counting are in [`solve`](crate::solve()). One file per solver, or per family that differs in its
+//! coefficients alone.
+//!
+//! | solver                  | order   | calls per step | name in files                        |
+//! |-------------------------|---------|----------------|--------------------------------------|
+//! | [`Ddim`]                | 1       | 1              | `ddim`                               |
+//! | [`Euler`]               | 1       | 1              | `euler`                              |
+//! | [`Heun`]                | 2       | 2              | `heun`                               |
+//! | [`Rk4`]                 | 4       | 4              | `rk4`                                |
+//! | [`DpmSolverSinglestep`] | 1, 2, 3 | the order      | `dpm-solver-2`, `dpm-solver++-2s`, … |
+//! | [`DpmSolverFast`]       | 3       | 1 to 3         |                                      |
+//! | [`DpmSolverMultistep`]  | 1, 2, 3 | 1              | `dpm-solver-2m`, `dpm-solver++-2m`, … |
+//! | [`UniPc`]               | 2, 3, 4 | 1              | `unipc-2-bh2`, …                     |
+//! | [`Deis`]                | 1, 2, 3 | 1              | `deis-2-log-rho`, …                  |
+//! | [`Plms`]                | 2       | 1              | `plms`                               |
+//! | [`Pndm`]                | 2       | 1, first 4     | `pndm`                               |
+//! | [`StochasticDdim`]      | 1       | 1              |                                      |
+//! | [`StochasticHeun`]      | 2       | 2              |                                      |
+//!
+//! [`SolverKind`](crate::SolverKind) builds those that have a name in files. The adaptive
+//! [`Dopri5`](crate::adaptive::Dopri5) needs no grid and is no [`Solver`].
+//!
+//! # Options
+//!
+//! Options are public fields: `new` takes what has no usual value and sets the published one
+//! everywhere else, and `X { option, ..X::new(…) }` changes it. Numbers that have to be checked are
+//! private and go through a constructor that returns [`SolverOptionError`].
 
+mod algorithm_type;
 mod churn;
-mod churned_heun;
 mod ddim;
 mod deis;
-mod dpm_multistep;
-mod dpm_singlestep;
-mod euler;
+mod dpm_solver_multistep;
+mod dpm_solver_singlestep;
 mod exponential;
-mod final_order;
-mod form;
-mod heun;
 mod history;
+mod lower_order_final;
 mod noise_source;
+mod ode_derivative;
 mod option_error;
 mod plms;
 mod pndm;
-mod rk4;
-mod state_rate;
+mod runge_kutta;
 mod stochastic_ddim;
+mod stochastic_heun;
 #[cfg(test)]
 mod test_multistep;
 #[cfg(test)]
 mod test_steps;
 mod uni_pc;
 
+pub use algorithm_type::{AlgorithmType, SolverOrder, SolverType};
 pub use churn::Churn;
-pub use churned_heun::ChurnedHeun;
 pub use ddim::{Ddim, ddim_step};
 pub use deis::{Deis, DeisVariable};
-pub use dpm_multistep::{DpmMultistep, ThirdOrder};
-pub use dpm_singlestep::{
-    DpmSolverPlanned, DpmSolverSinglestep, SinglestepPlan, Stages, dpm_solver_1_step,
-    dpm_solver_2_step, dpm_solver_3_step,
+pub use dpm_solver_multistep::{DpmSolverMultistep, ThirdOrder};
+pub use dpm_solver_singlestep::{
+    DpmSolverFast, DpmSolverSinglestep, SinglestepNodes, dpm_solver_step,
 };
-pub use euler::Euler;
-pub use final_order::{FinalOrder, SHORT_GRID};
-pub use form::{Form, SecondOrder, SolverOrder};
-pub use heun::Heun;
 pub use history::History;
+pub use lower_order_final::LowerOrderFinal;
 pub use noise_source::NoiseSource;
+pub use ode_derivative::ode_derivative;
 pub use option_error::SolverOptionError;
 pub use plms::Plms;
-pub use pndm::{Middle, Pndm};
-pub use rk4::Rk4;
-pub use state_rate::state_rate;
+pub use pndm::{Pndm, PndmMidpoint};
+pub use runge_kutta::{Euler, Heun, Rk4};
 pub use stochastic_ddim::StochasticDdim;
-pub use uni_pc::{StepFunction, UniPc, UniPcMemory};
+pub use stochastic_heun::StochasticHeun;
+pub use uni_pc::{UniPc, UniPcMemory, UniPcVariant};
 
 use burn::tensor::Tensor;
 
@@ -67,7 +88,8 @@ use crate::{Denoiser, NoiseLevel, Step};
 ///
 /// ```
 /// use burn::tensor::Tensor;
-/// use dsno_ode::{Denoiser, Solver, Step, StepError, ddim_step};
+/// use dsno_ode::solver::ddim_step;
+/// use dsno_ode::{Denoiser, Solver, Step, StepError};
 ///
 /// struct Halved;
 ///
@@ -85,8 +107,6 @@ use crate::{Denoiser, NoiseLevel, Step};
 ///     fn calls(&self, _step: &Step<'_>) -> usize {
 ///         2
 ///     }
-///
-///     fn start(&self) {}
 ///
 ///     fn step(
 ///         &self,
@@ -107,7 +127,7 @@ use crate::{Denoiser, NoiseLevel, Step};
 /// ```
 pub trait Solver {
     /// What a step hands to the next one: earlier predictions, or `()`.
-    type Memory: Clone;
+    type Memory: Clone + Default;
 
     /// Returns the name by which files and reports call this solver, with its options.
     fn name(&self) -> String;
@@ -115,11 +135,16 @@ pub trait Solver {
     /// Returns the order `p` of the global error, `O(hᵖ)` in the step `h`.
     fn order(&self) -> usize;
 
-    /// Returns the exact number of model calls that this step costs.
-    fn calls(&self, step: &Step<'_>) -> usize;
+    /// Returns the exact number of model calls that this step costs: 1, unless a method overrides it.
+    fn calls(&self, step: &Step<'_>) -> usize {
+        let _ = step;
+        1
+    }
 
     /// Returns the memory before the first step.
-    fn start(&self) -> Self::Memory;
+    fn start(&self) -> Self::Memory {
+        Self::Memory::default()
+    }
 
     /// Moves `z_t` across the interval `step`.
     ///
@@ -130,7 +155,7 @@ pub trait Solver {
     /// # Errors
     ///
     /// * [`StepError::NoiselessStart`] if the method cannot start because `σ_t = 0`.
-    /// * [`StepError::ShapeMismatch`] if the model answers with another shape than it was given.
+    /// * [`StepError::ShapeMismatch`] if the prediction has another shape than the state.
     fn step(
         &self,
         model: &dyn Denoiser,
@@ -140,21 +165,26 @@ pub trait Solver {
     ) -> Result<(Tensor<4>, Self::Memory), StepError>;
 }
 
-/// Calls the model and refuses an answer that cannot be used in a step from here.
+/// Calls the model and refuses a prediction that cannot be used in a step from here.
 pub(crate) fn predict(
     model: &dyn Denoiser,
     z_t: &Tensor<4>,
     at: NoiseLevel,
 ) -> Result<Tensor<4>, StepError> {
-    if at.sigma() < SMALLEST_SIGMA {
-        return Err(StepError::NoiselessStart {
-            sigma: at.sigma(),
-            log_snr: at.log_snr(),
-        });
-    }
+    check_start(at)?;
     let x_hat = model.denoise(z_t.clone(), at);
     same_shape(z_t, &x_hat)?;
     Ok(x_hat)
+}
+
+/// Refuses a level without noise, where the noise in a state is unknown.
+pub(crate) fn check_start(at: NoiseLevel) -> Result<(), StepError> {
+    let (sigma, log_snr) = (at.sigma(), at.log_snr());
+    if sigma < SMALLEST_SIGMA {
+        Err(StepError::NoiselessStart { sigma, log_snr })
+    } else {
+        Ok(())
+    }
 }
 
 /// Refuses a prediction that would be broadcast.
@@ -196,7 +226,7 @@ pub enum StepError {
         /// `[B, C, H, W]` of the prediction.
         prediction: [usize; 4],
     },
-    /// A noise source answered with another shape than it was asked for.
+    /// A noise source returned another shape than that of the state.
     #[error(
         "the noise source gives shape {noise:?} for a state of shape {state:?}, expected the same"
     )]

@@ -6,30 +6,33 @@ use std::str::FromStr;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use crate::solver::{DeisVariable, LowerOrderFinal};
 use crate::{
-    Ddim, Deis, DeisVariable, Denoiser, DpmMultistep, DpmSolverSinglestep, Euler, FinalOrder, Form,
-    Heun, Plms, Pndm, Rk4, Schedule, Solution, SolveError, Solver, SolverOrder, TimeGrid, UniPc,
-    planned_calls, solve,
+    AlgorithmType::{self, DpmSolver, DpmSolverPlusPlus},
+    Ddim, Deis, Denoiser, DpmSolverMultistep, DpmSolverSinglestep, Euler, Heun, Plms, Pndm, Rk4,
+    Schedule, Solution, SolveError, Solver,
+    SolverOrder::{self, First, Second, Third},
+    TimeGrid, UniPc, planned_calls, solve,
 };
 
 /// Declares the names once and dispatches on them.
-macro_rules! methods {
+macro_rules! solver_kinds {
     ($($(#[$doc:meta])+ $variant:ident = $name:literal => $solver:expr;)+) => {
         /// A solver that walks a grid, by the name that files, flags and reports use.
         ///
         /// Each name stands for a solver of this crate with its usual options, multistep ones with
-        /// first order in the last step. Other options are had by building the solver itself and
-        /// passing it to [`solve`].
+        /// first order in the last step. For other options build the solver itself and pass it to
+        /// [`solve`].
         ///
         /// # Examples
         ///
         /// ```
         /// use dsno_ode::{CosineSchedule, SolverKind, TimeGrid};
         ///
-        /// let method: SolverKind = "ddim".parse()?;
-        /// assert_eq!(method, SolverKind::Ddim);
+        /// let kind: SolverKind = "ddim".parse()?;
+        /// assert_eq!(kind, SolverKind::Ddim);
         /// let (schedule, grid) = (CosineSchedule::default(), TimeGrid::uniform(16)?);
-        /// assert_eq!(method.calls(&schedule, &grid, &[1.0, 0.5, 0.0])?, 16);
+        /// assert_eq!(kind.calls(&schedule, &grid, &[1.0, 0.5, 0.0])?, 16);
         /// let error = "ddmi".parse::<SolverKind>().expect_err("no such solver");
         /// assert!(error.to_string().contains("ddim"));
         /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -41,7 +44,7 @@ macro_rules! methods {
         }
 
         impl SolverKind {
-            /// Every method, in the order of their names' families.
+            /// Every kind, in the order of their names' families.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
             /// Returns the name.
@@ -83,7 +86,7 @@ macro_rules! methods {
                 }
             }
 
-            /// Solves with this method; see [`solve`](crate::solve) for arguments and errors.
+            /// Solves with this solver; see [`solve`](crate::solve) for arguments and errors.
             ///
             /// # Errors
             ///
@@ -104,7 +107,7 @@ macro_rules! methods {
     };
 }
 
-methods! {
+solver_kinds! {
     /// [`Ddim`]: first order, one call per step.
     Ddim = "ddim" => Ddim;
     /// [`Euler`]: first order in the schedule's time, one call per step.
@@ -114,31 +117,31 @@ methods! {
     /// [`Rk4`]: fourth order in the schedule's time, four calls per step.
     Rk4 = "rk4" => Rk4;
     /// [`DpmSolverSinglestep`] on `ε̂`: order 2, 2 calls per step.
-    DpmSolver2 = "dpm-solver-2" => DpmSolverSinglestep::new(Form::Noise, SolverOrder::Second);
+    DpmSolver2 = "dpm-solver-2" => DpmSolverSinglestep::new(DpmSolver, Second);
     /// [`DpmSolverSinglestep`] on `ε̂`: order 3, 3 calls per step.
-    DpmSolver3 = "dpm-solver-3" => DpmSolverSinglestep::new(Form::Noise, SolverOrder::Third);
+    DpmSolver3 = "dpm-solver-3" => DpmSolverSinglestep::new(DpmSolver, Third);
     /// [`DpmSolverSinglestep`] on `x̂`: order 2, 2 calls per step.
-    DpmSolverPp2s = "dpm-solver++-2s" => DpmSolverSinglestep::new(Form::Data, SolverOrder::Second);
+    DpmSolverPp2s = "dpm-solver++-2s" => DpmSolverSinglestep::new(DpmSolverPlusPlus, Second);
     /// [`DpmSolverSinglestep`] on `x̂`: order 3, 3 calls per step.
-    DpmSolverPp3s = "dpm-solver++-3s" => DpmSolverSinglestep::new(Form::Data, SolverOrder::Third);
-    /// [`DpmMultistep`] on `ε̂`: order 2, one call per step.
-    DpmSolver2m = "dpm-solver-2m" => multistep(Form::Noise, SolverOrder::Second);
-    /// [`DpmMultistep`] on `ε̂`: order 3, one call per step.
-    DpmSolver3m = "dpm-solver-3m" => multistep(Form::Noise, SolverOrder::Third);
-    /// [`DpmMultistep`] on `x̂`: order 2, one call per step.
-    DpmSolverPp2m = "dpm-solver++-2m" => multistep(Form::Data, SolverOrder::Second);
-    /// [`DpmMultistep`] on `x̂`: order 3, one call per step.
-    DpmSolverPp3m = "dpm-solver++-3m" => multistep(Form::Data, SolverOrder::Third);
+    DpmSolverPp3s = "dpm-solver++-3s" => DpmSolverSinglestep::new(DpmSolverPlusPlus, Third);
+    /// [`DpmSolverMultistep`] on `ε̂`: order 2, one call per step.
+    DpmSolver2m = "dpm-solver-2m" => multistep(DpmSolver, Second);
+    /// [`DpmSolverMultistep`] on `ε̂`: order 3, one call per step.
+    DpmSolver3m = "dpm-solver-3m" => multistep(DpmSolver, Third);
+    /// [`DpmSolverMultistep`] on `x̂`: order 2, one call per step.
+    DpmSolverPp2m = "dpm-solver++-2m" => multistep(DpmSolverPlusPlus, Second);
+    /// [`DpmSolverMultistep`] on `x̂`: order 3, one call per step.
+    DpmSolverPp3m = "dpm-solver++-3m" => multistep(DpmSolverPlusPlus, Third);
     /// [`UniPc`] on `x̂`: predictor of order 1, corrector one higher, one call per step.
-    UniPc1 = "unipc-1-bh2" => UniPc::data(SolverOrder::First);
+    UniPc1 = "unipc-1-bh2" => UniPc::new(DpmSolverPlusPlus, First);
     /// [`UniPc`] on `x̂`: predictor of order 2, corrector one higher, one call per step.
-    UniPc2 = "unipc-2-bh2" => UniPc::data(SolverOrder::Second);
+    UniPc2 = "unipc-2-bh2" => UniPc::new(DpmSolverPlusPlus, Second);
     /// [`UniPc`] on `x̂`: predictor of order 3, corrector one higher, one call per step.
-    UniPc3 = "unipc-3-bh2" => UniPc::data(SolverOrder::Third);
+    UniPc3 = "unipc-3-bh2" => UniPc::new(DpmSolverPlusPlus, Third);
     /// [`Deis`] in `ln(σ/α)`: order 2, one call per step.
-    Deis2 = "deis-2-log-rho" => deis(SolverOrder::Second);
+    Deis2 = "deis-2-log-rho" => deis(Second);
     /// [`Deis`] in `ln(σ/α)`: order 3, one call per step.
-    Deis3 = "deis-3-log-rho" => deis(SolverOrder::Third);
+    Deis3 = "deis-3-log-rho" => deis(Third);
     /// [`Plms`]: four predictions, one call per step and one more at the start.
     Plms = "plms" => Plms;
     /// [`Pndm`]: the same after three steps of four calls each.
@@ -146,27 +149,25 @@ methods! {
 }
 
 /// The multistep solver with first order in its last step on every grid: schedules that end at
-/// `λ = 20` take a large part of their way in that step, where higher orders overshoot.
-fn multistep(form: Form, order: SolverOrder) -> DpmMultistep {
-    let solver = match form {
-        Form::Data => DpmMultistep::data(order),
-        Form::Noise => DpmMultistep::noise(order),
-    };
-    DpmMultistep {
-        final_order: FinalOrder::Lower,
-        ..solver
+/// `λ = 20` take a large part of the solve in that step, where higher orders overshoot.
+fn multistep(algorithm_type: AlgorithmType, order: SolverOrder) -> DpmSolverMultistep {
+    let lower_order_final = LowerOrderFinal::Always;
+    DpmSolverMultistep {
+        lower_order_final,
+        ..DpmSolverMultistep::new(algorithm_type, order)
     }
 }
 
 /// The same for DEIS.
 fn deis(order: SolverOrder) -> Deis {
+    let lower_order_final = LowerOrderFinal::Always;
     Deis {
-        final_order: FinalOrder::Lower,
+        lower_order_final,
         ..Deis::new(order, DeisVariable::LogRho)
     }
 }
 
-/// A name that no method has.
+/// A name that no solver has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no solver `{name}`; the solvers are {}", names())]
 pub struct UnknownSolver {
@@ -177,7 +178,7 @@ impl FromStr for SolverKind {
     type Err = UnknownSolver;
 
     fn from_str(name: &str) -> Result<Self, UnknownSolver> {
-        let named = |method: &&Self| method.name() == name;
+        let named = |kind: &&Self| kind.name() == name;
         let found = Self::ALL.iter().find(named).copied();
         found.ok_or_else(|| UnknownSolver {
             name: name.to_owned(),
@@ -194,8 +195,8 @@ impl TryFrom<String> for SolverKind {
 }
 
 impl From<SolverKind> for &'static str {
-    fn from(method: SolverKind) -> Self {
-        method.name()
+    fn from(kind: SolverKind) -> Self {
+        kind.name()
     }
 }
 
@@ -206,7 +207,7 @@ impl fmt::Display for SolverKind {
 }
 
 fn names() -> String {
-    let names: Vec<&str> = SolverKind::ALL.iter().map(|method| method.name()).collect();
+    let names: Vec<&str> = SolverKind::ALL.iter().map(|kind| kind.name()).collect();
     names.join(", ")
 }
 
@@ -215,10 +216,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn methods_and_solvers_agree_on_names() {
-        for &method in SolverKind::ALL {
-            assert_eq!(method.own_name(), method.name());
-            assert_eq!(method.name().parse(), Ok(method));
+    fn kinds_and_solvers_agree_on_names() {
+        for &kind in SolverKind::ALL {
+            assert_eq!(kind.own_name(), kind.name());
+            assert_eq!(kind.name().parse(), Ok(kind));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One interval of a solve, as a solver sees it.
 
-use crate::{NoiseLevel, Schedule};
+use crate::{NoiseLevel, Schedule, TimeGrid};
 
 /// The interval from time `t` to time `s < t` that a [`Solver`](crate::Solver) is to cross.
 ///
@@ -41,6 +41,12 @@ impl<'a> Step<'a> {
             index,
             steps,
         }
+    }
+
+    /// Makes the steps of a grid, in order.
+    pub fn all(schedule: &'a dyn Schedule, grid: &TimeGrid) -> impl Iterator<Item = Self> {
+        let (steps, pairs) = (grid.steps(), grid.times().windows(2).enumerate());
+        pairs.map(move |(index, pair)| Self::new(schedule, pair[0], pair[1], index, steps))
     }
 
     /// Makes the only step of a solve.
@@ -112,11 +118,12 @@ impl<'a> Step<'a> {
 
     /// Returns the first part of this step, up to the time `s` inside it.
     pub(crate) fn until(&self, s: f64) -> Self {
-        Self {
-            s,
-            to: self.schedule.at(s),
-            ..*self
-        }
+        Self::new(self.schedule, self.t, s, self.index, self.steps)
+    }
+
+    /// Returns the step to the same end from another time.
+    pub(crate) fn starting_at(&self, t: f64) -> Self {
+        Self::new(self.schedule, t, self.s, self.index, self.steps)
     }
 }
 

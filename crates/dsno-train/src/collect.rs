@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use dsno_data::noise;
 use dsno_data::store::{Dtype, Provenance, StoreSpec, TrajectoryStore};
-use dsno_ode::{Schedule, SolveError, TimeGrid};
+use dsno_ode::{Schedule, SolveError, TimeGrid, initial_state};
 use serde_json::{Map, json};
 
 use crate::error::TrainError;
@@ -14,7 +14,6 @@ use crate::lane::together;
 use crate::observer::{Observer, Outcome, Progress};
 use crate::recipe::{CollectRecipe, StoreDtype};
 use dsno_model::Teacher;
-use dsno_model::first_state;
 
 /// All that shapes a set of trajectories.
 #[derive(Debug, Clone, Copy)]
@@ -120,7 +119,7 @@ fn solve_batch(
     let count = batch.end - batch.start;
     let (solver, schedule) = (recipe.solver, &teacher.schedule);
     let noise = noise::batch(seed, batch, teacher.image_shape(), device);
-    let z_1 = first_state(noise, schedule);
+    let z_1 = initial_state(noise, schedule);
     let model = teacher.denoiser(labels.clone(), recipe.clamp);
     let solution = solver.solve(model.as_ref(), schedule, grid, z_1, &recipe.record)?;
     let states = solution

@@ -15,9 +15,10 @@ use std::error::Error;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use dsno_ode::analytic::{GaussianMixture, exact_flow};
+use dsno_ode::solver::LowerOrderFinal;
 use dsno_ode::{
-    CosineSchedule, Dopri5, DpmSolverPlanned, FinalOrder, Form, GridKind, LinearBetaSchedule,
-    Schedule, SinglestepPlan, Solution, TimeGrid, solve_adaptive,
+    AlgorithmType, CosineSchedule, Dopri5, DpmSolverFast, GridKind, LinearBetaSchedule, Schedule,
+    Solution, TimeGrid, solve_adaptive,
 };
 use solvers::OnGrid;
 
@@ -33,6 +34,18 @@ struct Series {
     order: usize,
     is_multistep: bool,
     errors: Errors,
+}
+
+impl Series {
+    fn new(name: &str, order: usize, is_multistep: bool, errors: Errors) -> Self {
+        let name = name.to_owned();
+        Self {
+            name,
+            order,
+            is_multistep,
+            errors,
+        }
+    }
 }
 
 /// Model calls allowed, and the error reached with them.
@@ -59,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         print_table(&format!("Cosine schedule, grid `{kind}`"), &series);
         rows.push((format!("grid {kind}"), series));
     }
-    let published = solvers::multistep(FinalOrder::LowerOnShortGrids);
+    let published = solvers::multistep(LowerOrderFinal::OnShortGrids);
     let published = cosine.each(&published, GridKind::Uniform, true)?;
     print_table(
         "Cosine schedule, grid `uniform`, full order to the end",
@@ -108,7 +121,7 @@ impl<'a> Problem<'a> {
 
     /// Solves with every solver on one kind of grid; order is lowered at the end where it can be.
     fn on_grids(&self, kind: GridKind) -> Result<Vec<Series>, Box<dyn Error>> {
-        let multistep = solvers::multistep(FinalOrder::Lower);
+        let multistep = solvers::multistep(LowerOrderFinal::Always);
         let mut series = self.each(&solvers::one_step(), kind, false)?;
         series.extend(self.each(&multistep, kind, true)?);
         Ok(series)
@@ -122,12 +135,13 @@ impl<'a> Problem<'a> {
         is_multistep: bool,
     ) -> Result<Vec<Series>, Box<dyn Error>> {
         let one = |solver: &dyn OnGrid| {
-            Ok(Series {
-                name: solver.name(),
-                order: solver.order(),
+            let errors = self.on_grid(solver, kind)?;
+            Ok(Series::new(
+                &solver.name(),
+                solver.order(),
                 is_multistep,
-                errors: self.on_grid(solver, kind)?,
-            })
+                errors,
+            ))
         };
         solvers.iter().map(|solver| one(&**solver)).collect()
     }
@@ -157,18 +171,13 @@ impl<'a> Problem<'a> {
     fn fast(&self) -> Result<Series, Box<dyn Error>> {
         let mut errors = Vec::new();
         for budget in BUDGETS {
-            let plan = SinglestepPlan::fast(self.schedule, budget, 1.0, 0.0)?;
-            let solver = DpmSolverPlanned::new(Form::Noise, plan.clone());
-            let (grid, z_1) = (plan.grid(), self.z_1.clone());
+            let noise = AlgorithmType::DpmSolver;
+            let solver = DpmSolverFast::new(noise, self.schedule, budget, 1.0, 0.0)?;
+            let (grid, z_1) = (solver.grid(), self.z_1.clone());
             let solution = solver.sample(self.teacher, self.schedule, grid, z_1)?;
             errors.push((budget, self.error(&solution)));
         }
-        Ok(Series {
-            name: "dpm-solver-fast".to_owned(),
-            order: 3,
-            is_multistep: false,
-            errors,
-        })
+        Ok(Series::new("dpm-solver-fast", 3, false, errors))
     }
 
     /// Solves with the tightest tolerance that each number of calls allows.
@@ -184,12 +193,8 @@ impl<'a> Problem<'a> {
             let last = all.iter().rev().find(|(calls, _)| *calls <= budget)?;
             Some((budget, last.1))
         };
-        Ok(Series {
-            name: "dopri5".to_owned(),
-            order: 5,
-            is_multistep: false,
-            errors: BUDGETS.into_iter().filter_map(affordable).collect(),
-        })
+        let errors = BUDGETS.into_iter().filter_map(affordable).collect();
+        Ok(Series::new("dopri5", 5, false, errors))
     }
 
     fn error(&self, solution: &Solution) -> f64 {

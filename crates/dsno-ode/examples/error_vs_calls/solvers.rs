@@ -1,10 +1,11 @@
 //! Every solver of the crate that follows the flow on a grid.
 
 use burn::tensor::Tensor;
+use dsno_ode::solver::{DeisVariable, LowerOrderFinal, ThirdOrder, UniPcVariant};
 use dsno_ode::{
-    Ddim, Deis, DeisVariable, Denoiser, DpmMultistep, DpmSolverSinglestep, Euler, FinalOrder, Form,
-    Heun, Plms, Pndm, Rk4, Schedule, Solution, SolveError, Solver, SolverOrder, StepFunction,
-    ThirdOrder, TimeGrid, UniPc, planned_calls, solve,
+    AlgorithmType, Ddim, Deis, Denoiser, DpmSolverMultistep, DpmSolverSinglestep, Euler, Heun,
+    Plms, Pndm, Rk4, Schedule, Solution, SolveError, Solver, SolverOrder, TimeGrid, UniPc,
+    planned_calls, solve,
 };
 
 /// A solver without the type of its memory.
@@ -59,42 +60,41 @@ pub(super) fn one_step() -> Vec<Box<dyn OnGrid>> {
         Box::new(Heun),
         Box::new(Rk4),
     ];
-    for form in [Form::Data, Form::Noise] {
+    for algorithm_type in AlgorithmType::ALL {
         for order in [Second, Third] {
-            all.push(Box::new(DpmSolverSinglestep::new(form, order)));
+            all.push(Box::new(DpmSolverSinglestep::new(algorithm_type, order)));
         }
     }
     all
 }
 
 /// Returns the solvers that remember earlier steps.
-pub(super) fn multistep(final_order: FinalOrder) -> Vec<Box<dyn OnGrid>> {
+pub(super) fn multistep(lower_order_final: LowerOrderFinal) -> Vec<Box<dyn OnGrid>> {
     use SolverOrder::{Second, Third};
 
     let mut all: Vec<Box<dyn OnGrid>> = Vec::new();
-    for form in [Form::Data, Form::Noise] {
+    for algorithm_type in AlgorithmType::ALL {
         for order in [Second, Third] {
-            let base = DpmMultistep::data(order);
-            all.push(Box::new(DpmMultistep {
-                form,
-                final_order,
+            let base = DpmSolverMultistep::new(algorithm_type, order);
+            all.push(Box::new(DpmSolverMultistep {
+                lower_order_final,
                 ..base
             }));
         }
     }
     let third_order = ThirdOrder::Halved;
-    let base = DpmMultistep::data(Third);
-    all.push(Box::new(DpmMultistep {
+    let base = DpmSolverMultistep::new(AlgorithmType::DpmSolverPlusPlus, Third);
+    all.push(Box::new(DpmSolverMultistep {
         third_order,
-        final_order,
+        lower_order_final,
         ..base
     }));
-    for step_function in [StepFunction::Bh1, StepFunction::Bh2] {
+    for variant in [UniPcVariant::Bh1, UniPcVariant::Bh2] {
         for order in [Second, Third] {
-            let base = UniPc::data(order);
+            let base = UniPc::new(AlgorithmType::DpmSolverPlusPlus, order);
             all.push(Box::new(UniPc {
-                step_function,
-                final_order,
+                variant,
+                lower_order_final,
                 ..base
             }));
         }
@@ -103,7 +103,7 @@ pub(super) fn multistep(final_order: FinalOrder) -> Vec<Box<dyn OnGrid>> {
         for order in [Second, Third] {
             let base = Deis::new(order, variable);
             all.push(Box::new(Deis {
-                final_order,
+                lower_order_final,
                 ..base
             }));
         }

@@ -84,7 +84,7 @@ pub(super) fn moved(
     weights: impl IntoIterator<Item = f64>,
 ) -> Tensor<4> {
     match weighted_sum(velocities, weights) {
-        Some(way) => start.clone() + way,
+        Some(sum) => start.clone() + sum,
         None => start.clone(),
     }
 }

@@ -1,10 +1,11 @@
 //! The length of the next step, from the error of the last ones.
 
 use super::AdaptiveError;
+use super::error::check_options;
 
 /// How the length of a step follows from error estimates.
 ///
-/// A proportional–integral controller: the last accepted error damps what the present one asks for,
+/// A proportional–integral controller: the last accepted error damps the effect of the present one,
 /// so that step lengths do not swing where stability rather than accuracy limits them.
 ///
 /// ```text
@@ -19,7 +20,8 @@ use super::AdaptiveError;
 /// # Examples
 ///
 /// ```
-/// use dsno_ode::{Dopri5, StepControl};
+/// use dsno_ode::Dopri5;
+/// use dsno_ode::adaptive::StepControl;
 ///
 /// // The elementary controller, which forgets the last error.
 /// let elementary = StepControl { beta: 0.0, ..StepControl::default() };
@@ -52,24 +54,28 @@ impl Default for StepControl {
 impl StepControl {
     pub(super) fn check(&self) -> Result<(), AdaptiveError> {
         let part = |value: f64| value > 0.0 && value < 1.0;
-        let fault = |option, value, expected| AdaptiveError::Option {
-            option,
-            value,
-            expected,
-        };
-        if !part(self.safety) {
-            return Err(fault("safety", self.safety, "more than 0 and less than 1"));
-        }
-        if !part(self.shrink) {
-            return Err(fault("shrink", self.shrink, "more than 0 and less than 1"));
-        }
-        if !(self.growth > 1.0 && self.growth.is_finite()) {
-            return Err(fault("growth", self.growth, "a finite number above 1"));
-        }
-        if !(0.0..=0.2).contains(&self.beta) {
-            return Err(fault("beta", self.beta, "0 to 0.2"));
-        }
-        Ok(())
+        let growth = self.growth > 1.0 && self.growth.is_finite();
+        check_options([
+            (
+                "safety",
+                self.safety,
+                part(self.safety),
+                "more than 0 and less than 1",
+            ),
+            (
+                "shrink",
+                self.shrink,
+                part(self.shrink),
+                "more than 0 and less than 1",
+            ),
+            ("growth", self.growth, growth, "a finite number above 1"),
+            (
+                "beta",
+                self.beta,
+                (0.0..=0.2).contains(&self.beta),
+                "0 to 0.2",
+            ),
+        ])
     }
 }
 
@@ -160,41 +166,27 @@ mod tests {
         assert!(controller.judge(0.08, 1e-6).size > 0.08);
     }
 
+    /// Changes one option.
+    type Change = fn(&mut StepControl);
+
     #[test]
     fn options_without_a_meaning_are_named() {
         let good = StepControl::default();
         assert_eq!(good.check(), Ok(()));
-        let named = |control: StepControl| match control.check() {
-            Err(AdaptiveError::Option { option, .. }) => option,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(
-            named(StepControl {
-                safety: 1.0,
-                ..good
-            }),
-            "safety"
-        );
-        assert_eq!(
-            named(StepControl {
-                shrink: 0.0,
-                ..good
-            }),
-            "shrink"
-        );
-        assert_eq!(
-            named(StepControl {
-                growth: 1.0,
-                ..good
-            }),
-            "growth"
-        );
-        assert_eq!(
-            named(StepControl {
-                beta: f64::NAN,
-                ..good
-            }),
-            "beta"
-        );
+        let wrong: [(&str, Change); 4] = [
+            ("safety", |control| control.safety = 1.0),
+            ("shrink", |control| control.shrink = 0.0),
+            ("growth", |control| control.growth = 1.0),
+            ("beta", |control| control.beta = f64::NAN),
+        ];
+        for (name, change) in wrong {
+            let mut control = good;
+            change(&mut control);
+            let error = control.check();
+            assert!(
+                matches!(error, Err(AdaptiveError::Option { option, .. }) if option == name),
+                "{name}: {error:?}"
+            );
+        }
     }
 }

@@ -62,3 +62,18 @@ pub enum AdaptiveError {
         log_snr: f64,
     },
 }
+
+/// An option's name, its value, whether that has a meaning, and which values have one.
+type Checked = (&'static str, f64, bool, &'static str);
+
+/// Refuses the first option whose value has no meaning.
+pub(super) fn check_options<const N: usize>(options: [Checked; N]) -> Result<(), AdaptiveError> {
+    let wrong = options.into_iter().find(|&(_, _, good, _)| !good);
+    wrong.map_or(Ok(()), |(option, value, _, expected)| {
+        Err(AdaptiveError::Option {
+            option,
+            value,
+            expected,
+        })
+    })
+}

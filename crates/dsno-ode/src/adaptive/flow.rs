@@ -6,7 +6,7 @@ use crate::solve::Counted;
 use crate::solver::predict;
 use crate::{Denoiser, NoiseLevel, Prediction, Schedule, StepError};
 
-/// A place on the way from noise to data.
+/// A place between noise and data.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Place {
     /// `φ = atan(σ/α)`, in radians: 0 is data, `π/2` is noise.

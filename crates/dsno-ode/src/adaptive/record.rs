@@ -8,7 +8,7 @@ use super::flow::{Flow, Place};
 use crate::grid::SAME_TIME;
 use crate::solve::{Recorded, SolveError};
 
-/// A time that was asked for.
+/// A time to be recorded.
 #[derive(Debug, Clone, Copy)]
 struct Wanted {
     index: usize,

@@ -1,14 +1,8 @@
 use burn::tensor::DType;
 
 use super::*;
-use crate::analytic::GaussianMixture;
-use crate::test_support::{assert_close, f64_tensor};
-use crate::{CosineSchedule, LinearBetaSchedule, NoiseLevel, StepError, from_fn};
-
-fn mixture() -> GaussianMixture {
-    let means = vec![vec![1.0, 0.5], vec![-1.2, 0.8], vec![0.2, -1.5]];
-    GaussianMixture::new(vec![0.5, 0.3, 0.2], means, vec![0.25, 0.4, 0.15]).expect("valid")
-}
+use crate::test_support::{Exploding, assert_close, f64_tensor, mixture};
+use crate::{CosineSchedule, LinearBetaSchedule, StepError, from_fn};
 
 fn noise() -> Tensor<4> {
     let points = [0.3, -0.8, 1.4, 0.2, -0.6, -1.1, 0.05, 1.9];
@@ -28,30 +22,7 @@ fn solve_mixture(
 fn fails(method: &Dopri5, span: (f64, f64), record: &[f64]) -> SolveError {
     let schedule = CosineSchedule::default();
     let solution = solve_adaptive(&mixture(), method, &schedule, span, noise(), record);
-    solution
-        .map(|found| found.model_calls)
-        .expect_err("cannot be solved")
-}
-
-/// The noise levels of the cosine schedule, each with the image left as it is (`α = 1`).
-struct Exploding(CosineSchedule);
-
-impl Schedule for Exploding {
-    fn log_snr(&self, t: f64) -> f64 {
-        self.0.log_snr(t)
-    }
-
-    fn time_at(&self, log_snr: f64) -> f64 {
-        self.0.time_at(log_snr)
-    }
-
-    fn log_snr_rate(&self, t: f64) -> f64 {
-        self.0.log_snr_rate(t)
-    }
-
-    fn level(&self, log_snr: f64) -> NoiseLevel {
-        NoiseLevel::variance_exploding((-0.5 * log_snr).exp())
-    }
+    solution.expect_err("cannot be solved")
 }
 
 /// The same levels at other times.
@@ -97,22 +68,12 @@ fn reports_join_from_start_to_end_and_keep_the_tolerance() {
     let solution = solve_mixture(&method, &LinearBetaSchedule::default(), noise(), &[]);
     let steps = &solution.steps;
     assert_eq!((steps[0].t, steps[steps.len() - 1].s), (1.0, 0.0));
-    assert!(
-        steps
-            .windows(2)
-            .all(|pair| pair[0].s == pair[1].t && pair[0].s < pair[0].t)
-    );
-    assert!(
-        steps
-            .windows(2)
-            .all(|pair| pair[0].to_log_snr == pair[1].from_log_snr)
-    );
-    let (last, inner) = steps.split_last().expect("some steps");
-    assert!(
-        inner
-            .iter()
-            .all(|step| step.error.is_some_and(|error| error <= 1.0))
-    );
+    for pair in steps.windows(2) {
+        assert!(pair[0].s == pair[1].t && pair[0].s < pair[0].t);
+        assert_eq!(pair[0].to_log_snr, pair[1].from_log_snr);
+        assert!(pair[0].error.is_some_and(|error| error <= 1.0));
+    }
+    let last = steps[steps.len() - 1];
     assert_eq!((last.error, last.to_log_snr), (None, f64::INFINITY));
 }
 
@@ -243,9 +204,7 @@ fn a_model_that_breaks_stops_with_step_time_and_level() {
             }
         });
         let solution = solve_adaptive(&broken, &method, &schedule, (1.0, 0.0), noise(), &[0.0]);
-        solution
-            .map(|found| found.model_calls)
-            .expect_err("the model breaks")
+        solution.expect_err("the model breaks")
     };
     for value in [f64::NAN, f64::INFINITY] {
         match solve_with(value, 1.0) {
@@ -310,10 +269,7 @@ fn limits_stop_the_solve() {
     };
     let schedule = CosineSchedule::default();
     let solution = solve_adaptive(&jump, &tight, &schedule, (1.0, 0.0), noise(), &[]);
-    match solution
-        .map(|solution| solution.model_calls)
-        .expect_err("a jump")
-    {
+    match solution.expect_err("a jump") {
         SolveError::Adaptive(AdaptiveError::StepTooSmall { log_snr, size, .. }) => {
             assert!(
                 (log_snr + 15.0).abs() < 1e-3 && size < 1e-13,
@@ -323,6 +279,9 @@ fn limits_stop_the_solve() {
         other => panic!("{other:?}"),
     }
 }
+
+/// Changes one option.
+type Change = fn(&mut Dopri5);
 
 #[test]
 fn arguments_without_a_meaning_are_refused() {
@@ -349,45 +308,21 @@ fn arguments_without_a_meaning_are_refused() {
             }
         ));
     }
-    let option = |method: Dopri5| match fails(&method, (1.0, 0.0), &[]) {
-        SolveError::Adaptive(AdaptiveError::Option { option, .. }) => option,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(
-        option(Dopri5 {
-            rtol: -1.0,
-            ..method
-        }),
-        "rtol"
-    );
-    assert_eq!(
-        option(Dopri5 {
-            atol: 0.0,
-            ..method
-        }),
-        "atol"
-    );
-    assert_eq!(
-        option(Dopri5 {
-            max_steps: 0,
-            ..method
-        }),
-        "max_steps"
-    );
-    assert_eq!(
-        option(Dopri5 {
-            first_step: Some(f64::NAN),
-            ..method
-        }),
-        "first_step"
-    );
-    assert_eq!(
-        option(Dopri5 {
-            sigma_min: 0.0,
-            ..method
-        }),
-        "sigma_min"
-    );
+    let wrong: [(&str, Change); 5] = [
+        ("rtol", |method| method.rtol = -1.0),
+        ("atol", |method| method.atol = 0.0),
+        ("max_steps", |method| method.max_steps = 0),
+        ("first_step", |method| method.first_step = Some(f64::NAN)),
+        ("sigma_min", |method| method.sigma_min = 0.0),
+    ];
+    for (name, change) in wrong {
+        let mut method = method;
+        change(&mut method);
+        match fails(&method, (1.0, 0.0), &[]) {
+            SolveError::Adaptive(AdaptiveError::Option { option, .. }) => assert_eq!(option, name),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
 }
 
 #[test]
@@ -396,9 +331,7 @@ fn a_tolerance_below_the_rounding_of_the_states_is_refused() {
     let schedule = CosineSchedule::default();
     let single = noise().cast(DType::F32);
     let solution = solve_adaptive(&mixture(), &method, &schedule, (1.0, 0.0), single, &[]);
-    let error = solution
-        .map(|found| found.model_calls)
-        .expect_err("too fine for f32");
+    let error = solution.expect_err("too fine for f32");
     assert!(
         matches!(error, SolveError::Adaptive(AdaptiveError::Tolerance { .. })),
         "{error}"
@@ -421,8 +354,6 @@ fn a_bad_start_and_a_bad_shape_are_refused() {
         state: [4, 2, 1, 1],
         prediction: [4, 1, 1, 1],
     };
-    let error = solution
-        .map(|found| found.model_calls)
-        .expect_err("another shape");
+    let error = solution.expect_err("another shape");
     assert!(matches!(error, SolveError::Step { step: 1, cause: found, .. } if found == cause));
 }

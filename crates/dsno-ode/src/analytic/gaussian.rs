@@ -51,7 +51,7 @@ use crate::{Denoiser, NoiseLevel};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Unchecked", into = "Unchecked")]
+#[serde(try_from = "Unchecked")]
 pub struct Gaussian {
     mean: Vec<f64>,
     /// One per value, or one for all.
@@ -138,7 +138,7 @@ impl Denoiser for Gaussian {
 }
 
 /// The same fields as they stand in a file, before their values were checked.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Unchecked {
     mean: Vec<f64>,
@@ -150,11 +150,5 @@ impl TryFrom<Unchecked> for Gaussian {
 
     fn try_from(file: Unchecked) -> Result<Self, AnalyticError> {
         Self::new(file.mean, file.std)
-    }
-}
-
-impl From<Gaussian> for Unchecked {
-    fn from(Gaussian { mean, std }: Gaussian) -> Self {
-        Self { mean, std }
     }
 }

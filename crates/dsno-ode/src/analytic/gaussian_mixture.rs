@@ -54,7 +54,7 @@ use crate::{Denoiser, NoiseLevel};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Unchecked", into = "Unchecked")]
+#[serde(try_from = "Unchecked")]
 pub struct GaussianMixture {
     weights: Vec<f64>,
     means: Vec<Vec<f64>>,
@@ -99,11 +99,10 @@ impl GaussianMixture {
             if let Some(&value) = mean.iter().find(|value| !value.is_finite()) {
                 return Err(AnalyticError::Mean { component, value });
             }
+            let is_positive = |value: f64| value.is_finite() && value > 0.0;
             if !is_positive(weight) {
-                return Err(AnalyticError::Weight {
-                    component,
-                    value: weight,
-                });
+                let value = weight;
+                return Err(AnalyticError::Weight { component, value });
             }
             if !is_positive(std) {
                 return Err(AnalyticError::Std {
@@ -185,12 +184,8 @@ impl Denoiser for GaussianMixture {
     fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
         let shape = z_t.dims();
         let noised = self.noised(z_t, at);
-        let gains: Vec<f64> = self
-            .stds
-            .iter()
-            .zip(&noised.variances)
-            .map(|(std, variance)| at.alpha() * std * std / variance)
-            .collect();
+        let gain = |(std, variance): (&f64, &f64)| at.alpha() * std * std / variance;
+        let gains: Vec<f64> = self.stds.iter().zip(&noised.variances).map(gain).collect();
         let means = noised.means.clone();
         noised.average(shape, |k, offset| means[k].clone() + offset * gains[k])
     }
@@ -229,12 +224,8 @@ impl Noised {
     }
 }
 
-fn is_positive(value: f64) -> bool {
-    value.is_finite() && value > 0.0
-}
-
 /// The same fields as they stand in a file, before their values were checked.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Unchecked {
     weights: Vec<f64>,
@@ -247,20 +238,5 @@ impl TryFrom<Unchecked> for GaussianMixture {
 
     fn try_from(file: Unchecked) -> Result<Self, AnalyticError> {
         Self::new(file.weights, file.means, file.stds)
-    }
-}
-
-impl From<GaussianMixture> for Unchecked {
-    fn from(mixture: GaussianMixture) -> Self {
-        let GaussianMixture {
-            weights,
-            means,
-            stds,
-        } = mixture;
-        Self {
-            weights,
-            means,
-            stds,
-        }
     }
 }

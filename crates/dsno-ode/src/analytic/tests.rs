@@ -1,20 +1,7 @@
 use burn::tensor::DType;
 
 use super::*;
-use crate::test_support::{assert_close, f64_tensor, values};
-
-fn level(log_snr: f64) -> NoiseLevel {
-    NoiseLevel::from_log_snr(log_snr)
-}
-
-fn mixture() -> GaussianMixture {
-    let means = vec![vec![1.0, 0.5], vec![-1.2, 0.8], vec![0.2, -1.5]];
-    GaussianMixture::new(vec![5.0, 3.0, 2.0], means, vec![0.25, 0.4, 0.15]).expect("valid")
-}
-
-fn states() -> Tensor<4> {
-    f64_tensor(&[1.7, -0.3, 0.1, 0.2, -2.0, 1.1], [3, 2, 1, 1])
-}
+use crate::test_support::{assert_close, exploding, f64_tensor, level, mixture, states, values};
 
 #[test]
 fn a_single_component_has_the_denoiser_of_a_normal_distribution() {
@@ -29,10 +16,6 @@ fn a_single_component_has_the_denoiser_of_a_normal_distribution() {
 
 fn normal() -> Gaussian {
     Gaussian::new(vec![0.3, -0.2], vec![0.5, 0.1]).expect("valid")
-}
-
-fn exploding(log_snr: f64) -> NoiseLevel {
-    NoiseLevel::variance_exploding(1.0).with_log_snr(log_snr)
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::NoiseLevel;
 /// of which the upper end is included here.
 ///
 /// A solve counts a call of this model as one; inside the interval it runs both networks, except for
-/// `w = 1`. A network that answers for both in one batch is guided by a closure in
+/// `w = 1`. A network that predicts both in one batch is guided by a closure in
 /// [`from_fn`](crate::from_fn) instead.
 ///
 /// Ho and Salimans 2022 (arXiv:2207.12598); Kynkäänniemi et al. 2024 (arXiv:2404.07724).
@@ -42,13 +42,13 @@ use crate::NoiseLevel;
 /// let model = ClassifierFreeGuidance::new(of_class, of_any, 3.0)?.within(-2.0..=4.0)?;
 ///
 /// let z_t = Tensor::<4>::ones([1, 1, 1, 1], &Device::flex());
-/// let answer = |log_snr| {
+/// let x_hat = |log_snr| {
 ///     let at = NoiseLevel::from_log_snr(log_snr);
 ///     model.denoise(z_t.clone(), at).into_scalar::<f32>()
 /// };
-/// assert!((answer(0.0) - (0.2 + 3.0 * 0.3)).abs() < 1e-6);
-/// assert_eq!((answer(-3.0), answer(5.0)), (0.5, 0.5));
-/// # Ok::<(), dsno_ode::DenoiserError>(())
+/// assert!((x_hat(0.0) - (0.2 + 3.0 * 0.3)).abs() < 1e-6);
+/// assert_eq!((x_hat(-3.0), x_hat(5.0)), (0.5, 0.5));
+/// # Ok::<(), dsno_ode::denoiser::DenoiserError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct ClassifierFreeGuidance<C, U> {

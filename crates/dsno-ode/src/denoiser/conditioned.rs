@@ -1,14 +1,12 @@
-use std::fmt;
-
 use burn::tensor::Tensor;
 
 use super::{Conditioning, Denoiser};
 use crate::{NoiseLevel, Prediction};
 
-/// A network as a denoiser: told the level in its own terms, and read as what it predicts.
+/// A network as a denoiser: its conditioning, its prediction type and the function itself.
 ///
-/// Three independent choices describe any published network: what it is told
-/// ([`Conditioning`], which also fixes the units of the state that it sees), what it answers
+/// Three independent choices describe any published network: the number it is conditioned on
+/// ([`Conditioning`], which also fixes the units of its input), what it predicts
 /// ([`Prediction`]), and the function itself. With them it can be driven on every schedule, since a
 /// level is the same `λ` everywhere:
 ///
@@ -25,7 +23,7 @@ use crate::{NoiseLevel, Prediction};
 ///
 /// # Examples
 ///
-/// A network of the DDPM kind, told a table index and predicting `ε`, driven on EDM's schedule:
+/// A network of the DDPM kind, conditioned on a table index and predicting `ε`, on EDM's schedule:
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -34,7 +32,7 @@ use crate::{NoiseLevel, Prediction};
 ///     solve,
 /// };
 ///
-/// // The exact answer for images that are all 0: the state is its own noise.
+/// // The exact prediction for images that are all 0: the state is its own noise.
 /// let table = DiscreteSchedule::linear(1000, 1e-4, 0.02)?;
 /// let levels = table.clone();
 /// let network = move |z: Tensor<4>, index: f64| {
@@ -52,7 +50,7 @@ use crate::{NoiseLevel, Prediction};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A network of the EDM kind, which answers with the image, told `ln(σ)/4`:
+/// A network of the EDM kind, which predicts the image, conditioned on `ln(σ)/4`:
 ///
 /// ```
 /// use burn::tensor::Tensor;
@@ -84,12 +82,12 @@ where
         }
     }
 
-    /// Returns what the network is told.
+    /// Returns what the network is conditioned on.
     pub const fn conditioning(&self) -> &Conditioning {
         &self.conditioning
     }
 
-    /// Returns what the network answers.
+    /// Returns what the network predicts.
     pub const fn prediction(&self) -> Prediction {
         self.prediction
     }
@@ -108,11 +106,4 @@ where
     }
 }
 
-impl<F> fmt::Debug for Conditioned<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Conditioned")
-            .field("conditioning", &self.conditioning)
-            .field("prediction", &self.prediction)
-            .finish_non_exhaustive()
-    }
-}
+debug_without_closure!(Conditioned<F>, conditioning, prediction);

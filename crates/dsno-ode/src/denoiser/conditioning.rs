@@ -3,16 +3,16 @@ use std::sync::Arc;
 
 use crate::{DiscreteSchedule, NoiseLevel, Schedule};
 
-/// What a network is told of the noise level, and in which units it sees the state.
+/// The number by which a network is conditioned on the noise level, and the units of its input.
 ///
-/// | network                    | conditioning                        | told             | sees              |
+/// | network                    | conditioning                        | number           | input             |
 /// |----------------------------|-------------------------------------|------------------|-------------------|
 /// | progressive distillation   | [`log_snr`](Self::log_snr)          | `λ`              | `α x + σ ε`       |
 /// | DDPM, latent diffusion     | [`index`](Self::index)              | table index      | `α x + σ ε`       |
 /// | score SDE (VP), flows      | [`time`](Self::time)                | `t`              | as the schedule   |
 /// | EDM, score SDE (VE)        | [`sigma`](Self::sigma)              | `σ/α`            | `x + (σ/α) ε`     |
 ///
-/// A network answers in the units in which it sees the state. Whatever else it is told (`ln σ`,
+/// A network's output is in the units of its input. Whatever else it is conditioned on (`ln σ`,
 /// `1000 t`, a sinusoid) is a function of this number and belongs to the network's closure.
 /// [`exploding`](Self::exploding) and [`preserving`](Self::preserving) change the units alone.
 ///
@@ -34,58 +34,58 @@ use crate::{DiscreteSchedule, NoiseLevel, Schedule};
 /// ```
 #[derive(Clone)]
 pub struct Conditioning {
-    told: Told,
-    /// Any level of the process in whose units the state is seen.
+    /// What the number is, for debugging.
+    quantity: &'static str,
+    /// The number at a log-SNR.
+    value: Arc<dyn Fn(f64) -> f64 + Send + Sync>,
+    /// Any level of the process in whose units the input is.
     process: NoiseLevel,
 }
 
-#[derive(Clone)]
-enum Told {
-    LogSnr,
-    Sigma,
-    Time(Arc<dyn Schedule>),
-    Index(DiscreteSchedule),
-    RoundedIndex(DiscreteSchedule),
-}
-
 impl Conditioning {
-    const fn of(told: Told) -> Self {
+    fn of(quantity: &'static str, value: impl Fn(f64) -> f64 + Send + Sync + 'static) -> Self {
+        let process = NoiseLevel::from_log_snr(0.0);
         Self {
-            told,
-            process: NoiseLevel::from_log_snr(0.0),
+            quantity,
+            value: Arc::new(value),
+            process,
         }
     }
 
-    /// Tells `λ` in nats; the state preserves variance.
-    pub const fn log_snr() -> Self {
-        Self::of(Told::LogSnr)
+    /// Conditions on `λ` in nats; the input preserves variance.
+    pub fn log_snr() -> Self {
+        Self::of("log-SNR", |log_snr| log_snr)
     }
 
-    /// Tells the noise-to-signal ratio `σ/α`; the state is `x + (σ/α) ε`.
+    /// Conditions on the noise-to-signal ratio `σ/α`; the input is `x + (σ/α) ε`.
     pub fn sigma() -> Self {
-        Self::of(Told::Sigma).exploding()
+        Self::of("sigma", |log_snr| (-0.5 * log_snr).exp()).exploding()
     }
 
-    /// Tells the time at which `schedule` has the level; the state is that of the schedule's process.
+    /// Conditions on the time at which `schedule` has the level; the input is of the schedule's process.
     pub fn time(schedule: impl Schedule + 'static) -> Self {
         let process = schedule.level(0.0);
-        let told = Told::Time(Arc::new(schedule));
-        Self { told, process }
+        Self {
+            process,
+            ..Self::of("time", move |log_snr| schedule.time_at(log_snr))
+        }
     }
 
-    /// Tells the index in a table, with a fraction between entries; the state preserves variance.
+    /// Conditions on the index in a table, with a fraction between entries; the input preserves variance.
     ///
-    /// Levels beyond the table are told as its nearest entry.
-    pub const fn index(table: DiscreteSchedule) -> Self {
-        Self::of(Told::Index(table))
+    /// Levels beyond the table have the index of its nearest entry.
+    pub fn index(table: DiscreteSchedule) -> Self {
+        Self::of("index", move |log_snr| table.index_at(log_snr))
     }
 
-    /// Tells the nearest index in a table, for networks that look the index up.
-    pub const fn rounded_index(table: DiscreteSchedule) -> Self {
-        Self::of(Told::RoundedIndex(table))
+    /// Conditions on the nearest index in a table, for networks that look the index up.
+    pub fn rounded_index(table: DiscreteSchedule) -> Self {
+        Self::of("rounded index", move |log_snr| {
+            table.index_at(log_snr).round()
+        })
     }
 
-    /// Shows the state as `x + (σ/α) ε`.
+    /// Makes the input `x + (σ/α) ε`.
     #[must_use]
     pub fn exploding(self) -> Self {
         Self {
@@ -94,7 +94,7 @@ impl Conditioning {
         }
     }
 
-    /// Shows the state as `α x + σ ε` with `α² + σ² = 1`.
+    /// Makes the input `α x + σ ε` with `α² + σ² = 1`.
     #[must_use]
     pub fn preserving(self) -> Self {
         Self {
@@ -103,18 +103,12 @@ impl Conditioning {
         }
     }
 
-    /// Returns the number that the network is told at log-SNR `log_snr` (nats).
+    /// Returns the number for log-SNR `log_snr` (nats).
     pub fn value(&self, log_snr: f64) -> f64 {
-        match &self.told {
-            Told::LogSnr => log_snr,
-            Told::Sigma => (-0.5 * log_snr).exp(),
-            Told::Time(schedule) => schedule.time_at(log_snr),
-            Told::Index(table) => table.index_at(log_snr),
-            Told::RoundedIndex(table) => table.index_at(log_snr).round(),
-        }
+        (self.value)(log_snr)
     }
 
-    /// Returns the amplitudes of the state that the network sees at log-SNR `log_snr` (nats).
+    /// Returns the amplitudes of the network's input at log-SNR `log_snr` (nats).
     pub const fn level(&self, log_snr: f64) -> NoiseLevel {
         self.process.with_log_snr(log_snr)
     }
@@ -122,15 +116,9 @@ impl Conditioning {
 
 impl fmt::Debug for Conditioning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = match &self.told {
-            Told::LogSnr => "log-SNR",
-            Told::Sigma => "sigma",
-            Told::Time(_) => "time",
-            Told::Index(_) => "index",
-            Told::RoundedIndex(_) => "rounded index",
-        };
-        f.debug_struct("Conditioning")
-            .field("told", &told)
+        let mut fields = f.debug_struct("Conditioning");
+        fields
+            .field("quantity", &self.quantity)
             .finish_non_exhaustive()
     }
 }

@@ -4,27 +4,10 @@ use burn::tensor::DType;
 
 use super::*;
 use crate::analytic::GaussianMixture;
-use crate::test_support::{assert_close, f64_tensor, values};
-use crate::{
-    CosineSchedule, DiscreteSchedule, EdmSchedule, LinearBetaSchedule, Prediction, Schedule,
+use crate::test_support::{
+    assert_close, ddpm, exploding, f64_tensor, level, mixture, states, values,
 };
-
-fn mixture() -> GaussianMixture {
-    let means = vec![vec![1.0, 0.5], vec![-1.2, 0.8], vec![0.2, -1.5]];
-    GaussianMixture::new(vec![5.0, 3.0, 2.0], means, vec![0.25, 0.4, 0.15]).expect("valid")
-}
-
-fn states() -> Tensor<4> {
-    f64_tensor(&[1.7, -0.3, 0.1, 0.2, -2.0, 1.1], [3, 2, 1, 1])
-}
-
-fn level(log_snr: f64) -> NoiseLevel {
-    NoiseLevel::from_log_snr(log_snr)
-}
-
-fn exploding(log_snr: f64) -> NoiseLevel {
-    NoiseLevel::variance_exploding(1.0).with_log_snr(log_snr)
-}
+use crate::{CosineSchedule, EdmSchedule, LinearBetaSchedule, Prediction, Schedule};
 
 #[test]
 fn guidance_mixes_the_two_models() {
@@ -157,27 +140,21 @@ fn a_threshold_is_that_of_the_sorted_values_in_every_float_type() {
     }
 }
 
-/// A network that knows the mixture, sees the state in the units of `seen` and answers `prediction`.
+/// A network that knows the mixture, with inputs in the units of `seen`, that predicts `prediction`.
 fn network(prediction: Prediction, z: Tensor<4>, seen: NoiseLevel) -> Tensor<4> {
     let x_hat = mixture().denoise(z.clone(), seen);
     let eps_hat = Prediction::X.to_epsilon(x_hat.clone(), z, seen);
     prediction.target(x_hat, eps_hat, seen)
 }
 
-/// The level that a network concludes from what it is told.
+/// The level that a network computes from its conditioning.
 type Reader = Box<dyn Fn(f64) -> NoiseLevel>;
 
 #[test]
 fn every_conditioning_and_prediction_drives_the_same_denoiser() {
-    let table = DiscreteSchedule::linear(1000, 1e-4, 0.02).expect("a valid table");
+    let table = ddpm();
     let (cosine, edm) = (CosineSchedule::default(), EdmSchedule::default());
-    let at_time = |schedule: &'static str| {
-        move |t: f64| match schedule {
-            "cosine" => CosineSchedule::default().at(t),
-            "edm" => EdmSchedule::default().at(t),
-            _ => LinearBetaSchedule::default().at(t),
-        }
-    };
+    let linear = LinearBetaSchedule::default();
     let entries = table.clone();
     let at_index = move |index: f64| entries.at(entries.time_of(index));
     let cases: Vec<(Conditioning, Reader)> = vec![
@@ -191,12 +168,9 @@ fn every_conditioning_and_prediction_drives_the_same_denoiser() {
             Conditioning::sigma().preserving(),
             Box::new(|sigma: f64| level(-2.0 * sigma.ln())),
         ),
-        (Conditioning::time(cosine), Box::new(at_time("cosine"))),
-        (Conditioning::time(edm), Box::new(at_time("edm"))),
-        (
-            Conditioning::time(LinearBetaSchedule::default()),
-            Box::new(at_time("beta")),
-        ),
+        (Conditioning::time(cosine), Box::new(move |t| cosine.at(t))),
+        (Conditioning::time(edm), Box::new(move |t| edm.at(t))),
+        (Conditioning::time(linear), Box::new(move |t| linear.at(t))),
         (Conditioning::index(table), Box::new(at_index)),
     ];
     for (conditioning, read) in &cases {
@@ -224,7 +198,7 @@ fn every_conditioning_and_prediction_drives_the_same_denoiser() {
 
 #[test]
 fn a_rounded_index_is_an_entry() {
-    let table = DiscreteSchedule::linear(1000, 1e-4, 0.02).expect("a valid table");
+    let table = ddpm();
     let told = Cell::new(f64::NAN);
     let model = Conditioned::new(
         Conditioning::rounded_index(table.clone()),

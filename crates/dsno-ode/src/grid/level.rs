@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{GridError, TimeGrid};
+use super::{GridError, SAME_TIME, TimeGrid};
 use crate::Schedule;
 
 /// `σ/α` between which [`GridKind`](super::GridKind) spaces levels at most.
@@ -14,9 +14,6 @@ pub(super) const RHO: f64 = 7.0;
 /// How far, relative to the larger of 1 and the level, a level may lie outside the schedule through
 /// rounding.
 const ROUNDING: f64 = 1e-9;
-
-/// Times closer to an end of the process than this are that end.
-const SAME_TIME: f64 = 1e-12;
 
 impl TimeGrid {
     /// Makes the grid whose `steps` steps are equal in `λ`, over a range of log-SNR (nats).
@@ -105,10 +102,9 @@ impl TimeGrid {
                 sigma_max,
             });
         }
-        let levels = Levels::new(steps, -2.0 * sigma_min.ln(), schedule)?;
         let (first, last) = (sigma_max.powf(rho.recip()), sigma_min.powf(rho.recip()));
         let level = |fraction| -2.0 * rho * f64::ln(first + fraction * (last - first));
-        levels.spaced(level)
+        spaced(steps, -2.0 * sigma_min.ln(), schedule, level)
     }
 
     /// Makes a grid of the given levels, each a log-SNR in nats, rising.
@@ -134,13 +130,8 @@ impl TimeGrid {
     /// ```
     pub fn from_log_snr(levels: &[f64], schedule: &dyn Schedule) -> Result<Self, GridError> {
         let time = |(index, &level): (usize, &f64)| time_of(level, index, schedule);
-        Self::from_times(
-            levels
-                .iter()
-                .enumerate()
-                .map(time)
-                .collect::<Result<_, _>>()?,
-        )
+        let times: Result<_, _> = levels.iter().enumerate().map(time).collect();
+        Self::from_times(times?)
     }
 
     /// Makes the grid whose level at a fraction of the way is `level(low, high, fraction)`, between
@@ -153,43 +144,31 @@ impl TimeGrid {
         let low = schedule.log_snr(1.0).max(-2.0 * WIDEST.0.ln());
         let high = schedule.log_snr(0.0).min(-2.0 * WIDEST.1.ln());
         check_range(low, high)?;
-        let mut grid = Levels::new(steps, high, schedule)?.spaced(|f| level(low, high, f))?;
+        let mut grid = spaced(steps, high, schedule, |f| level(low, high, f))?;
         grid.times[0] = 1.0;
         Ok(grid)
     }
 }
 
-/// How many levels are to be spaced, and what follows them.
-struct Levels<'a> {
-    schedule: &'a dyn Schedule,
-    intervals: usize,
-    /// Whether a step leads from the last level to `t = 0`.
-    then_data: bool,
-}
-
-impl<'a> Levels<'a> {
-    /// Plans `steps` steps through levels that end with `last`.
-    fn new(steps: usize, last: f64, schedule: &'a dyn Schedule) -> Result<Self, GridError> {
-        if steps == 0 {
-            return Err(GridError::TooFewTimes { count: 1 });
-        }
-        let then_data = time_of(last, steps - 1, schedule)? > 0.0;
-        Ok(Self {
-            schedule,
-            intervals: if then_data { steps - 1 } else { steps },
-            then_data,
-        })
+/// Spaces the levels of `steps` steps, at fractions from 0 to 1, that end with `last`. The last step leads
+/// on to `t = 0`, unless `last` is its level.
+fn spaced(
+    steps: usize,
+    last: f64,
+    schedule: &dyn Schedule,
+    level: impl Fn(f64) -> f64,
+) -> Result<TimeGrid, GridError> {
+    if steps == 0 {
+        return Err(GridError::TooFewTimes { count: 1 });
     }
-
-    fn spaced(&self, level: impl Fn(f64) -> f64) -> Result<TimeGrid, GridError> {
-        let fraction = |i: usize| i as f64 / self.intervals.max(1) as f64;
-        let time = |i: usize| time_of(level(fraction(i)), i, self.schedule);
-        let mut times: Vec<f64> = (0..=self.intervals).map(time).collect::<Result<_, _>>()?;
-        if self.then_data {
-            times.push(0.0);
-        }
-        TimeGrid::from_times(times)
-    }
+    let then_data = time_of(last, steps - 1, schedule)? > 0.0;
+    let intervals = steps - usize::from(then_data);
+    let fraction = |i: usize| i as f64 / intervals.max(1) as f64;
+    let times = (0..=intervals).map(|i| time_of(level(fraction(i)), i, schedule));
+    let times: Vec<f64> = times
+        .chain(then_data.then_some(Ok(0.0)))
+        .collect::<Result<_, _>>()?;
+    TimeGrid::from_times(times)
 }
 
 fn check_range(low: f64, high: f64) -> Result<(), GridError> {

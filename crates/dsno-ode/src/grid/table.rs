@@ -24,17 +24,18 @@ use crate::DiscreteSchedule;
 /// # Examples
 ///
 /// ```
-/// use dsno_ode::{DiscreteSchedule, TableSpacing, TimeGrid};
+/// use dsno_ode::{DiscreteSchedule, TimeGrid};
+/// use dsno_ode::grid::TimestepSpacing;
 ///
 /// let table = DiscreteSchedule::linear(1000, 1e-4, 0.02)?;
-/// let leading = TimeGrid::on_table(TableSpacing::Leading { offset: 0 }, 4, &table)?;
+/// let leading = TimeGrid::on_table(TimestepSpacing::Leading { offset: 0 }, 4, &table)?;
 /// assert_eq!(leading, TimeGrid::from_indices(&[750.0, 500.0, 250.0, 0.0], &table)?);
-/// let trailing = TimeGrid::on_table(TableSpacing::Trailing, 4, &table)?;
+/// let trailing = TimeGrid::on_table(TimestepSpacing::Trailing, 4, &table)?;
 /// assert_eq!(trailing.times(), [1.0, 0.75, 0.5, 0.25, 0.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TableSpacing {
+pub enum TimestepSpacing {
     /// Multiples of a whole number of entries, from entry 0 up.
     Leading {
         /// Added to every index.
@@ -62,7 +63,7 @@ impl TimeGrid {
     /// * [`GridError::MoreStepsThanEntries`] if the table has too few entries.
     /// * [`GridError::OutOfRange`] if an offset leads beyond the table.
     pub fn on_table(
-        spacing: TableSpacing,
+        spacing: TimestepSpacing,
         steps: usize,
         table: &DiscreteSchedule,
     ) -> Result<Self, GridError> {
@@ -71,7 +72,9 @@ impl TimeGrid {
         }
         let entries = table.entries();
         let points = match spacing {
-            TableSpacing::MultistepLeading { .. } | TableSpacing::MultistepLinspace => steps + 1,
+            TimestepSpacing::MultistepLeading { .. } | TimestepSpacing::MultistepLinspace => {
+                steps + 1
+            }
             _ => steps,
         };
         if points > entries {
@@ -80,15 +83,15 @@ impl TimeGrid {
         let last = (entries - 1) as f64;
         let rounded = |value: f64| value.round_ties_even();
         let index = |i: usize| match spacing {
-            TableSpacing::Leading { offset } | TableSpacing::MultistepLeading { offset } => {
+            TimestepSpacing::Leading { offset } | TimestepSpacing::MultistepLeading { offset } => {
                 ((points - 1 - i) * (entries / points) + offset) as f64
             }
-            TableSpacing::Trailing => {
+            TimestepSpacing::Trailing => {
                 let distance = entries as f64 / steps as f64;
                 rounded(entries as f64 - i as f64 * distance) - 1.0
             }
-            TableSpacing::Linspace if steps == 1 => last,
-            TableSpacing::Linspace | TableSpacing::MultistepLinspace => {
+            TimestepSpacing::Linspace if steps == 1 => last,
+            TimestepSpacing::Linspace | TimestepSpacing::MultistepLinspace => {
                 rounded((points - 1 - i) as f64 * (last / (points - 1) as f64))
             }
         };
@@ -98,7 +101,7 @@ impl TimeGrid {
     /// Makes the grid that visits the given indices of a table, falling, and ends at `t = 0`.
     ///
     /// An index may have a fraction: its level is that of
-    /// [`DiscreteSchedule`](crate::DiscreteSchedule) between the entries.
+    /// [`DiscreteSchedule`] between the entries.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
 use super::*;
+use crate::test_support::ddpm;
 use crate::{CosineSchedule, DiscreteSchedule, EdmSchedule, LinearBetaSchedule};
 
 const KINDS: [GridKind; 4] = [
@@ -11,10 +12,6 @@ const KINDS: [GridKind; 4] = [
 /// `λ` that belongs to a noise-to-signal ratio `σ/α`.
 fn log_snr(ratio: f64) -> f64 {
     -2.0 * ratio.ln()
-}
-
-fn ddpm() -> DiscreteSchedule {
-    DiscreteSchedule::linear(1000, 1e-4, 0.02).expect("a valid table")
 }
 
 fn schedules() -> [(&'static str, Box<dyn Schedule>); 5] {
@@ -195,11 +192,11 @@ fn a_schedule_without_levels_between_the_limits_is_refused() {
 fn tables_of_too_few_entries_are_refused() {
     let table = DiscreteSchedule::linear(4, 1e-4, 0.02).expect("a valid table");
     let spacings = [
-        (TableSpacing::Leading { offset: 0 }, 4),
-        (TableSpacing::Trailing, 4),
-        (TableSpacing::Linspace, 4),
-        (TableSpacing::MultistepLeading { offset: 0 }, 3),
-        (TableSpacing::MultistepLinspace, 3),
+        (TimestepSpacing::Leading { offset: 0 }, 4),
+        (TimestepSpacing::Trailing, 4),
+        (TimestepSpacing::Linspace, 4),
+        (TimestepSpacing::MultistepLeading { offset: 0 }, 3),
+        (TimestepSpacing::MultistepLinspace, 3),
     ];
     for (spacing, most) in spacings {
         for steps in 1..=most {
@@ -218,12 +215,12 @@ fn tables_of_too_few_entries_are_refused() {
         let none = GridError::TooFewTimes { count: 1 };
         assert_eq!(TimeGrid::on_table(spacing, 0, &table), Err(none));
     }
-    let beyond = TimeGrid::on_table(TableSpacing::Leading { offset: 1 }, 4, &table);
+    let beyond = TimeGrid::on_table(TimestepSpacing::Leading { offset: 1 }, 4, &table);
     assert!(matches!(
         beyond,
         Err(GridError::OutOfRange { index: 0, .. })
     ));
-    let one = TimeGrid::on_table(TableSpacing::Linspace, 1, &table).expect("one step");
+    let one = TimeGrid::on_table(TimestepSpacing::Linspace, 1, &table).expect("one step");
     assert_eq!(one.times(), [1.0, 0.0]);
 }
 

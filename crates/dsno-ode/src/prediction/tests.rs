@@ -84,7 +84,7 @@ fn both_processes_answer_alike_for_a_state_in_their_units() {
     let preserving = NoiseLevel::from_log_snr(-1.7);
     let exploding = NoiseLevel::variance_exploding(1.0).with_log_snr(-1.7);
     let z_t = add_noise(x.clone(), eps.clone(), preserving);
-    // A wrong answer, so that the paths differ unless the split is the same.
+    // A wrong output, so that the paths differ unless the split is the same.
     for prediction in [Prediction::X, Prediction::Epsilon] {
         let x_hat = prediction.to_x(eps.clone() * 0.7, z_t.clone(), preserving);
         let same = prediction.to_x(

@@ -146,7 +146,7 @@ impl DiscreteSchedule {
 
     /// Returns the table index that has the given `λ`, with a fraction between entries.
     ///
-    /// It is what discrete-time networks are told. Levels beyond the table give its nearest entry,
+    /// Discrete-time networks are conditioned on it. Levels beyond the table give its nearest entry,
     /// NaN gives NaN.
     pub fn index_at(&self, log_snr: f64) -> f64 {
         if log_snr.is_nan() {

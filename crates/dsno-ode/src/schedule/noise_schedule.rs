@@ -4,7 +4,6 @@ use super::discrete::Origin;
 use super::{
     CosineSchedule, DiscreteSchedule, EdmSchedule, LinearBetaSchedule, Schedule, ScheduleError,
 };
-use crate::NoiseLevel;
 
 /// A schedule as it is written in experiment files and next to weights.
 ///
@@ -68,61 +67,28 @@ pub enum NoiseSchedule {
     Edm(EdmSchedule),
 }
 
-impl NoiseSchedule {
-    fn inner(&self) -> &dyn Schedule {
-        match self {
-            Self::Cosine(schedule) => schedule,
-            Self::LinearBeta(schedule) => schedule,
-            Self::Discrete(schedule) => schedule,
-            Self::Edm(schedule) => schedule,
+/// Names the kinds, each with the schedule that it holds.
+macro_rules! kinds {
+    ($($kind:ident($schedule:ty)),+) => {
+        impl NoiseSchedule {
+            /// Returns the schedule that is held.
+            pub(super) fn inner(&self) -> &dyn Schedule {
+                match self {
+                    $(Self::$kind(schedule) => schedule,)+
+                }
+            }
         }
-    }
+
+        $(impl From<$schedule> for NoiseSchedule {
+            fn from(schedule: $schedule) -> Self {
+                Self::$kind(schedule)
+            }
+        })+
+    };
 }
 
-impl Schedule for NoiseSchedule {
-    fn log_snr(&self, t: f64) -> f64 {
-        self.inner().log_snr(t)
-    }
-
-    fn time_at(&self, log_snr: f64) -> f64 {
-        self.inner().time_at(log_snr)
-    }
-
-    fn log_snr_rate(&self, t: f64) -> f64 {
-        self.inner().log_snr_rate(t)
-    }
-
-    fn level(&self, log_snr: f64) -> NoiseLevel {
-        self.inner().level(log_snr)
-    }
-
-    fn rates(&self, t: f64) -> (f64, f64) {
-        self.inner().rates(t)
-    }
-}
-
-impl From<CosineSchedule> for NoiseSchedule {
-    fn from(schedule: CosineSchedule) -> Self {
-        Self::Cosine(schedule)
-    }
-}
-
-impl From<LinearBetaSchedule> for NoiseSchedule {
-    fn from(schedule: LinearBetaSchedule) -> Self {
-        Self::LinearBeta(schedule)
-    }
-}
-
-impl From<DiscreteSchedule> for NoiseSchedule {
-    fn from(schedule: DiscreteSchedule) -> Self {
-        Self::Discrete(schedule)
-    }
-}
-
-impl From<EdmSchedule> for NoiseSchedule {
-    fn from(schedule: EdmSchedule) -> Self {
-        Self::Edm(schedule)
-    }
+kinds! {
+    Cosine(CosineSchedule), LinearBeta(LinearBetaSchedule), Discrete(DiscreteSchedule), Edm(EdmSchedule)
 }
 
 /// The keys as they stand in a file, before their values were checked.
@@ -200,31 +166,27 @@ impl From<NoiseSchedule> for Description {
                 beta_min: linear.beta_min(),
                 beta_max: linear.beta_max(),
             },
-            NoiseSchedule::Discrete(table) => Self::of_table(&table),
+            NoiseSchedule::Discrete(table) => {
+                let entries = table.entries();
+                match *table.origin() {
+                    Origin::Linear(beta_start, beta_end) => Self::DiscreteLinear {
+                        entries,
+                        beta_start,
+                        beta_end,
+                    },
+                    Origin::ScaledLinear(beta_start, beta_end) => Self::DiscreteScaledLinear {
+                        entries,
+                        beta_start,
+                        beta_end,
+                    },
+                    Origin::SquaredCosine => Self::DiscreteSquaredCosine { entries },
+                    Origin::Betas(ref betas) => Self::DiscreteBetas {
+                        betas: betas.to_vec(),
+                    },
+                }
+            }
             NoiseSchedule::Edm(edm) => Self::Edm {
                 sigma_max: edm.sigma_max(),
-            },
-        }
-    }
-}
-
-impl Description {
-    fn of_table(table: &DiscreteSchedule) -> Self {
-        let entries = table.entries();
-        match *table.origin() {
-            Origin::Linear(beta_start, beta_end) => Self::DiscreteLinear {
-                entries,
-                beta_start,
-                beta_end,
-            },
-            Origin::ScaledLinear(beta_start, beta_end) => Self::DiscreteScaledLinear {
-                entries,
-                beta_start,
-                beta_end,
-            },
-            Origin::SquaredCosine => Self::DiscreteSquaredCosine { entries },
-            Origin::Betas(ref betas) => Self::DiscreteBetas {
-                betas: betas.to_vec(),
             },
         }
     }

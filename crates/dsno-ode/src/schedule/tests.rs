@@ -1,4 +1,5 @@
 use super::*;
+use crate::test_support::ddpm;
 
 /// Every schedule of this crate, by name, with the smallest time at which it has noise.
 fn all() -> Vec<(&'static str, Box<dyn Schedule>, f64)> {
@@ -20,10 +21,6 @@ fn all() -> Vec<(&'static str, Box<dyn Schedule>, f64)> {
             1e-6,
         ),
     ]
-}
-
-fn ddpm() -> DiscreteSchedule {
-    DiscreteSchedule::linear(1000, 1e-4, 0.02).expect("a valid table")
 }
 
 fn latent() -> DiscreteSchedule {

@@ -1,6 +1,7 @@
 //! Why a solve stopped.
 
-use crate::{AdaptiveError, StepError};
+use crate::StepError;
+use crate::adaptive::AdaptiveError;
 
 /// Why a solve stopped.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
@@ -9,7 +10,7 @@ pub enum SolveError {
     /// A recorded time is not between the ends of the grid.
     #[error("time {time} is to be recorded but the solve runs from {first} to {last}")]
     RecordOutsideGrid {
-        /// The time asked for.
+        /// The requested time.
         time: f64,
         /// First time of the solve.
         first: f64,

@@ -2,12 +2,12 @@
 
 use burn::tensor::Tensor;
 
-/// A state that was asked for.
+/// A recorded state.
 #[derive(Debug, Clone)]
 pub struct Recorded {
     /// Position in the list of recorded times.
     pub index: usize,
-    /// The time asked for.
+    /// The requested time.
     pub time: f64,
     /// State `[B, C, H, W]` at that time.
     pub state: Tensor<4>,
@@ -36,7 +36,7 @@ pub struct StepReport {
 /// The recorded states of a solve and what they cost.
 #[derive(Debug, Clone)]
 pub struct Solution {
-    /// One state `[B, C, H, W]` per recorded time, in the order in which they were asked for.
+    /// One state `[B, C, H, W]` per recorded time, in the order of `record`.
     pub states: Vec<Tensor<4>>,
     /// Number of model calls, each on the whole batch.
     pub model_calls: usize,

@@ -10,6 +10,16 @@ fn grid(steps: usize) -> TimeGrid {
     TimeGrid::uniform(steps).expect("steps > 0")
 }
 
+/// Solves with DDIM.
+fn ddim(
+    model: &dyn Denoiser,
+    schedule: &dyn Schedule,
+    grid: &TimeGrid,
+    record: &[f64],
+) -> Result<Solution, SolveError> {
+    solve(model, &Ddim, schedule, grid, start(), record)
+}
+
 #[test]
 fn calls_the_model_once_per_ddim_step() {
     let calls = Cell::new(0);
@@ -20,7 +30,7 @@ fn calls_the_model_once_per_ddim_step() {
     for steps in [1, 2, 17, 64] {
         calls.set(0);
         let schedule = CosineSchedule::default();
-        let solution = solve(&model, &Ddim, &schedule, &grid(steps), start(), &[0.0]);
+        let solution = ddim(&model, &schedule, &grid(steps), &[0.0]);
         let solution = solution.expect("solves");
         assert_eq!(solution.model_calls, steps);
         assert_eq!(calls.get(), solution.model_calls);
@@ -31,9 +41,7 @@ fn calls_the_model_once_per_ddim_step() {
 fn records_in_the_order_asked_and_starts_with_the_input() {
     let model = from_fn(|z_t, at| z_t * at.alpha() * 0.5);
     let schedule = CosineSchedule::default();
-    let run = |record: &[f64]| {
-        solve(&model, &Ddim, &schedule, &grid(8), start(), record).expect("solves")
-    };
+    let run = |record: &[f64]| ddim(&model, &schedule, &grid(8), record).expect("solves");
     let forward = run(&[1.0, 0.5, 0.0]);
     assert_close(&forward.states[0], &start(), 0.0);
     let backward = run(&[0.0, 0.5 + 5e-13, 1.0, 0.0]);
@@ -51,7 +59,7 @@ fn a_time_between_grid_times_costs_a_step_and_disturbs_nothing() {
     let schedule = CosineSchedule::default();
     let run = |times: &[f64], record: &[f64]| {
         let grid = TimeGrid::from_times(times.to_vec()).expect("decreasing");
-        solve(&model, &Ddim, &schedule, &grid, start(), record).expect("solves")
+        ddim(&model, &schedule, &grid, record).expect("solves")
     };
     let on = run(&[1.0, 0.5, 0.0], &[0.5, 0.0]);
     let between = run(&[1.0, 0.5, 0.0], &[0.5, 0.3, 0.0, 0.3]);
@@ -69,7 +77,7 @@ fn refuses_times_outside_the_grid_before_calling_the_model() {
     let times = TimeGrid::from_times(vec![0.9, 0.5, 0.1]).expect("decreasing");
     for time in [1.0, 0.05, f64::NAN] {
         let schedule = CosineSchedule::default();
-        let error = solve(&model, &Ddim, &schedule, &times, start(), &[0.5, time]);
+        let error = ddim(&model, &schedule, &times, &[0.5, time]);
         let error = error.expect_err("outside");
         assert!(matches!(
             error,
@@ -97,7 +105,7 @@ fn refuses_a_schedule_whose_noise_does_not_fall() {
         }
     }
     let model = from_fn(|_, _| unreachable!("the model must not be called"));
-    let error = solve(&model, &Ddim, &Constant, &grid(4), start(), &[0.0]).err();
+    let error = ddim(&model, &Constant, &grid(4), &[0.0]).err();
     let expected = SolveError::LevelNotIncreasing {
         t: 0.75,
         log_snr: 1.5,
@@ -117,7 +125,7 @@ fn stops_at_the_step_that_is_not_finite() {
                 z_t
             }
         });
-        let error = solve(&model, &Ddim, &schedule, &grid(4), start(), &[0.0]).err();
+        let error = ddim(&model, &schedule, &grid(4), &[0.0]).err();
         let log_snr = schedule.log_snr(0.0);
         assert_eq!(
             error,
@@ -145,14 +153,7 @@ fn stops_at_the_step_that_is_not_finite() {
 fn says_which_step_has_no_noise_to_start_from() {
     let times = TimeGrid::from_times(vec![1e-30, 0.0]).expect("decreasing");
     let model = from_fn(|z_t, _| z_t);
-    let error = solve(
-        &model,
-        &Ddim,
-        &LinearBetaSchedule::default(),
-        &times,
-        start(),
-        &[0.0],
-    );
+    let error = ddim(&model, &LinearBetaSchedule::default(), &times, &[0.0]);
     assert!(matches!(
         error,
         Err(SolveError::Step {
@@ -166,15 +167,7 @@ fn says_which_step_has_no_noise_to_start_from() {
 #[test]
 fn says_which_step_changed_the_shape() {
     let model = from_fn(|z_t, _| z_t.narrow(0, 0, 1));
-    let error = solve(
-        &model,
-        &Ddim,
-        &CosineSchedule::default(),
-        &grid(4),
-        start(),
-        &[0.0],
-    )
-    .err();
+    let error = ddim(&model, &CosineSchedule::default(), &grid(4), &[0.0]).err();
     let message = error.map(|e| e.to_string()).unwrap_or_default();
     assert!(message.starts_with("step 1 from time 1 "), "{message}");
     assert!(
@@ -187,7 +180,7 @@ fn says_which_step_changed_the_shape() {
 fn arrives_at_a_noiseless_end() {
     let model = from_fn(|z_t, at| z_t * at.alpha());
     let schedule = LinearBetaSchedule::default();
-    let solution = solve(&model, &Ddim, &schedule, &grid(2048), start(), &[0.0]).expect("solves");
+    let solution = ddim(&model, &schedule, &grid(2048), &[0.0]).expect("solves");
     // First-order error of the flow of standard normal images, which is the identity.
     assert_close(&solution.states[0], &start(), 5e-3);
 }

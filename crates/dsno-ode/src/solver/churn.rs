@@ -1,101 +1,76 @@
 use super::SolverOptionError;
 use crate::NoiseLevel;
 
-/// How much noise [`ChurnedHeun`](crate::ChurnedHeun) adds, and at which levels.
+/// How much noise [`StochasticHeun`](crate::StochasticHeun) adds, and at which levels.
 ///
-/// The four numbers are `S_churn`, `S_min`, `S_max` and `S_noise` of Karras et al. 2022
-/// (arXiv:2206.00364), Algorithm 2; levels are in their `σ`, that is `σ/α`.
+/// The four numbers of Karras et al. 2022 (arXiv:2206.00364), Algorithm 2, under the names of k-diffusion
+/// and diffusers; levels are in their `σ`, that is `σ/α`. The default adds no noise.
 ///
 /// # Examples
 ///
 /// ```
-/// use dsno_ode::{Churn, SolverOptionError};
+/// use dsno_ode::StochasticHeun;
+/// use dsno_ode::solver::Churn;
 ///
-/// let churn = Churn::new(40.0, 0.05, 50.0, 1.003)?;
-/// assert_eq!((churn.amount(), churn.noise_std()), (40.0, 1.003));
-/// assert_eq!(Churn::NONE.amount(), 0.0);
-/// assert!(Churn::new(-1.0, 0.0, 1.0, 1.0).is_err());
-/// # Ok::<(), SolverOptionError>(())
+/// // The paper's setting for ImageNet at 64×64.
+/// let churn = Churn { s_churn: 40.0, s_min: 0.05, s_max: 50.0, s_noise: 1.003 };
+/// let silent = |_: usize, like: &burn::tensor::Tensor<4>| like.zeros_like();
+/// assert!(StochasticHeun::new(churn, silent).is_ok());
+/// assert!(StochasticHeun::new(Churn { s_churn: -1.0, ..Churn::default() }, silent).is_err());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Churn {
-    amount: f64,
-    sigma_min: f64,
-    sigma_max: f64,
-    noise_std: f64,
+    /// Strength, `S_churn`: a step of `n` in all raises `σ/α` by the factor `1 + min(s_churn/n, √2 − 1)`.
+    pub s_churn: f64,
+    /// The lowest `σ/α` at which noise is added, `S_min`.
+    pub s_min: f64,
+    /// The highest `σ/α` at which noise is added, `S_max`; may be infinite.
+    pub s_max: f64,
+    /// The standard deviation of the noise, `S_noise`: 1 or slightly more.
+    pub s_noise: f64,
+}
+
+impl Default for Churn {
+    fn default() -> Self {
+        Self {
+            s_churn: 0.0,
+            s_min: 0.0,
+            s_max: f64::INFINITY,
+            s_noise: 1.0,
+        }
+    }
 }
 
 impl Churn {
-    /// Adds no noise.
-    pub const NONE: Self = Self {
-        amount: 0.0,
-        sigma_min: 0.0,
-        sigma_max: f64::INFINITY,
-        noise_std: 1.0,
-    };
-
-    /// Makes the churn of strength `amount` where `σ/α` is in `[sigma_min, sigma_max]`.
-    ///
-    /// A step of `n` in all raises `σ/α` by the factor `1 + min(amount/n, √2 − 1)`, with noise of
-    /// standard deviation `noise_std`, usually 1 or slightly more.
-    ///
-    /// # Errors
-    ///
-    /// * [`SolverOptionError::ChurnAmount`] if `amount` is negative or not finite.
-    /// * [`SolverOptionError::ChurnRange`] unless `0 <= sigma_min <= sigma_max`; `∞` is allowed.
-    /// * [`SolverOptionError::ChurnNoise`] if `noise_std` is not positive and finite.
-    pub fn new(
-        amount: f64,
-        sigma_min: f64,
-        sigma_max: f64,
-        noise_std: f64,
-    ) -> Result<Self, SolverOptionError> {
-        if !amount.is_finite() || amount < 0.0 {
-            return Err(SolverOptionError::ChurnAmount { amount });
+    /// Refuses numbers without a meaning, NaN included.
+    pub(super) fn check(self) -> Result<(), SolverOptionError> {
+        let Self {
+            s_churn,
+            s_min,
+            s_max,
+            s_noise,
+        } = self;
+        if !s_churn.is_finite() || s_churn < 0.0 {
+            return Err(SolverOptionError::ChurnAmount { amount: s_churn });
         }
-        let ordered = 0.0 <= sigma_min && sigma_min <= sigma_max;
+        let ordered = 0.0 <= s_min && s_min <= s_max;
         if !ordered {
             return Err(SolverOptionError::ChurnRange {
-                min: sigma_min,
-                max: sigma_max,
+                min: s_min,
+                max: s_max,
             });
         }
-        if !noise_std.is_finite() || noise_std <= 0.0 {
-            return Err(SolverOptionError::ChurnNoise { std: noise_std });
+        if !s_noise.is_finite() || s_noise <= 0.0 {
+            return Err(SolverOptionError::ChurnNoise { std: s_noise });
         }
-        Ok(Self {
-            amount,
-            sigma_min,
-            sigma_max,
-            noise_std,
-        })
-    }
-
-    /// Returns the strength, `S_churn`.
-    pub const fn amount(self) -> f64 {
-        self.amount
-    }
-
-    /// Returns the lowest `σ/α` at which noise is added.
-    pub const fn sigma_min(self) -> f64 {
-        self.sigma_min
-    }
-
-    /// Returns the highest `σ/α` at which noise is added.
-    pub const fn sigma_max(self) -> f64 {
-        self.sigma_max
-    }
-
-    /// Returns the standard deviation of the noise, `S_noise`.
-    pub const fn noise_std(self) -> f64 {
-        self.noise_std
+        Ok(())
     }
 
     /// Returns `γ` for a step from `from` in a solve of `steps` steps.
     pub(super) fn gamma(self, from: NoiseLevel, steps: usize) -> f64 {
         let sigma = 1.0 / from.signal_to_noise();
-        if (self.sigma_min..=self.sigma_max).contains(&sigma) {
-            (self.amount / steps as f64).min(std::f64::consts::SQRT_2 - 1.0)
+        if (self.s_min..=self.s_max).contains(&sigma) {
+            (self.s_churn / steps as f64).min(std::f64::consts::SQRT_2 - 1.0)
         } else {
             0.0
         }
@@ -106,9 +81,18 @@ impl Churn {
 mod tests {
     use super::*;
 
+    fn churn(s_churn: f64, s_min: f64, s_max: f64, s_noise: f64) -> Churn {
+        Churn {
+            s_churn,
+            s_min,
+            s_max,
+            s_noise,
+        }
+    }
+
     #[test]
     fn gamma_is_cut_off_and_limited_to_its_range() {
-        let churn = Churn::new(4.0, 0.1, 2.0, 1.0).expect("valid");
+        let churn = churn(4.0, 0.1, 2.0, 1.0);
         let at = |sigma: f64| NoiseLevel::variance_exploding(sigma);
         assert_eq!(churn.gamma(at(1.0), 40), 0.1);
         assert_eq!(churn.gamma(at(1.0), 4), std::f64::consts::SQRT_2 - 1.0);
@@ -120,20 +104,18 @@ mod tests {
 
     #[test]
     fn numbers_that_make_no_sense_are_refused() {
+        use SolverOptionError::{ChurnAmount, ChurnNoise, ChurnRange};
         for amount in [-1.0, f64::NAN, f64::INFINITY] {
-            let refused = Churn::new(amount, 0.0, 1.0, 1.0);
-            assert!(matches!(
-                refused,
-                Err(SolverOptionError::ChurnAmount { .. })
-            ));
+            let refused = churn(amount, 0.0, 1.0, 1.0).check();
+            assert!(matches!(refused, Err(ChurnAmount { .. })));
         }
         for (min, max) in [(-0.1, 1.0), (2.0, 1.0), (f64::NAN, 1.0), (0.0, f64::NAN)] {
-            let refused = Churn::new(1.0, min, max, 1.0);
-            assert!(matches!(refused, Err(SolverOptionError::ChurnRange { .. })));
+            let refused = churn(1.0, min, max, 1.0).check();
+            assert!(matches!(refused, Err(ChurnRange { .. })));
         }
         for std in [0.0, -1.0, f64::NAN] {
-            let refused = Churn::new(1.0, 0.0, 1.0, std);
-            assert!(matches!(refused, Err(SolverOptionError::ChurnNoise { .. })));
+            let refused = churn(1.0, 0.0, 1.0, std).check();
+            assert!(matches!(refused, Err(ChurnNoise { .. })));
         }
     }
 }

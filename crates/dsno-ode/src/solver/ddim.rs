@@ -1,6 +1,6 @@
 use burn::tensor::Tensor;
 
-use super::{SMALLEST_SIGMA, Solver, StepError, predict, same_shape};
+use super::{Solver, StepError, check_start, predict, same_shape};
 use crate::{Denoiser, NoiseLevel, Step};
 
 /// The deterministic DDIM solver: first order, one model call per step.
@@ -19,7 +19,7 @@ use crate::{Denoiser, NoiseLevel, Step};
 /// | option                     | what it does there                                     | effect |
 /// |----------------------------|--------------------------------------------------------|--------|
 /// | `clip_sample`              | clamps `x̂` but mixes it with the `ε̂` of the unclamped one; [`Clamped`](crate::Clamped) recomputes `ε̂` | 0.058, where clamping itself does 0.09 |
-/// | `linspace` spacing         | steps are shorter than the gaps between calls, so the model is told less noise than the state has | 0.13 |
+/// | `linspace` spacing         | steps are shorter than the gaps between calls, so the model is called with less noise than the state has | 0.13 |
 /// | `set_alpha_to_one = false` | with leading spacing, the last call is made where the solve ends | none: one call is lost |
 ///
 /// # Examples
@@ -42,12 +42,6 @@ impl Solver for Ddim {
     fn order(&self) -> usize {
         1
     }
-
-    fn calls(&self, _step: &Step<'_>) -> usize {
-        1
-    }
-
-    fn start(&self) {}
 
     fn step(
         &self,
@@ -95,7 +89,8 @@ impl Solver for Ddim {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor, Tolerance};
-/// use dsno_ode::{NoiseLevel, ddim_step};
+/// use dsno_ode::NoiseLevel;
+/// use dsno_ode::solver::ddim_step;
 ///
 /// let device = Device::flex();
 /// let (from, to) = (NoiseLevel::from_log_snr(-2.0), NoiseLevel::from_log_snr(3.0));
@@ -113,12 +108,7 @@ pub fn ddim_step(
     from: NoiseLevel,
     to: NoiseLevel,
 ) -> Result<Tensor<4>, StepError> {
-    if from.sigma() < SMALLEST_SIGMA {
-        return Err(StepError::NoiselessStart {
-            sigma: from.sigma(),
-            log_snr: from.log_snr(),
-        });
-    }
+    check_start(from)?;
     same_shape(&z_t, &x_hat)?;
     // The two formulas collected by tensor: the coefficients cancel in f64 on the host rather than
     // the images in f32 on the device, and three tensor operations do instead of five.

@@ -1,9 +1,9 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::exponential::{Interval, combine, lagrange_weights};
+use super::exponential::Interval;
 use super::history::Past;
-use super::{FinalOrder, Form, History, Solver, SolverOrder, StepError, predict};
+use super::{AlgorithmType, History, LowerOrderFinal, Solver, SolverOrder, StepError};
 use crate::{Denoiser, Schedule, Step};
 
 /// DEIS with Adams–Bashforth polynomials: up to third order, one model call per step.
@@ -16,8 +16,8 @@ use crate::{Denoiser, Schedule, Step};
 /// ```
 ///
 /// Exact for a constant `ε̂`; steps may differ in length. With [`DeisVariable::LogRho`] and two
-/// predictions it is the noise form of [`DpmMultistep`](crate::DpmMultistep) with
-/// [`SecondOrder::Heun`](crate::SecondOrder::Heun), and with three its exact third order. As there,
+/// predictions it is the noise form of [`DpmSolverMultistep`](crate::DpmSolverMultistep) with
+/// [`SolverType::Heun`](crate::solver::SolverType::Heun), and with three its exact third order. As there,
 /// the first steps are of lower order, and one that ends without noise is of first order.
 ///
 /// Zhang and Chen 2023 (arXiv:2204.13902): `tAB-DEIS` and `ρAB-DEIS`; the third variable is that of
@@ -26,7 +26,8 @@ use crate::{Denoiser, Schedule, Step};
 /// # Examples
 ///
 /// ```
-/// use dsno_ode::{Deis, DeisVariable, Solver, SolverOrder};
+/// use dsno_ode::{Deis, Solver, SolverOrder};
+/// use dsno_ode::solver::DeisVariable;
 ///
 /// let solver = Deis::new(SolverOrder::Third, DeisVariable::Time);
 /// assert_eq!((solver.name().as_str(), solver.order()), ("deis-3-time", 3));
@@ -38,8 +39,9 @@ pub struct Deis {
     pub order: SolverOrder,
     /// What the polynomial is in.
     pub variable: DeisVariable,
-    /// What happens to the order at the end of the grid.
-    pub final_order: FinalOrder,
+    /// Whether the order is lowered at the end of the grid.
+    #[serde(rename = "final_order")]
+    pub lower_order_final: LowerOrderFinal,
 }
 
 /// The variable of the polynomials of [`Deis`].
@@ -49,7 +51,7 @@ pub struct Deis {
 /// # Examples
 ///
 /// ```
-/// use dsno_ode::DeisVariable;
+/// use dsno_ode::solver::DeisVariable;
 ///
 /// assert_eq!(DeisVariable::default(), DeisVariable::LogRho);
 /// ```
@@ -67,12 +69,12 @@ pub enum DeisVariable {
 }
 
 impl Deis {
-    /// Makes the solver with [`FinalOrder::LowerOnShortGrids`].
+    /// Makes the solver with [`LowerOrderFinal::OnShortGrids`].
     pub fn new(order: SolverOrder, variable: DeisVariable) -> Self {
         Self {
             order,
             variable,
-            final_order: FinalOrder::default(),
+            lower_order_final: LowerOrderFinal::default(),
         }
     }
 }
@@ -93,14 +95,6 @@ impl Solver for Deis {
         self.order.get()
     }
 
-    fn calls(&self, _step: &Step<'_>) -> usize {
-        1
-    }
-
-    fn start(&self) -> History {
-        History::default()
-    }
-
     fn step(
         &self,
         model: &dyn Denoiser,
@@ -108,57 +102,35 @@ impl Solver for Deis {
         step: &Step<'_>,
         memory: History,
     ) -> Result<(Tensor<4>, History), StepError> {
-        let x_hat = predict(model, &z_t, step.from())?;
-        let epsilon = Form::Noise.of(x_hat, &z_t, step.from());
+        let epsilon = AlgorithmType::DpmSolver.predict(model, &z_t, step.from())?;
         let memory = memory.with(step, epsilon, self.order.get());
-        let past = memory.newest(self.final_order.of(step, self.order, &memory));
-        let z_s = match self.variable {
-            DeisVariable::LogRho => in_log_rho(z_t, step, past),
-            DeisVariable::Rho => {
-                let (from, to) = (rho(step.from().log_snr()), rho(step.to().log_snr()));
-                let position = |one: &Past| (rho(one.log_snr) - from) / (to - from);
-                // Powers of u = (ρ − ρ_t)/(ρ_s − ρ_t): ∫ u^k dρ = (ρ_s − ρ_t)/(k + 1).
-                let moment = |k: usize| (to - from) / (k + 1) as f64;
-                in_rho_units(z_t, step, past, position, moment)
-            }
-            DeisVariable::Time => {
-                let position = |one: &Past| (one.t - step.t()) / (step.s() - step.t());
-                in_rho_units(z_t, step, past, position, |k| time_moment(step, k))
-            }
+        let past = memory.newest(self.lower_order_final.of(step, self.order, &memory));
+        let interval = Interval::new(AlgorithmType::DpmSolver, step.from(), step.to());
+        let (rho_t, rho_s) = (rho(step.from().log_snr()), rho(step.to().log_snr()));
+        let position = |one: &Past| match self.variable {
+            DeisVariable::LogRho => interval.position(one.log_snr),
+            DeisVariable::Rho => (rho(one.log_snr) - rho_t) / (rho_s - rho_t),
+            DeisVariable::Time => (one.t - step.t()) / (step.s() - step.t()),
         };
-        Ok((z_s, memory))
+        // Integrals over ρ are α_s times what a step adds, those of an interval −σ_s times.
+        let moment = |k: usize| match self.variable {
+            DeisVariable::LogRho => interval.moment(k),
+            // Powers of u = (ρ − ρ_t)/(ρ_s − ρ_t): ∫ u^k dρ = (ρ_s − ρ_t)/(k + 1).
+            DeisVariable::Rho => (rho_t - rho_s) / (k + 1) as f64 / rho_s,
+            DeisVariable::Time => -time_moment(step, k) / rho_s,
+        };
+        let predictions: Vec<Tensor<4>> = past.iter().map(|one| one.value.clone()).collect();
+        let positions: Vec<f64> = past.iter().skip(1).map(position).collect();
+        let moments: Vec<f64> = (1..past.len()).map(moment).collect();
+        Ok((
+            interval.cross(z_t, &predictions, &positions, &moments),
+            memory,
+        ))
     }
 }
 
 fn rho(log_snr: f64) -> f64 {
     (-0.5 * log_snr).exp()
-}
-
-fn in_log_rho(z_t: Tensor<4>, step: &Step<'_>, past: &[Past]) -> Tensor<4> {
-    let interval = Interval::new(Form::Noise, step.from(), step.to());
-    let (predictions, positions) = interval.points(past);
-    let moments: Vec<f64> = (1..past.len()).map(|k| interval.moment(k)).collect();
-    interval.cross(z_t, &predictions, &positions, &moments)
-}
-
-/// Crosses with a polynomial whose powers have the given integrals over `ρ`.
-fn in_rho_units(
-    z_t: Tensor<4>,
-    step: &Step<'_>,
-    past: &[Past],
-    position: impl Fn(&Past) -> f64,
-    moment: impl Fn(usize) -> f64,
-) -> Tensor<4> {
-    let positions: Vec<f64> = past.iter().skip(1).map(position).collect();
-    let moments: Vec<f64> = (1..past.len()).map(moment).collect();
-    let others = lagrange_weights(&positions, &moments);
-    let keep = step.to().alpha() / step.from().alpha();
-    let others: Vec<f64> = others.iter().map(|w| step.to().alpha() * w).collect();
-    // A constant ε̂ is crossed exactly, whatever the quadrature of the others.
-    let total = step.to().sigma() - keep * step.from().sigma();
-    let first = total - others.iter().sum::<f64>();
-    let weights = std::iter::once(first).chain(others);
-    combine(z_t * keep, weights.zip(past.iter().map(|one| &one.value)))
 }
 
 /// Integrates `u^k dρ` over a step, with `u = (τ − t)/(s − t)` for the time `τ` of `ρ`.

@@ -1,10 +1,10 @@
-//! One step of an exponential integrator: the weights of the predictions it combines.
+//! One step of an exponential integrator: the weights of the predictions that it combines.
 
 use burn::tensor::Tensor;
 
-use super::Form;
 use super::history::Past;
-use crate::{NoiseLevel, Prediction};
+use super::{AlgorithmType, SolverType, StepError, predict};
+use crate::{Denoiser, NoiseLevel, Prediction};
 
 /// The interval of an exponential integrator in one of its two forms.
 ///
@@ -17,14 +17,22 @@ use crate::{NoiseLevel, Prediction};
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Interval {
-    form: Form,
+    algorithm_type: AlgorithmType,
     from: NoiseLevel,
     to: NoiseLevel,
 }
 
 impl Interval {
-    pub(crate) const fn new(form: Form, from: NoiseLevel, to: NoiseLevel) -> Self {
-        Self { form, from, to }
+    pub(crate) const fn new(
+        algorithm_type: AlgorithmType,
+        from: NoiseLevel,
+        to: NoiseLevel,
+    ) -> Self {
+        Self {
+            algorithm_type,
+            from,
+            to,
+        }
     }
 
     /// Returns the length `h` in `ℓ`.
@@ -48,26 +56,34 @@ impl Interval {
     /// Returns `M_k`.
     pub(crate) fn moment(self, k: usize) -> f64 {
         let h = self.length();
-        let x = match self.form {
-            Form::Data => -h,
-            Form::Noise => h,
+        let x = match self.algorithm_type {
+            AlgorithmType::DpmSolverPlusPlus => -h,
+            AlgorithmType::DpmSolver => h,
         };
         factorial(k) * h * phi(k + 1, x)
     }
 
+    /// Returns the weight of the slope of a straight line in place of `M_1`.
+    pub(crate) fn slope(self, solver_type: SolverType) -> f64 {
+        match solver_type {
+            SolverType::Midpoint => 0.5 * self.moment(0),
+            SolverType::Heun => self.moment(1),
+        }
+    }
+
     /// Returns the factor of the state.
     fn keep(self) -> f64 {
-        match self.form {
-            Form::Data => self.to.sigma() / self.from.sigma(),
-            Form::Noise => self.to.alpha() / self.from.alpha(),
+        match self.algorithm_type {
+            AlgorithmType::DpmSolverPlusPlus => self.to.sigma() / self.from.sigma(),
+            AlgorithmType::DpmSolver => self.to.alpha() / self.from.alpha(),
         }
     }
 
     /// Returns the factor before the sum.
     fn gain(self) -> f64 {
-        match self.form {
-            Form::Data => self.to.alpha(),
-            Form::Noise => -self.to.sigma(),
+        match self.algorithm_type {
+            AlgorithmType::DpmSolverPlusPlus => self.to.alpha(),
+            AlgorithmType::DpmSolver => -self.to.sigma(),
         }
     }
 
@@ -75,9 +91,9 @@ impl Interval {
     ///
     /// It is `gain · M_0` without `h`, which is infinite where the noise ends.
     fn total(self) -> f64 {
-        match self.form {
-            Form::Data => self.to.alpha() - self.keep() * self.from.alpha(),
-            Form::Noise => self.to.sigma() - self.keep() * self.from.sigma(),
+        match self.algorithm_type {
+            AlgorithmType::DpmSolverPlusPlus => self.to.alpha() - self.keep() * self.from.alpha(),
+            AlgorithmType::DpmSolver => self.to.sigma() - self.keep() * self.from.sigma(),
         }
     }
 
@@ -99,12 +115,26 @@ impl Interval {
     }
 }
 
-impl Form {
-    /// Returns the prediction that this form interpolates.
-    pub(crate) fn of(self, x_hat: Tensor<4>, z_t: &Tensor<4>, at: NoiseLevel) -> Tensor<4> {
+impl AlgorithmType {
+    /// Calls the model for the prediction that is interpolated.
+    pub(crate) fn predict(
+        self,
+        model: &dyn Denoiser,
+        z_t: &Tensor<4>,
+        at: NoiseLevel,
+    ) -> Result<Tensor<4>, StepError> {
+        let x_hat = predict(model, z_t, at)?;
+        Ok(match self {
+            Self::DpmSolverPlusPlus => x_hat,
+            Self::DpmSolver => Prediction::X.to_epsilon(x_hat, z_t.clone(), at),
+        })
+    }
+
+    /// Returns the first part of a solver's name.
+    pub(crate) const fn family(self) -> &'static str {
         match self {
-            Self::Data => x_hat,
-            Self::Noise => Prediction::X.to_epsilon(x_hat, z_t.clone(), at),
+            Self::DpmSolverPlusPlus => "dpm-solver++",
+            Self::DpmSolver => "dpm-solver",
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::Step;
 /// # Examples
 ///
 /// ```
-/// use dsno_ode::History;
+/// use dsno_ode::solver::History;
 ///
 /// assert!(History::default().is_empty());
 /// ```

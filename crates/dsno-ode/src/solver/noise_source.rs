@@ -15,9 +15,9 @@ use crate::Step;
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
-/// use dsno_ode::NoiseSource;
+/// use dsno_ode::solver::NoiseSource;
 ///
-/// // All noise drawn before the solve, so that step 3 is step 3 however often it is asked for.
+/// // All noise drawn before the solve, so that the noise of step 3 never changes.
 /// let device = Device::flex();
 /// let shape = [2, 1, 4, 4];
 /// let drawn: Vec<_> = (0..8)
@@ -50,7 +50,7 @@ where
     }
 }
 
-/// Asks for the noise of a step and refuses what would be broadcast.
+/// Draws the noise of a step and refuses what would be broadcast.
 pub(super) fn noise_for(
     source: &impl NoiseSource,
     step: &Step<'_>,

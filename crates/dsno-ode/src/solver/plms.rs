@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 
 use super::exponential::combine;
-use super::{Form, History, Solver, StepError, predict};
+use super::{AlgorithmType, History, Solver, StepError};
 use crate::{Denoiser, NoiseLevel, Step};
 
 /// PLMS, the pseudo linear multistep method: one model call per step, two in the first.
@@ -30,7 +30,7 @@ use crate::{Denoiser, NoiseLevel, Step};
 ///
 /// Liu et al. 2022 (arXiv:2202.09778), the linear multistep part; the start is the second-order one
 /// of the paper's S-PNDM, as in published latent-diffusion samplers. diffusers' `PNDMScheduler` with
-/// `skip_prk_steps` is this method; unless told `set_alpha_to_one` it ends with a call that leaves the
+/// `skip_prk_steps` is this method; unless `set_alpha_to_one` is set it ends with a call that leaves the
 /// state where it is, at the first entry of the table.
 ///
 /// # Examples
@@ -65,10 +65,6 @@ impl Solver for Plms {
         1 + usize::from(step.is_first() && !step.ends_without_noise())
     }
 
-    fn start(&self) -> History {
-        History::default()
-    }
-
     fn step(
         &self,
         model: &dyn Denoiser,
@@ -76,7 +72,7 @@ impl Solver for Plms {
         step: &Step<'_>,
         memory: History,
     ) -> Result<(Tensor<4>, History), StepError> {
-        let epsilon = noise(model, &z_t, step.from())?;
+        let epsilon = AlgorithmType::DpmSolver.predict(model, &z_t, step.from())?;
         let memory = memory.with(step, epsilon.clone(), AVERAGED);
         let average = if memory.len() > 1 {
             adams_bashforth(&memory)
@@ -84,20 +80,10 @@ impl Solver for Plms {
             epsilon
         } else {
             let there = transfer(z_t.clone(), epsilon.clone(), step.from(), step.to());
-            (epsilon + noise(model, &there, step.to())?) * 0.5
+            (epsilon + AlgorithmType::DpmSolver.predict(model, &there, step.to())?) * 0.5
         };
         Ok((transfer(z_t, average, step.from(), step.to()), memory))
     }
-}
-
-/// Calls the model for the noise in a state.
-pub(crate) fn noise(
-    model: &dyn Denoiser,
-    z_t: &Tensor<4>,
-    at: NoiseLevel,
-) -> Result<Tensor<4>, StepError> {
-    let x_hat = predict(model, z_t, at)?;
-    Ok(Form::Noise.of(x_hat, z_t, at))
 }
 
 /// Returns the average over a step of the noise at its start and at earlier, equally spaced times.
@@ -129,23 +115,10 @@ pub(crate) fn transfer(
 mod tests {
     use super::*;
     use crate::CosineSchedule;
-    use crate::solver::test_multistep::{exact_for_constant_noise, repeatable, same_in_both_units};
+    use crate::solver::test_multistep::multistep_laws;
     use crate::test_support::{assert_close, f64_tensor};
 
-    #[test]
-    fn a_constant_noise_is_solved_exactly() {
-        exact_for_constant_noise(&Plms);
-    }
-
-    #[test]
-    fn units_do_not_matter() {
-        same_in_both_units(&Plms);
-    }
-
-    #[test]
-    fn a_step_can_be_taken_to_two_ends() {
-        repeatable(&Plms);
-    }
+    multistep_laws!(noise: [Plms]);
 
     #[test]
     fn averages_are_exact_for_polynomials_at_equal_distances() {

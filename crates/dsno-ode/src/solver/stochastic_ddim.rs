@@ -1,5 +1,3 @@
-use std::fmt;
-
 use burn::tensor::Tensor;
 
 use super::noise_source::noise_for;
@@ -8,7 +6,7 @@ use crate::{Denoiser, NoiseLevel, Step};
 
 /// The stochastic sampler of DDIM: each step replaces part of the noise by fresh noise.
 ///
-/// `η = 0` is [`Ddim`](crate::Ddim) bit for bit and never asks for noise; `η = 1` is the ancestral
+/// `η = 0` is [`Ddim`](crate::Ddim) bit for bit and never draws noise; `η = 1` is the ancestral
 /// sampler of DDPM. It samples the same images as the ODE, but what it returns for a given `z_1`
 /// depends on the noise as well, so it is no teacher for an operator.
 ///
@@ -75,12 +73,6 @@ impl<N: NoiseSource> Solver for StochasticDdim<N> {
         1
     }
 
-    fn calls(&self, _step: &Step<'_>) -> usize {
-        1
-    }
-
-    fn start(&self) {}
-
     fn step(
         &self,
         model: &dyn Denoiser,
@@ -111,13 +103,7 @@ fn split_noise(eta: f64, from: NoiseLevel, to: NoiseLevel) -> (f64, f64) {
     )
 }
 
-impl<N> fmt::Debug for StochasticDdim<N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StochasticDdim")
-            .field("eta", &self.eta)
-            .finish_non_exhaustive()
-    }
-}
+debug_without_closure!(StochasticDdim<N>, eta);
 
 #[cfg(test)]
 mod tests;

@@ -3,11 +3,43 @@
 use burn::tensor::Tensor;
 
 use super::Solver;
-use crate::test_support::{assert_close, f64_tensor};
+use crate::test_support::{Changed, Exploding, assert_close, ddpm, f64_tensor};
 use crate::{
-    CosineSchedule, Denoiser, DiscreteSchedule, LinearBetaSchedule, NoiseLevel, Prediction,
-    Schedule, Step, TimeGrid, from_fn, solve,
+    CosineSchedule, Denoiser, LinearBetaSchedule, Prediction, Schedule, Step, TimeGrid, from_fn,
+    solve,
 };
+
+/// Declares the tests that every multistep solver must pass: lists of those that are exact for a constant
+/// noise and of those that are exact for a constant image.
+macro_rules! multistep_laws {
+    (noise: $noise:expr $(, data: $data:expr)?) => {
+        #[test]
+        fn a_constant_prediction_is_solved_exactly() {
+            $noise.iter().for_each($crate::solver::test_multistep::exact_for_constant_noise);
+            $($data.iter().for_each($crate::solver::test_multistep::exact_for_constant_data);)?
+        }
+
+        #[test]
+        fn a_step_can_be_taken_to_two_ends() {
+            $noise.iter().for_each($crate::solver::test_multistep::repeatable);
+            $($data.iter().for_each($crate::solver::test_multistep::repeatable);)?
+        }
+
+        #[test]
+        fn units_do_not_matter() {
+            $noise.iter().for_each($crate::solver::test_multistep::same_in_both_units);
+            $($data.iter().for_each($crate::solver::test_multistep::same_in_both_units);)?
+        }
+
+        $(
+            #[test]
+            fn data_prediction_starts_in_pure_noise() {
+                $data.iter().for_each($crate::solver::test_multistep::starts_in_pure_noise);
+            }
+        )?
+    };
+}
+pub(crate) use multistep_laws;
 
 /// A grid of unequal steps, long enough for every order.
 const TIMES: [f64; 8] = [1.0, 0.9, 0.75, 0.6, 0.42, 0.3, 0.15, 0.01];
@@ -38,7 +70,7 @@ pub(crate) fn exact_for_constant_noise(solver: &impl Solver) {
 /// Either constant keeps both predictions of the first state for ever. Also checks the calls.
 #[track_caller]
 fn exact(solver: &impl Solver, model: &dyn Denoiser) {
-    let table = DiscreteSchedule::linear(1000, 1e-4, 0.02).expect("a valid table");
+    let table = ddpm();
     let linear = LinearBetaSchedule::default();
     for schedule in [&CosineSchedule::default() as &dyn Schedule, &table, &linear] {
         for end in [None, Some(0.0)] {
@@ -57,11 +89,9 @@ fn exact(solver: &impl Solver, model: &dyn Denoiser) {
                 let expected = x_hat.clone() * at.alpha() + epsilon.clone() * at.sigma();
                 assert_close(state, &expected, rounding);
             }
-            let steps = grid.steps();
-            let calls = |(index, pair): (usize, &[f64])| {
-                solver.calls(&Step::new(schedule, pair[0], pair[1], index, steps))
-            };
-            let planned: usize = grid.times().windows(2).enumerate().map(calls).sum();
+            let planned: usize = Step::all(schedule, &grid)
+                .map(|step| solver.calls(&step))
+                .sum();
             assert_eq!(solution.model_calls, planned, "{}", solver.name());
         }
     }
@@ -114,31 +144,20 @@ pub(crate) fn same_in_both_units(solver: &impl Solver) {
     }
 }
 
-/// The same levels with `α = 1`.
-struct Exploding(CosineSchedule);
-
-impl Schedule for Exploding {
-    fn log_snr(&self, t: f64) -> f64 {
-        self.0.log_snr(t)
-    }
-
-    fn time_at(&self, log_snr: f64) -> f64 {
-        self.0.time_at(log_snr)
-    }
-
-    fn log_snr_rate(&self, t: f64) -> f64 {
-        self.0.log_snr_rate(t)
-    }
-
-    fn level(&self, log_snr: f64) -> NoiseLevel {
-        NoiseLevel::variance_exploding(1.0).with_log_snr(log_snr)
-    }
-}
-
 /// Solves from a level without signal (`λ = −∞`), where a constant prediction is still exact.
 #[track_caller]
 pub(crate) fn starts_in_pure_noise(solver: &impl Solver) {
-    let schedule = Silent(CosineSchedule::default());
+    let log_snr = |cosine: &CosineSchedule, t| {
+        if t < 1.0 {
+            cosine.log_snr(t)
+        } else {
+            f64::NEG_INFINITY
+        }
+    };
+    let schedule = Changed {
+        schedule: CosineSchedule::default(),
+        log_snr,
+    };
     let grid = TimeGrid::from_times(TIMES.to_vec()).expect("falls");
     let model = from_fn(|_, _| constant());
     let solution = solve(&model, solver, &schedule, &grid, start(), grid.times());
@@ -146,26 +165,5 @@ pub(crate) fn starts_in_pure_noise(solver: &impl Solver) {
         let at = schedule.at(t);
         let expected = constant() * at.alpha() + start() * at.sigma();
         assert_close(state, &expected, 1e-13);
-    }
-}
-
-/// A schedule whose first level has no signal.
-struct Silent(CosineSchedule);
-
-impl Schedule for Silent {
-    fn log_snr(&self, t: f64) -> f64 {
-        if t < 1.0 {
-            self.0.log_snr(t)
-        } else {
-            f64::NEG_INFINITY
-        }
-    }
-
-    fn time_at(&self, log_snr: f64) -> f64 {
-        self.0.time_at(log_snr)
-    }
-
-    fn log_snr_rate(&self, t: f64) -> f64 {
-        self.0.log_snr_rate(t)
     }
 }

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 
 use super::{Solver, StepError};
 use crate::test_support::{assert_close, f64_tensor};
-use crate::{Denoiser, EdmSchedule, Schedule, Step, from_fn};
+use crate::{CosineSchedule, Denoiser, EdmSchedule, Schedule, Step, from_fn};
 
 /// Returns the schedule whose time is `σ`, in units of `sigma_max`.
 pub(crate) fn sigma_time(sigma_max: f64) -> EdmSchedule {
@@ -25,7 +25,7 @@ pub(crate) fn wavy() -> impl Denoiser {
     })
 }
 
-/// Checks that a step answers the same however often it is taken, and costs what it says.
+/// Checks that a step gives the same result however often it is taken, with the stated calls.
 #[track_caller]
 pub(crate) fn check_repeats<S: Solver>(solver: &S, schedule: &dyn Schedule) {
     let calls = Cell::new(0);
@@ -70,6 +70,28 @@ pub(crate) fn check_refusals<S: Solver>(solver: &S) {
     let expected = StepError::ShapeMismatch {
         state: [2, 1, 1, 2],
         prediction: [1, 1, 1, 2],
+    };
+    assert_eq!(error, Some(expected));
+}
+
+/// The noise of a step in the tests of stochastic solvers.
+pub(crate) fn seeded(step: usize, like: &Tensor<4>) -> Tensor<4> {
+    let shape = like.dims();
+    f64_tensor(
+        &normal_numbers(1000 + step as u64, shape.iter().product()),
+        shape,
+    )
+}
+
+/// Checks that noise of another shape than the state is refused.
+#[track_caller]
+pub(crate) fn check_noise_shape(solver: &impl Solver) {
+    let schedule = CosineSchedule::default();
+    let step = Step::alone(&schedule, 0.6, 0.4);
+    let error = solver.step(&wavy(), start(), &step, solver.start()).err();
+    let expected = StepError::NoiseShape {
+        state: [2, 1, 1, 2],
+        noise: [1, 1, 1, 2],
     };
     assert_eq!(error, Some(expected));
 }

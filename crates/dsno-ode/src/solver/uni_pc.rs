@@ -2,13 +2,13 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::exponential::Interval;
-use super::{FinalOrder, Form, History, Solver, SolverOrder, StepError, predict};
+use super::{AlgorithmType, History, LowerOrderFinal, Solver, SolverOrder, StepError};
 use crate::{Denoiser, NoiseLevel, Step};
 
 /// UniPC: a multistep predictor whose steps are corrected afterwards, for one model call per step.
 ///
 /// The predictor `UniP-p` integrates the polynomial in `ℓ = λ/2` through the `p` newest predictions,
-/// as [`DpmMultistep`](crate::DpmMultistep) does. The model call at the point where it arrives then
+/// as [`DpmSolverMultistep`](crate::DpmSolverMultistep) does. The model call at the point where it arrives then
 /// serves twice: it is the newest prediction of the next step, and before that the corrector `UniC-p`
 /// takes the last step again, from its start, with the polynomial through this prediction as well:
 ///
@@ -20,7 +20,7 @@ use crate::{Denoiser, NoiseLevel, Step};
 ///
 /// The polynomial is integrated exactly, except where it is linear through two predictions in the
 /// lowest order of each kind (`UniP-2`, `UniC-1`); there the weight of the slope is `½ B(h)`, see
-/// [`StepFunction`].
+/// [`UniPcVariant`].
 ///
 /// A solve's states, recorded or last, are the predictor's `z̃_s`: a state is corrected when the next
 /// step starts from it. Of order `p + 1` with the corrector, `p` without. A corrector of order 1 after
@@ -32,9 +32,9 @@ use crate::{Denoiser, NoiseLevel, Step};
 /// # Examples
 ///
 /// ```
-/// use dsno_ode::{Solver, SolverOrder, UniPc};
+/// use dsno_ode::{AlgorithmType, Solver, SolverOrder, UniPc};
 ///
-/// let solver = UniPc::data(SolverOrder::Second);
+/// let solver = UniPc::new(AlgorithmType::DpmSolverPlusPlus, SolverOrder::Second);
 /// assert_eq!((solver.name().as_str(), solver.order()), ("unipc-2-bh2", 3));
 ///
 /// let predictor = UniPc { corrector: false, ..solver };
@@ -45,21 +45,24 @@ use crate::{Denoiser, NoiseLevel, Step};
 pub struct UniPc {
     /// The number `p` of predictions in the predictor's polynomial.
     pub order: SolverOrder,
-    /// Which prediction is interpolated.
-    pub form: Form,
+    /// Which prediction is interpolated: diffusers' `predict_x0` is [`AlgorithmType::DpmSolverPlusPlus`].
+    #[serde(rename = "form")]
+    pub algorithm_type: AlgorithmType,
     /// `B(h)` of the paper.
-    pub step_function: StepFunction,
+    #[serde(rename = "step_function")]
+    pub variant: UniPcVariant,
     /// Whether steps are corrected.
     pub corrector: bool,
-    /// What happens to the order at the end of the grid.
-    pub final_order: FinalOrder,
+    /// Whether the order is lowered at the end of the grid.
+    #[serde(rename = "final_order")]
+    pub lower_order_final: LowerOrderFinal,
 }
 
 /// `B(h)` of UniPC: how the slope is weighted where it is not integrated exactly.
 ///
 /// ```text
-/// B₁(h) = h             StepFunction::Bh1
-/// B₂(h) = e^h − 1       StepFunction::Bh2      −(e^−h − 1) in the data form
+/// B₁(h) = h             UniPcVariant::Bh1
+/// B₂(h) = e^h − 1       UniPcVariant::Bh2      −(e^−h − 1) in the data form
 /// ```
 ///
 /// The authors recommend `Bh1` for unconditional sampling in few steps and `Bh2` otherwise. It cancels
@@ -70,13 +73,13 @@ pub struct UniPc {
 /// # Examples
 ///
 /// ```
-/// use dsno_ode::StepFunction;
+/// use dsno_ode::solver::UniPcVariant;
 ///
-/// assert_eq!(StepFunction::default(), StepFunction::Bh2);
+/// assert_eq!(UniPcVariant::default(), UniPcVariant::Bh2);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum StepFunction {
+pub enum UniPcVariant {
     /// The length of the step.
     Bh1,
     /// The weight of a constant prediction.
@@ -85,26 +88,18 @@ pub enum StepFunction {
 }
 
 impl UniPc {
-    /// Makes UniPC for `x̂` with published choices: `Bh2`, corrector, lower order at the end.
-    pub fn data(order: SolverOrder) -> Self {
+    /// Makes UniPC with published choices: `Bh2`, corrector, lower order at the end.
+    ///
+    /// Start the one for `ε̂` ([`AlgorithmType::DpmSolver`]) where there is signal. From λ = −20, over 32
+    /// equal times of the cosine schedule, its corrector leaves an error of 1.6 on the Gaussian mixture
+    /// of the tests, at every order, where that for `x̂` leaves 0.0202, 0.00571 and 0.00555.
+    pub fn new(algorithm_type: AlgorithmType, order: SolverOrder) -> Self {
         Self {
             order,
-            form: Form::Data,
-            step_function: StepFunction::default(),
+            algorithm_type,
+            variant: UniPcVariant::default(),
             corrector: true,
-            final_order: FinalOrder::Lower,
-        }
-    }
-
-    /// Makes UniPC for `ε̂`, otherwise as [`data`](Self::data).
-    ///
-    /// Start it where there is signal. From λ = −20, over 32 equal times of the cosine schedule, the
-    /// corrector leaves an error of 1.6 on the Gaussian mixture of the tests, at every order, where the
-    /// data form leaves 0.0202, 0.00571 and 0.00555.
-    pub fn noise(order: SolverOrder) -> Self {
-        Self {
-            form: Form::Noise,
-            ..Self::data(order)
+            lower_order_final: LowerOrderFinal::Always,
         }
     }
 
@@ -113,9 +108,9 @@ impl UniPc {
         if degree != 1 {
             return (1..=degree).map(|k| interval.moment(k)).collect();
         }
-        match self.step_function {
-            StepFunction::Bh1 => vec![0.5 * interval.length()],
-            StepFunction::Bh2 => vec![0.5 * interval.moment(0)],
+        match self.variant {
+            UniPcVariant::Bh1 => vec![0.5 * interval.length()],
+            UniPcVariant::Bh2 => vec![0.5 * interval.moment(0)],
         }
     }
 
@@ -127,7 +122,7 @@ impl UniPc {
         prediction: Tensor<4>,
         at: NoiseLevel,
     ) -> Tensor<4> {
-        let interval = Interval::new(self.form, last.from, at);
+        let interval = Interval::new(self.algorithm_type, last.from, at);
         let (mut predictions, mut positions) = interval.points(history.newest(last.order));
         predictions.push(prediction);
         positions.push(1.0);
@@ -156,27 +151,19 @@ impl Solver for UniPc {
 
     fn name(&self) -> String {
         let family = if self.corrector { "unipc" } else { "unip" };
-        let function = match self.step_function {
-            StepFunction::Bh1 => "bh1",
-            StepFunction::Bh2 => "bh2",
+        let function = match self.variant {
+            UniPcVariant::Bh1 => "bh1",
+            UniPcVariant::Bh2 => "bh2",
         };
-        let form = match self.form {
-            Form::Data => "",
-            Form::Noise => "-noise",
+        let algorithm_type = match self.algorithm_type {
+            AlgorithmType::DpmSolverPlusPlus => "",
+            AlgorithmType::DpmSolver => "-noise",
         };
-        format!("{family}-{}-{function}{form}", self.order.get())
+        format!("{family}-{}-{function}{algorithm_type}", self.order.get())
     }
 
     fn order(&self) -> usize {
         self.order.get() + usize::from(self.corrector)
-    }
-
-    fn calls(&self, _step: &Step<'_>) -> usize {
-        1
-    }
-
-    fn start(&self) -> UniPcMemory {
-        UniPcMemory::default()
     }
 
     fn step(
@@ -186,8 +173,7 @@ impl Solver for UniPc {
         step: &Step<'_>,
         memory: UniPcMemory,
     ) -> Result<(Tensor<4>, UniPcMemory), StepError> {
-        let x_hat = predict(model, &z_t, step.from())?;
-        let prediction = self.form.of(x_hat, &z_t, step.from());
+        let prediction = self.algorithm_type.predict(model, &z_t, step.from())?;
         let state = match memory.last {
             // From pure noise (λ = −∞) the polynomial has no scale: the state stays as predicted.
             Some(last) if last.from.log_snr().is_finite() => {
@@ -197,8 +183,8 @@ impl Solver for UniPc {
         };
 
         let history = memory.history.with(step, prediction, self.order.get());
-        let order = self.final_order.of(step, self.order, &history);
-        let interval = Interval::new(self.form, step.from(), step.to());
+        let order = self.lower_order_final.of(step, self.order, &history);
+        let interval = Interval::new(self.algorithm_type, step.from(), step.to());
         let (predictions, positions) = interval.points(history.newest(order));
         let moments = self.moments(interval, order - 1);
         let z_s = interval.cross(state.clone(), &predictions, &positions, &moments);

@@ -1,13 +1,12 @@
 //! The adaptive solver against SciPy's DOP853 in `tests/golden/flow.safetensors`.
 
-use std::path::Path;
-
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::Tensor;
 use dsno_ode::analytic::exact_flow;
 use dsno_ode::{CosineSchedule, Dopri5, LinearBetaSchedule, Schedule, Solution, solve_adaptive};
-use safetensors::SafeTensors;
 
-use crate::support::{golden, largest_difference, mixture, numbers, points, values};
+use crate::support::{
+    golden, largest_difference, mixture, numbers, points, read, stored, tensor, values,
+};
 
 /// The exact flow of eight points at 29 times, largest first, under one schedule.
 struct Flow {
@@ -18,20 +17,11 @@ struct Flow {
 }
 
 fn flows() -> [Flow; 2] {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/flow.safetensors");
-    let bytes = std::fs::read(path).expect("the golden file is readable");
-    let file = SafeTensors::deserialize(&bytes).expect("the golden file is safetensors");
-    let read = |key: &str| -> Vec<f64> {
-        let view = file.tensor(key).expect("a tensor of the golden file");
-        let number = |bytes: &[u8]| f64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-        view.data().chunks(8).map(number).collect()
-    };
+    let file = read("flow.safetensors");
+    let read = |key: &str| stored(&file, key).expect("a tensor of the golden file");
     let flow = |schedule: Box<dyn Schedule>, key| Flow {
         schedule,
-        z_1: Tensor::from_data(
-            TensorData::new(read("z_1"), [8, 2, 1, 1]),
-            (&Device::flex(), DType::F64),
-        ),
+        z_1: tensor(read("z_1"), [8, 2, 1, 1]),
         times: read("t"),
         states: read(key).chunks(16).map(<[f64]>::to_vec).collect(),
     };

@@ -1,8 +1,8 @@
 //! Tables and grids of noise levels against NumPy and against the lists of diffusers' schedulers.
 
+use dsno_ode::grid::TimestepSpacing;
 use dsno_ode::{
-    CosineSchedule, Ddim, DiscreteSchedule, EdmSchedule, GridKind, Schedule, TableSpacing,
-    TimeGrid, solve,
+    CosineSchedule, Ddim, DiscreteSchedule, EdmSchedule, GridKind, Schedule, TimeGrid, solve,
 };
 
 use crate::diffusers::{case, table};
@@ -59,7 +59,7 @@ fn the_karras_grid_has_the_published_sigmas() {
 
 #[test]
 fn grids_on_a_table_visit_the_entries_that_published_samplers_visit() {
-    use TableSpacing::{Leading, Linspace, MultistepLeading, MultistepLinspace, Trailing};
+    use TimestepSpacing::{Leading, Linspace, MultistepLeading, MultistepLinspace, Trailing};
     for (name, spacing) in [
         ("ddim_leading", Leading { offset: 0 }),
         ("ddim_50", Leading { offset: 0 }),

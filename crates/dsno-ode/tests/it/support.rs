@@ -1,7 +1,10 @@
 //! The golden file, tensors in f64, and the tolerances with their reasons.
 
+use std::path::Path;
+
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use dsno_ode::analytic::GaussianMixture;
+use safetensors::SafeTensors;
 use serde_json::Value;
 
 /// Formulas in f64 against formulas in f64: relative, with some room for rounding in `tan` and `ln`.
@@ -18,11 +21,30 @@ pub(crate) fn golden(path: &[&str]) -> Value {
 
 /// Returns the part of a golden file under a path of keys.
 pub(crate) fn golden_in(name: &str, path: &[&str]) -> Value {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden");
-    let text =
-        std::fs::read_to_string(format!("{folder}/{name}")).expect("the golden file is readable");
-    let whole: Value = serde_json::from_str(&text).expect("the golden file is JSON");
+    let whole: Value = serde_json::from_slice(&read(name)).expect("the golden file is JSON");
     path.iter().fold(whole, |value, key| value[key].clone())
+}
+
+/// Returns the bytes of a golden file.
+pub(crate) fn read(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    std::fs::read(folder.join(name)).expect("the golden file is readable")
+}
+
+/// Returns the numbers of a tensor in a golden safetensors file, if it is there.
+pub(crate) fn stored(file: &[u8], key: &str) -> Option<Vec<f64>> {
+    let tensors = SafeTensors::deserialize(file).expect("the golden file is safetensors");
+    let view = tensors.tensor(key).ok()?;
+    let number = |bytes: &[u8]| f64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+    Some(view.data().chunks(8).map(number).collect())
+}
+
+/// Makes a tensor in f64.
+pub(crate) fn tensor(values: Vec<f64>, shape: [usize; 4]) -> Tensor<4> {
+    Tensor::from_data(
+        TensorData::new(values, shape),
+        (&Device::flex(), DType::F64),
+    )
 }
 
 /// Returns the numbers of a nested list in C-order.
@@ -37,10 +59,7 @@ pub(crate) fn numbers(value: &Value) -> Vec<f64> {
 pub(crate) fn points(value: &Value) -> Tensor<4> {
     let values = numbers(value);
     let shape = [values.len() / 2, 2, 1, 1];
-    Tensor::from_data(
-        TensorData::new(values, shape),
-        (&Device::flex(), DType::F64),
-    )
+    tensor(values, shape)
 }
 
 pub(crate) fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {

@@ -1,15 +1,13 @@
 //! Dynamic thresholds against NumPy's quantiles.
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
 use dsno_ode::{Denoiser, DynamicThreshold, NoiseLevel, from_fn};
 
-use crate::support::{CLOSED_FORM, assert_agree, golden_in, numbers, values};
+use crate::support::{CLOSED_FORM, assert_agree, golden_in, numbers, tensor, values};
 
 #[test]
 fn thresholds_are_the_interpolated_quantiles() {
     let part = |key: &str| numbers(&golden_in("levels.json", &["threshold", key]));
-    let data = TensorData::new(part("values"), [3, 1, 2, 11]);
-    let x_hat = Tensor::<4>::from_data(data, (&Device::flex(), DType::F64));
+    let x_hat = tensor(part("values"), [3, 1, 2, 11]);
     let at = NoiseLevel::from_log_snr(0.0);
     for percentile in ["0.5", "0.9", "0.995", "1.0"] {
         let number = percentile.parse().expect("a number");

@@ -3,8 +3,10 @@
 use std::error::Error;
 
 use burn::tensor::Device;
-use dsno_model::{Teacher, TeacherArchitecture, first_state};
-use dsno_ode::{CosineSchedule, NoiseSchedule, Prediction, SolverKind, TimeGrid};
+use dsno_model::{Teacher, TeacherArchitecture};
+use dsno_ode::{
+    CosineSchedule, NoiseSchedule, Prediction, SolverKind, TimeGrid, initial_state,
+};
 use dsno_train::lane::together;
 
 use crate::sample::noise_parts;
@@ -30,7 +32,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Times, Box<dyn Error>> {
     for _ in 0..setting.warmup.max(1) + setting.runs {
         let solved = together(noise.clone(), |noise| {
             let model = teacher.denoiser(None, true);
-            let z_1 = first_state(noise, &schedule);
+            let z_1 = initial_state(noise, &schedule);
             let solution =
                 SolverKind::Ddim.solve(model.as_ref(), &schedule, &grid, z_1, &record)?;
             Ok::<_, dsno_ode::SolveError>(solution.into_trajectory().into_data())

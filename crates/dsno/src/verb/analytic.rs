@@ -16,9 +16,8 @@
 use std::path::Path;
 
 use burn::tensor::Tensor;
-use dsno_model::first_state;
 use dsno_ode::analytic::AnalyticTeacher;
-use dsno_ode::{CosineSchedule, GridKind, NoiseSchedule, SolverKind, TimeGrid};
+use dsno_ode::{CosineSchedule, GridKind, NoiseSchedule, SolverKind, TimeGrid, initial_state};
 use toml::{Table, Value};
 
 use crate::failure::{Failure, While};
@@ -87,7 +86,7 @@ impl Analytic {
         grid: &TimeGrid,
         record: &[f64],
     ) -> Result<Tensor<5>, Failure> {
-        let z_1 = first_state(noise, &self.schedule);
+        let z_1 = initial_state(noise, &self.schedule);
         let solution = solver.solve(&self.teacher, &self.schedule, grid, z_1, record);
         Ok(solution
             .while_doing("solving the teacher's ODE")?

@@ -1,28 +1,17 @@
 use super::*;
-use crate::solver::test_multistep::{exact_for_constant_noise, repeatable, same_in_both_units};
+use crate::solver::SolverType;
+use crate::solver::test_multistep::multistep_laws;
 use crate::test_support::assert_close;
-use crate::{CosineSchedule, DpmMultistep, SecondOrder, TimeGrid, from_fn, solve};
+use crate::{CosineSchedule, DpmSolverMultistep, TimeGrid, from_fn, solve};
 
-fn all() -> impl Iterator<Item = Deis> {
-    let orders = [SolverOrder::First, SolverOrder::Second, SolverOrder::Third];
+fn all() -> Vec<Deis> {
+    let orders = SolverOrder::ALL;
     let variables = [DeisVariable::Time, DeisVariable::Rho, DeisVariable::LogRho];
     let solvers = move |order| variables.map(|variable| Deis::new(order, variable));
-    orders.into_iter().flat_map(solvers)
+    orders.into_iter().flat_map(solvers).collect()
 }
 
-#[test]
-fn a_constant_noise_is_solved_exactly() {
-    for solver in all() {
-        exact_for_constant_noise(&solver);
-    }
-}
-
-#[test]
-fn a_step_can_be_taken_to_two_ends() {
-    for solver in all() {
-        repeatable(&solver);
-    }
-}
+multistep_laws!(noise: all());
 
 #[test]
 fn a_quadratic_noise_is_solved_exactly_in_its_own_variable() {
@@ -44,7 +33,7 @@ fn a_quadratic_noise_is_solved_exactly_in_its_own_variable() {
         });
         // Two steps warm up; the rest must follow ∫ ε̂ dρ, here by fine midpoints in λ.
         let solver = Deis {
-            final_order: FinalOrder::Full,
+            lower_order_final: LowerOrderFinal::Never,
             ..Deis::new(SolverOrder::Third, variable)
         };
         let z_1 = crate::test_support::f64_tensor(&[0.8], [1, 1, 1, 1]);
@@ -67,12 +56,12 @@ fn in_log_rho_it_is_a_dpm_solver_in_noise_form() {
     let schedule = CosineSchedule::default();
     let model = from_fn(|z_t: Tensor<4>, at| (z_t * 0.8).sin() * at.alpha());
     let grid = TimeGrid::uniform(20).expect("steps > 0");
-    for order in [SolverOrder::First, SolverOrder::Second, SolverOrder::Third] {
+    for order in SolverOrder::ALL {
         let z_1 = crate::test_support::f64_tensor(&[0.8, -0.3], [1, 2, 1, 1]);
         let deis = Deis::new(order, DeisVariable::LogRho);
-        let dpm = DpmMultistep {
-            second_order: SecondOrder::Heun,
-            ..DpmMultistep::noise(order)
+        let dpm = DpmSolverMultistep {
+            solver_type: SolverType::Heun,
+            ..DpmSolverMultistep::new(AlgorithmType::DpmSolver, order)
         };
         let first = solve(&model, &deis, &schedule, &grid, z_1.clone(), grid.times());
         let second = solve(&model, &dpm, &schedule, &grid, z_1, grid.times());
@@ -84,15 +73,8 @@ fn in_log_rho_it_is_a_dpm_solver_in_noise_form() {
 }
 
 #[test]
-fn units_do_not_matter() {
-    for solver in all() {
-        same_in_both_units(&solver);
-    }
-}
-
-#[test]
 fn names_say_what_differs() {
-    let names: std::collections::HashSet<String> = all().map(|one| one.name()).collect();
+    let names: std::collections::HashSet<String> = all().iter().map(Solver::name).collect();
     assert_eq!(names.len(), 9);
     assert!(names.contains("deis-2-log-rho"));
 }

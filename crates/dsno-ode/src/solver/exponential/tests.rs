@@ -17,10 +17,14 @@ fn phi_is_smooth_where_its_two_forms_meet_and_right_at_zero() {
 
 #[test]
 fn moments_are_the_integrals_they_stand_for() {
-    for form in [Form::Data, Form::Noise] {
+    for algorithm_type in AlgorithmType::ALL {
         let from = NoiseLevel::from_log_snr(-1.0);
-        let interval = Interval::new(form, from, from.with_log_snr(1.6));
-        let rate = if form == Form::Data { -1.3 } else { 1.3f64 };
+        let interval = Interval::new(algorithm_type, from, from.with_log_snr(1.6));
+        let rate = if algorithm_type == AlgorithmType::DpmSolverPlusPlus {
+            -1.3
+        } else {
+            1.3f64
+        };
         for k in 0..4 {
             // Midpoint rule in 20 000 panels: its error is below 1e-9.
             let panel = |i: i32| {
@@ -63,7 +67,7 @@ fn a_polynomial_prediction_is_crossed_exactly() {
         NoiseLevel::from_log_snr(-1.0),
         NoiseLevel::from_log_snr(0.8),
     );
-    let interval = Interval::new(Form::Data, from, to);
+    let interval = Interval::new(AlgorithmType::DpmSolverPlusPlus, from, to);
     let half = |log_snr: f64| 0.5 * log_snr;
     let levels = [-1.0, -1.9, -4.2];
     let predictions = levels.map(|level| f64_tensor(&[half(level).powi(2)], [1, 1, 1, 1]));

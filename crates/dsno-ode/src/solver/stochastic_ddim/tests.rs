@@ -1,6 +1,7 @@
 use super::*;
 use crate::solver::test_steps::{
-    check_refusals, check_repeats, normal_numbers, sigma_time, start, wavy,
+    check_noise_shape, check_refusals, check_repeats, normal_numbers, seeded, sigma_time, start,
+    wavy,
 };
 use crate::test_support::{assert_close, f64_tensor, values};
 use crate::{CosineSchedule, Ddim, LinearBetaSchedule, Schedule, TimeGrid, from_fn, solve};
@@ -16,15 +17,6 @@ fn gaussian() -> impl Denoiser {
 fn gain(at: NoiseLevel) -> f64 {
     let (alpha, sigma) = (at.alpha(), at.sigma());
     alpha * STD * STD / (alpha * alpha * STD * STD + sigma * sigma)
-}
-
-/// Draws step `n`'s noise from stream `1000 + n`.
-fn seeded(step: usize, like: &Tensor<4>) -> Tensor<4> {
-    let shape = like.dims();
-    f64_tensor(
-        &normal_numbers(1000 + step as u64, shape.iter().product()),
-        shape,
-    )
 }
 
 fn uniform(steps: usize) -> TimeGrid {
@@ -174,15 +166,5 @@ fn repeats_refuses_and_names_itself() {
         ));
     }
     let single = |_: usize, like: &Tensor<4>| like.clone().narrow(0, 0, 1);
-    let solver = StochasticDdim::new(1.0, single).expect("in range");
-    let schedule = CosineSchedule::default();
-    let step = Step::alone(&schedule, 0.6, 0.4);
-    let expected = StepError::NoiseShape {
-        state: [2, 1, 1, 2],
-        noise: [1, 1, 1, 2],
-    };
-    assert_eq!(
-        solver.step(&wavy(), start(), &step, ()).err(),
-        Some(expected)
-    );
+    check_noise_shape(&StochasticDdim::new(1.0, single).expect("in range"));
 }

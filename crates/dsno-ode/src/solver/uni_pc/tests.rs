@@ -1,21 +1,18 @@
 use super::*;
-use crate::solver::test_multistep::{
-    exact_for_constant_data, exact_for_constant_noise, repeatable, same_in_both_units,
-    starts_in_pure_noise,
-};
+use crate::solver::test_multistep::multistep_laws;
 use crate::test_support::{assert_close, f64_tensor};
 use crate::{CosineSchedule, from_fn};
 
-fn all(form: Form) -> Vec<UniPc> {
+fn all(algorithm_type: AlgorithmType) -> Vec<UniPc> {
     let mut solvers = Vec::new();
-    for order in [SolverOrder::First, SolverOrder::Second, SolverOrder::Third] {
-        for step_function in [StepFunction::Bh1, StepFunction::Bh2] {
+    for order in SolverOrder::ALL {
+        for variant in [UniPcVariant::Bh1, UniPcVariant::Bh2] {
             for corrector in [false, true] {
+                let solver = UniPc::new(algorithm_type, order);
                 solvers.push(UniPc {
-                    form,
-                    step_function,
+                    variant,
                     corrector,
-                    ..UniPc::data(order)
+                    ..solver
                 });
             }
         }
@@ -23,29 +20,17 @@ fn all(form: Form) -> Vec<UniPc> {
     solvers
 }
 
-#[test]
-fn a_constant_prediction_is_solved_exactly() {
-    for solver in all(Form::Data) {
-        exact_for_constant_data(&solver);
-    }
-    for solver in all(Form::Noise) {
-        exact_for_constant_noise(&solver);
-    }
-}
-
-#[test]
-fn a_step_can_be_taken_to_two_ends() {
-    for solver in all(Form::Data).into_iter().chain(all(Form::Noise)) {
-        repeatable(&solver);
-    }
-}
+multistep_laws!(
+    noise: all(AlgorithmType::DpmSolver),
+    data: all(AlgorithmType::DpmSolverPlusPlus)
+);
 
 #[test]
 fn a_step_that_ends_without_noise_is_the_prediction_itself() {
     let schedule = crate::LinearBetaSchedule::default();
     let x_hat = f64_tensor(&[0.4, -0.9], [1, 2, 1, 1]);
     let model = from_fn(|_, _| x_hat.clone());
-    for solver in all(Form::Data) {
+    for solver in all(AlgorithmType::DpmSolverPlusPlus) {
         let z_t = f64_tensor(&[1.0, 2.0], [1, 2, 1, 1]);
         let step = Step::new(&schedule, 0.2, 0.1, 0, 2);
         let (z_s, memory) = solver
@@ -62,7 +47,7 @@ fn the_first_corrector_is_the_trapezoid_in_the_predictions() {
     // UniC-1 with B₂: the average of the predictions at both ends, held over the step.
     let schedule = CosineSchedule::default();
     let model = from_fn(|z_t: Tensor<4>, _| z_t * 0.5);
-    let solver = UniPc::data(SolverOrder::First);
+    let solver = UniPc::new(AlgorithmType::DpmSolverPlusPlus, SolverOrder::First);
     let z_t = f64_tensor(&[1.0], [1, 1, 1, 1]);
     let step = Step::new(&schedule, 0.5, 0.4, 0, 2);
     let (z_s, memory) = solver
@@ -73,28 +58,17 @@ fn the_first_corrector_is_the_trapezoid_in_the_predictions() {
         .step(&model, z_s.clone(), &next, memory)
         .expect("a step");
     let average = (z_t.clone() + z_s) * 0.25;
-    let expected = crate::ddim_step(z_t, average, step.from(), step.to()).expect("a step");
+    let expected = crate::solver::ddim_step(z_t, average, step.from(), step.to()).expect("a step");
     let corrected = memory.last.expect("a step was taken").state;
     assert_close(&corrected, &expected, 1e-15);
 }
 
 #[test]
-fn the_data_form_starts_in_pure_noise() {
-    for solver in all(Form::Data) {
-        starts_in_pure_noise(&solver);
-    }
-}
-
-#[test]
-fn units_do_not_matter() {
-    for solver in all(Form::Data).into_iter().chain(all(Form::Noise)) {
-        same_in_both_units(&solver);
-    }
-}
-
-#[test]
 fn names_say_what_differs() {
-    let names: Vec<String> = all(Form::Noise).iter().map(Solver::name).collect();
+    let names: Vec<String> = all(AlgorithmType::DpmSolver)
+        .iter()
+        .map(Solver::name)
+        .collect();
     assert_eq!(names[0], "unip-1-bh1-noise");
     assert_eq!(names[11], "unipc-3-bh2-noise");
     let unique: std::collections::HashSet<_> = names.iter().collect();

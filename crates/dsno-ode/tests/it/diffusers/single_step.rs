@@ -1,29 +1,18 @@
 //! DDIM, Euler, Heun and the single-step DPM-Solvers.
-//!
-//! diffusers' schedulers take the model's answer at the state of each call, so a scheduler's states,
-//! inner stages included, are the states that the model is asked at, and the solution.
-
-use std::cell::RefCell;
 
 use burn::tensor::Tensor;
+use dsno_ode::solver::{SinglestepNodes, SolverType, ddim_step};
 use dsno_ode::{
-    Clamped, Ddim, Denoiser, DiscreteSchedule, DpmSolverPlanned, EdmSchedule, Euler, Form, Heun,
-    NoiseLevel, Prediction, Schedule, SecondOrder, SinglestepPlan, Solver, SolverOrder, Stages,
-    Step, StepError, TimeGrid, ddim_step, solve,
+    AlgorithmType, Clamped, Ddim, Denoiser, DpmSolverFast, EdmSchedule, Euler, Heun, Prediction,
+    Schedule, Solver, SolverOrder, Step, StepError, TimeGrid, solve,
 };
 
-use super::{Case, META, SAME_ALGORITHM, Toy, case, table};
+use super::{Case, SAME_ALGORITHM, Toy, case, names, sigma_grid, table};
 use crate::support::{assert_agree, largest_difference, values};
 
 #[test]
 fn no_case_is_left_out() {
-    let cases = META["cases"].as_object().expect("an object");
-    let count = |scheduler: &str| {
-        cases
-            .values()
-            .filter(|case| case["scheduler"] == scheduler)
-            .count()
-    };
+    let count = |scheduler: &str| names(scheduler).len();
     // Those named in the tests below.
     assert_eq!(count("DDIMScheduler"), 5 + 3);
     assert_eq!(count("EulerDiscreteScheduler"), 3);
@@ -89,7 +78,7 @@ fn ddim_that_clips_the_image_and_keeps_the_noise() {
 #[test]
 fn ddim_on_linspace_whose_steps_end_before_the_next_call() {
     // diffusers spaces the calls 111 entries apart but takes steps of 1000/10 = 100 entries, so the
-    // model is told a level with less noise than the state has: 888 at the state of 899.
+    // model is called with less noise than the state has: 888 at the state of 899.
     let case = case("ddim_linspace");
     reproduce(
         "ddim_linspace",
@@ -123,35 +112,34 @@ fn euler_and_heun_in_sigma() {
 
 #[test]
 fn every_single_step_dpm_solver() {
+    use AlgorithmType::{DpmSolver, DpmSolverPlusPlus};
     use SolverOrder::{First, Second};
     let pairs = [Second, Second, Second, Second, First, First];
-    for (name, form, orders) in [
-        ("dpm_1s", Form::Noise, vec![First; 10]),
-        ("dpmpp_1s", Form::Data, vec![First; 10]),
-        ("dpm_2s", Form::Noise, pairs.to_vec()),
-        ("dpmpp_2s", Form::Data, pairs.to_vec()),
-        ("dpmpp_2s_heun", Form::Data, pairs.to_vec()),
-        ("dpm_3s", Form::Noise, SinglestepPlan::fast_orders(10)),
-        ("dpmpp_3s", Form::Data, SinglestepPlan::fast_orders(10)),
-        ("dpmpp_3s_12", Form::Data, SinglestepPlan::fast_orders(12)),
+    for (name, algorithm_type, orders) in [
+        ("dpm_1s", DpmSolver, vec![First; 10]),
+        ("dpmpp_1s", DpmSolverPlusPlus, vec![First; 10]),
+        ("dpm_2s", DpmSolver, pairs.to_vec()),
+        ("dpmpp_2s", DpmSolverPlusPlus, pairs.to_vec()),
+        ("dpmpp_2s_heun", DpmSolverPlusPlus, pairs.to_vec()),
+        ("dpm_3s", DpmSolver, DpmSolverFast::orders(10)),
+        ("dpmpp_3s", DpmSolverPlusPlus, DpmSolverFast::orders(10)),
+        ("dpmpp_3s_12", DpmSolverPlusPlus, DpmSolverFast::orders(12)),
     ] {
         let case = case(name);
-        let rule = match case.options["solver_type"].as_str() {
-            Some("heun") => SecondOrder::Heun,
-            _ => SecondOrder::Midpoint,
+        let solver_type = match case.options["solver_type"].as_str() {
+            Some("heun") => SolverType::Heun,
+            _ => SolverType::Midpoint,
         };
-        let stage = |order| Stages::of(order).with_midpoint_stage();
-        let stages: Vec<Stages> = orders.into_iter().map(stage).collect();
-        let times = case.sigmas.iter().map(|&sigma| time_at(&table(), sigma));
-        let calls = TimeGrid::from_times(times.collect()).expect("falls");
-        let plan = SinglestepPlan::on_grid(&table(), &calls, &stages).expect("a plan");
-        let grid = plan.grid().clone();
-        let solver = DpmSolverPlanned::new(form, plan).with_rule(rule);
-        reproduce(name, &case, &solver, &table(), &grid);
+        let nodes = |order| SinglestepNodes::of(order).with_midpoint_stage();
+        let nodes: Vec<SinglestepNodes> = orders.into_iter().map(nodes).collect();
+        let solver = DpmSolverFast::on_grid(algorithm_type, &table(), &sigma_grid(&case), &nodes);
+        let mut solver = solver.expect("a plan");
+        solver.solver_type = solver_type;
+        reproduce(name, &case, &solver, &table(), solver.grid());
     }
 }
 
-/// Solves and compares the state at every call, the index told there, and the last state.
+/// Reproduces all calls of a case; the levels are those of its indices.
 #[track_caller]
 fn reproduce(
     name: &str,
@@ -160,51 +148,9 @@ fn reproduce(
     schedule: &dyn Schedule,
     grid: &TimeGrid,
 ) {
-    let prediction = match case.options["prediction_type"].as_str() {
-        Some("sample") => Prediction::X,
-        Some("v_prediction") => Prediction::V,
-        _ => Prediction::Epsilon,
-    };
-    let whole = case.indices.iter().all(|index| index.fract() == 0.0);
-    let model = Listening {
-        model: Toy {
-            prediction,
-            table: table(),
-            rounded: whole,
-        },
-        heard: RefCell::default(),
-    };
-    let start = case.states[0].clone();
-    let end = grid.times()[grid.steps()];
-    let solution = solve(&model, solver, schedule, grid, start, &[end]).expect("solves");
-    let mut heard = model.heard.into_inner();
-    assert_eq!(solution.model_calls, case.indices.len(), "{name}");
-    assert_eq!(heard.len() + 1, case.states.len(), "{name}");
-    for ((_, at), index) in heard.iter().zip(&case.indices) {
-        let told = table().index_at(at.log_snr());
-        assert!(
-            (told - index).abs() < 1e-8,
-            "{name}: told {told}, expected {index}"
-        );
-    }
-    let (state, at) = (solution.states[0].clone(), schedule.at(end));
-    heard.push((state, at));
-    for ((found, _), expected) in heard.iter().zip(&case.states) {
-        assert_agree(&values(found), &values(expected), SAME_ALGORITHM);
-    }
-}
-
-/// The toy model, keeping what it was asked.
-struct Listening {
-    model: Toy,
-    heard: RefCell<Vec<(Tensor<4>, NoiseLevel)>>,
-}
-
-impl Denoiser for Listening {
-    fn denoise(&self, z_t: Tensor<4>, at: NoiseLevel) -> Tensor<4> {
-        self.heard.borrow_mut().push((z_t.clone(), at));
-        self.model.denoise(z_t, at)
-    }
+    let calls = case.indices.len();
+    assert_eq!(calls + 1, case.states.len(), "{name}");
+    super::reproduce(name, case, solver, (schedule, grid), calls, 1e-8);
 }
 
 /// DDIM as diffusers runs it with `clip_sample`.
@@ -220,12 +166,6 @@ impl Solver for ClampsTheImageOnly {
     fn order(&self) -> usize {
         1
     }
-
-    fn calls(&self, _step: &Step<'_>) -> usize {
-        1
-    }
-
-    fn start(&self) {}
 
     fn step(
         &self,
@@ -255,12 +195,6 @@ impl Solver for ShortSteps {
         1
     }
 
-    fn calls(&self, _step: &Step<'_>) -> usize {
-        1
-    }
-
-    fn start(&self) {}
-
     fn step(
         &self,
         model: &dyn Denoiser,
@@ -274,14 +208,9 @@ impl Solver for ShortSteps {
     }
 }
 
-/// The times of the indices told to the model, and `t = 0`.
+/// The times of the indices of the calls, and `t = 0`.
 fn index_grid(case: &Case) -> TimeGrid {
     TimeGrid::from_indices(&case.indices, &table()).expect("falls")
-}
-
-/// Returns the time of a `σ/α` in the table, 0 of which is `t = 0`.
-fn time_at(table: &DiscreteSchedule, sigma: f64) -> f64 {
-    table.time_at(-2.0 * sigma.ln()).min(1.0)
 }
 
 /// The schedule whose time is `σ` in units of the first, and the grid of the case's `σ`, each once.

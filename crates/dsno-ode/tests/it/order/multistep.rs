@@ -6,43 +6,39 @@
 //! are of lower order, do not show: at λ = −20 the prediction changes by `α² = 2e-9` of a step's
 //! length.
 
-use std::sync::LazyLock;
-
-use burn::tensor::{DType, Tensor};
+use burn::tensor::DType;
+use dsno_ode::solver::{DeisVariable, LowerOrderFinal, PndmMidpoint, SolverType};
+use dsno_ode::solver::{ThirdOrder, UniPcVariant};
 use dsno_ode::{
-    CosineSchedule, Deis, DeisVariable, DiscreteSchedule, DpmMultistep, FinalOrder, Form,
-    LinearBetaSchedule, Middle, Plms, Pndm, Schedule, SecondOrder, Solver, SolverOrder, Step,
-    StepFunction, ThirdOrder, TimeGrid, UniPc, solve,
+    AlgorithmType, CosineSchedule, Deis, DiscreteSchedule, DpmSolverMultistep, LinearBetaSchedule,
+    Plms, Pndm, Schedule, Solver, SolverOrder, TimeGrid, UniPc, solve,
 };
 
-use super::{SLOPE, slope};
-use crate::support::{golden, largest_difference, mixture, numbers, points, values};
+use super::{EXACT, SLOPE, assert_order, assert_stated, error, start, uniform};
+use crate::support::{largest_difference, mixture, values};
 
-const ORDERS: [SolverOrder; 3] = [SolverOrder::First, SolverOrder::Second, SolverOrder::Third];
+const VARIABLES: [DeisVariable; 3] = [DeisVariable::Time, DeisVariable::Rho, DeisVariable::LogRho];
 const STEPS: [usize; 4] = [512, 1024, 2048, 4096];
+/// Figures of the documentation are given in three digits.
+const THREE_DIGITS: f64 = 0.006;
 
 #[test]
-fn dpm_multistep() {
-    for form in [Form::Data, Form::Noise] {
-        for order in ORDERS {
-            let midpoint = DpmMultistep {
-                form,
-                ..DpmMultistep::data(order)
-            };
-            let heun = DpmMultistep {
-                second_order: SecondOrder::Heun,
-                ..midpoint
-            };
-            let halved = DpmMultistep {
-                third_order: ThirdOrder::Halved,
-                ..midpoint
-            };
+fn dpm_solver_multistep() {
+    for algorithm_type in AlgorithmType::ALL {
+        for order in SolverOrder::ALL {
+            let midpoint = DpmSolverMultistep::new(algorithm_type, order);
             check(&midpoint);
             if order == SolverOrder::Second {
-                check(&heun);
+                check(&DpmSolverMultistep {
+                    solver_type: SolverType::Heun,
+                    ..midpoint
+                });
             }
             if order == SolverOrder::Third {
-                check(&halved);
+                check(&DpmSolverMultistep {
+                    third_order: ThirdOrder::Halved,
+                    ..midpoint
+                });
             }
         }
     }
@@ -50,17 +46,16 @@ fn dpm_multistep() {
 
 #[test]
 fn uni_pc() {
-    for form in [Form::Data, Form::Noise] {
-        for step_function in [StepFunction::Bh1, StepFunction::Bh2] {
+    for algorithm_type in AlgorithmType::ALL {
+        for variant in [UniPcVariant::Bh1, UniPcVariant::Bh2] {
             for corrector in [true, false] {
-                for order in ORDERS {
-                    let solver = UniPc {
-                        form,
-                        step_function,
+                for order in SolverOrder::ALL {
+                    let solver = UniPc::new(algorithm_type, order);
+                    check(&UniPc {
+                        variant,
                         corrector,
-                        ..UniPc::data(order)
-                    };
-                    check(&solver);
+                        ..solver
+                    });
                 }
             }
         }
@@ -69,8 +64,8 @@ fn uni_pc() {
 
 #[test]
 fn deis() {
-    for variable in [DeisVariable::Time, DeisVariable::Rho, DeisVariable::LogRho] {
-        for order in ORDERS {
+    for variable in VARIABLES {
+        for order in SolverOrder::ALL {
             check(&Deis::new(order, variable));
         }
     }
@@ -80,70 +75,33 @@ fn deis() {
 /// linear-β schedule goes as `√t`, which no polynomial in time follows.
 #[test]
 fn plms_and_pndm() {
-    check_pseudo(&Plms);
-    check_pseudo(&Pndm::default());
-}
-
-fn check_pseudo(solver: &impl Solver) {
     let schedule = LinearBetaSchedule::default();
-    let times = |steps: usize| {
-        (0..=steps)
-            .map(|i| 1.0 - 0.95 * i as f64 / steps as f64)
-            .collect()
-    };
-    let grid = |steps| TimeGrid::from_times(times(steps)).expect("falls");
+    let time = |i: usize, steps: usize| 1.0 - 0.95 * i as f64 / steps as f64;
+    let grid = |n: usize| TimeGrid::from_times((0..=n).map(|i| time(i, n)).collect());
+    let grid = |n: usize| grid(n).expect("falls");
     let exact = reference(&schedule, 1.0, 0.05);
-    assert_order(solver, |steps| {
-        error(solver, &schedule, &grid(steps), &exact)
-    });
+    check_with(&Plms, |n| error(&Plms, &schedule, &grid(n), &exact));
+    let pndm = Pndm::default();
+    check_with(&pndm, |n| error(&pndm, &schedule, &grid(n), &exact));
 }
 
 #[track_caller]
 fn check(solver: &impl Solver) {
     let schedule = CosineSchedule::default();
-    assert_order(solver, |steps| {
-        error(
-            solver,
-            &schedule,
-            &equal_levels(&schedule, steps, 1.0, 0.0),
-            &EXACT,
-        )
-    });
+    let grid = |n| equal_levels(&schedule, n, 1.0, 0.0);
+    check_with(solver, |n| error(solver, &schedule, &grid(n), &EXACT));
 }
 
 #[track_caller]
-fn assert_order(solver: &impl Solver, error: impl Fn(usize) -> f64) {
-    let log = |&n: &usize| ((n as f64).ln(), error(n).ln());
-    let logs: Vec<(f64, f64)> = STEPS.iter().map(log).collect();
-    let order = -slope(&logs);
+fn check_with(solver: &impl Solver, error: impl Fn(usize) -> f64) {
     let nominal = solver.order() as f64;
     // At order 4 the error meets that of the reference before the slope settles from above.
     let highest = if nominal > 3.0 { 4.5 } else { nominal + SLOPE };
-    assert!(
-        (nominal - SLOPE..highest).contains(&order),
-        "{}: observed order {order}",
-        solver.name()
+    assert_order(
+        &solver.name(),
+        nominal - SLOPE..highest,
+        STEPS.map(|n| (n, error(n))),
     );
-}
-
-/// Solves, checks the calls, and returns the largest error at the end.
-#[track_caller]
-fn error(solver: &impl Solver, schedule: &dyn Schedule, grid: &TimeGrid, exact: &[f64]) -> f64 {
-    let steps = grid.steps();
-    let end = grid.times()[steps];
-    let solution = solve(&mixture(), solver, schedule, grid, start(), &[end]).expect("solves");
-    let pairs = grid.times().windows(2).enumerate();
-    let calls =
-        pairs.map(|(i, pair)| solver.calls(&Step::new(schedule, pair[0], pair[1], i, steps)));
-    assert_eq!(solution.model_calls, calls.sum::<usize>());
-    largest_difference(&values(&solution.states[0]), exact)
-}
-
-/// The flow's end on the cosine schedule, by SciPy's DOP853.
-static EXACT: LazyLock<Vec<f64>> = LazyLock::new(|| numbers(&golden(&["ddim", "exact_t0"])));
-
-fn start() -> Tensor<4> {
-    points(&golden(&["ddim", "z_1"]))
 }
 
 /// Equal steps in `λ`.
@@ -159,18 +117,26 @@ fn equal_levels(schedule: &dyn Schedule, steps: usize, first: f64, last: f64) ->
 /// is within 2e-11 of DOP853.
 fn reference(schedule: &dyn Schedule, first: f64, last: f64) -> Vec<f64> {
     let grid = equal_levels(schedule, 8192, first, last);
+    let solver = UniPc::new(AlgorithmType::DpmSolverPlusPlus, SolverOrder::Third);
     let solver = UniPc {
-        final_order: FinalOrder::Full,
-        ..UniPc::data(SolverOrder::Third)
+        lower_order_final: LowerOrderFinal::Never,
+        ..solver
     };
     let solution = solve(&mixture(), &solver, schedule, &grid, start(), &[last]).expect("solves");
     values(&solution.states[0])
 }
 
+/// Checks the error on the cosine schedule against a figure of the documentation.
+#[track_caller]
+fn assert_figure(solver: &impl Solver, grid: &TimeGrid, figure: f64) {
+    let found = error(solver, &CosineSchedule::default(), grid, &EXACT);
+    assert_stated(&solver.name(), found, figure, THREE_DIGITS);
+}
+
 /// What the documentation of `ThirdOrder` says.
 #[test]
 fn the_published_third_order_is_less_exact_in_small_steps() {
-    let schedule = CosineSchedule::default();
+    let solver = DpmSolverMultistep::new(AlgorithmType::DpmSolverPlusPlus, SolverOrder::Third);
     for (steps, exact, halved) in [
         (32, 2.80e-2, 2.36e-2),
         (64, 1.51e-2, 1.58e-2),
@@ -178,36 +144,38 @@ fn the_published_third_order_is_less_exact_in_small_steps() {
         (256, 4.04e-4, 7.53e-4),
         (512, 4.89e-5, 1.53e-4),
     ] {
-        let grid = equal_levels(&schedule, steps, 1.0, 0.0);
+        let grid = equal_levels(&CosineSchedule::default(), steps, 1.0, 0.0);
         for (third_order, figure) in [(ThirdOrder::Exact, exact), (ThirdOrder::Halved, halved)] {
-            let solver = DpmMultistep {
-                third_order,
-                ..DpmMultistep::data(SolverOrder::Third)
-            };
-            assert_figure(error(&solver, &schedule, &grid, &EXACT), figure);
+            assert_figure(
+                &DpmSolverMultistep {
+                    third_order,
+                    ..solver
+                },
+                &grid,
+                figure,
+            );
         }
     }
 }
 
-/// What the documentation of `FinalOrder` says.
+/// What the documentation of `LowerOrderFinal` says.
 #[test]
 fn a_full_order_in_a_long_last_step_overshoots() {
-    let schedule = CosineSchedule::default();
-    let grid = TimeGrid::uniform(32).expect("steps > 0");
     for (order, full, lower) in [
         (SolverOrder::Second, 1.41e-1, 1.07e-2),
         (SolverOrder::Third, 2.56, 3.05e-2),
     ] {
-        for (final_order, figure) in [
-            (FinalOrder::Full, full),
-            (FinalOrder::LowerOnShortGrids, full),
-            (FinalOrder::Lower, lower),
+        let solver = DpmSolverMultistep::new(AlgorithmType::DpmSolverPlusPlus, order);
+        for (lower_order_final, figure) in [
+            (LowerOrderFinal::Never, full),
+            (LowerOrderFinal::OnShortGrids, full),
+            (LowerOrderFinal::Always, lower),
         ] {
-            let solver = DpmMultistep {
-                final_order,
-                ..DpmMultistep::data(order)
+            let solver = DpmSolverMultistep {
+                lower_order_final,
+                ..solver
             };
-            assert_figure(error(&solver, &schedule, &grid, &EXACT), figure);
+            assert_figure(&solver, &uniform(32), figure);
         }
     }
 }
@@ -215,15 +183,13 @@ fn a_full_order_in_a_long_last_step_overshoots() {
 /// What the documentation of `Plms` says.
 #[test]
 fn pseudo_methods_amplify_errors_from_almost_pure_noise() {
-    let schedule = CosineSchedule::default();
     for (steps, plms, pndm) in [(16, 4.19, 1.32e6), (128, 4.40e-2, 39.0)] {
-        let grid = TimeGrid::uniform(steps).expect("steps > 0");
-        assert_figure(error(&Plms, &schedule, &grid, &EXACT), plms);
-        assert_figure(error(&Pndm::default(), &schedule, &grid, &EXACT), pndm);
+        assert_figure(&Plms, &uniform(steps), plms);
+        assert_figure(&Pndm::default(), &uniform(steps), pndm);
     }
 }
 
-/// What the documentation of `Middle` says: 12 and 27 steps of 83 and 37 entries.
+/// What the documentation of `PndmMidpoint` says: 12 and 27 steps of 83 and 37 entries.
 #[test]
 fn whole_entries_change_the_error_of_pndm_by_a_five_hundredth() {
     let table = DiscreteSchedule::linear(1000, 1e-4, 0.02).expect("a valid table");
@@ -235,71 +201,66 @@ fn whole_entries_change_the_error_of_pndm_by_a_five_hundredth() {
             .map(|i| table.time_of(f64::from(entries * i)));
         let grid = TimeGrid::from_times(times.collect()).expect("falls");
         let exact = reference(&table, grid.times()[0], grid.times()[grid.steps()]);
-        let solvers = [
-            (Pndm::default(), halfway),
-            (
-                Pndm {
-                    middle: Middle::WholeEntries(1000),
-                },
-                whole,
-            ),
-        ];
-        for (solver, figure) in solvers {
+        for (midpoint, figure) in [
+            (PndmMidpoint::Halfway, halfway),
+            (PndmMidpoint::WholeEntries(1000), whole),
+        ] {
+            let solver = Pndm { midpoint };
             let found = error(&solver, &table, &grid, &exact);
-            assert!((found / figure - 1.0).abs() < 1e-4, "{found}");
+            assert_stated(&solver.name(), found, figure, 1e-4);
         }
     }
 }
 
-/// Figures are given in three digits.
-#[track_caller]
-fn assert_figure(found: f64, figure: f64) {
-    assert!(
-        (found / figure - 1.0).abs() < 0.006,
-        "found {found:e}, stated {figure:e}"
-    );
-}
-
-/// Images in f32 against f64, over 32 equal times from λ = −20. The noise form divides by `α` on the
+/// Images in f32 against f64, over 32 equal times from λ = −20. Noise prediction divides by `α` on the
 /// way, at first by 4.5e-5.
 #[test]
-fn the_data_form_keeps_single_precision_and_the_noise_form_loses_two_digits() {
-    for order in ORDERS {
-        let data = DpmMultistep {
-            final_order: FinalOrder::Lower,
-            ..DpmMultistep::data(order)
-        };
-        assert!(rounding(&data) < 5e-6);
-        assert!(rounding(&UniPc::data(order)) < 5e-6);
-        for variable in [DeisVariable::Time, DeisVariable::Rho, DeisVariable::LogRho] {
+fn data_prediction_keeps_single_precision_and_noise_prediction_loses_two_digits() {
+    let (data, noise) = (AlgorithmType::DpmSolverPlusPlus, AlgorithmType::DpmSolver);
+    let lower_order_final = LowerOrderFinal::Always;
+    for order in SolverOrder::ALL {
+        let multistep = DpmSolverMultistep::new(data, order);
+        assert!(
+            rounding(&DpmSolverMultistep {
+                lower_order_final,
+                ..multistep
+            }) < 5e-6
+        );
+        assert!(rounding(&UniPc::new(data, order)) < 5e-6);
+        for variable in VARIABLES {
             assert!((1e-4..5e-4).contains(&rounding(&Deis::new(order, variable))));
         }
-        assert!((1e-4..5e-4).contains(&rounding(&DpmMultistep::noise(order))));
+        let multistep = DpmSolverMultistep::new(noise, order);
+        assert!((1e-4..5e-4).contains(&rounding(&multistep)));
     }
 }
 
 fn rounding(solver: &impl Solver) -> f64 {
     let schedule = CosineSchedule::default();
-    let grid = TimeGrid::uniform(32).expect("steps > 0");
     let end = |z_1| {
-        let solution = solve(&mixture(), solver, &schedule, &grid, z_1, &[0.0]);
+        let solution = solve(&mixture(), solver, &schedule, &uniform(32), z_1, &[0.0]);
         values(&solution.expect("solves").states[0])
     };
     largest_difference(&end(start().cast(DType::F32)), &end(start()))
 }
 
-/// What the documentation of `UniPc::noise` says.
+/// What the documentation of `UniPc::new` says.
 #[test]
-fn the_corrector_of_the_noise_form_fails_from_almost_pure_noise() {
-    let schedule = CosineSchedule::default();
-    let grid = TimeGrid::uniform(32).expect("steps > 0");
-    let found = |solver: UniPc| error(&solver, &schedule, &grid, &EXACT);
+fn the_corrector_for_noise_fails_from_almost_pure_noise() {
     for (order, data, noise) in [
         (SolverOrder::First, 2.02e-2, 1.61),
         (SolverOrder::Second, 5.71e-3, 1.64),
         (SolverOrder::Third, 5.55e-3, 1.64),
     ] {
-        assert_figure(found(UniPc::data(order)), data);
-        assert_figure(found(UniPc::noise(order)), noise);
+        assert_figure(
+            &UniPc::new(AlgorithmType::DpmSolverPlusPlus, order),
+            &uniform(32),
+            data,
+        );
+        assert_figure(
+            &UniPc::new(AlgorithmType::DpmSolver, order),
+            &uniform(32),
+            noise,
+        );
     }
 }

@@ -1,20 +1,20 @@
 use super::*;
 use crate::solver::test_steps::{
-    check_refusals, check_repeats, normal_numbers, sigma_time, start, wavy,
+    check_noise_shape, check_refusals, check_repeats, normal_numbers, seeded, sigma_time, start,
+    wavy,
 };
-use crate::test_support::{assert_close, f64_tensor, values};
+use crate::test_support::{Changed, assert_close, f64_tensor, values};
 use crate::{CosineSchedule, Heun, Schedule, TimeGrid, from_fn, solve};
 
-fn seeded(step: usize, like: &Tensor<4>) -> Tensor<4> {
-    let shape = like.dims();
-    f64_tensor(
-        &normal_numbers(2000 + step as u64, shape.iter().product()),
-        shape,
+fn heun<N: NoiseSource>(s_churn: f64, noise: N) -> StochasticHeun<N> {
+    StochasticHeun::new(
+        Churn {
+            s_churn,
+            ..Churn::default()
+        },
+        noise,
     )
-}
-
-fn churn(amount: f64) -> Churn {
-    Churn::new(amount, 0.0, f64::INFINITY, 1.0).expect("valid")
+    .expect("valid")
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn without_churn_it_is_heun_bit_for_bit() {
     let silent = |_: usize, _: &Tensor<4>| -> Tensor<4> { unreachable!("no noise is needed") };
     let schedule = CosineSchedule::default();
     let grid = TimeGrid::uniform(12).expect("steps > 0");
-    let churned = ChurnedHeun::new(Churn::NONE, silent);
+    let churned = heun(0.0, silent);
     let found = solve(&wavy(), &churned, &schedule, &grid, start(), &[0.5, 0.0]).expect("solves");
     let plain = solve(&wavy(), &Heun, &schedule, &grid, start(), &[0.5, 0.0]).expect("solves");
     for (found, plain) in found.states.iter().zip(&plain.states) {
@@ -36,8 +36,13 @@ fn is_algorithm_2_where_time_is_the_noise_amplitude() {
     // Every line of the published algorithm, in σ itself, for D(x; σ) = c x.
     let (c, sigma_max, amount, noise_std) = (0.3, 10.0, 1.5, 1.01);
     let model = from_fn(move |z_t: Tensor<4>, _| z_t * c);
-    let solver = Churn::new(amount, 0.5, 8.0, noise_std).expect("valid");
-    let solver = ChurnedHeun::new(solver, seeded);
+    let churn = Churn {
+        s_churn: amount,
+        s_min: 0.5,
+        s_max: 8.0,
+        s_noise: noise_std,
+    };
+    let solver = StochasticHeun::new(churn, seeded).expect("valid");
     let sigmas = [10.0, 6.0, 3.0, 1.0, 0.4, 0.0];
     let steps = sigmas.len() - 1;
     let grid = TimeGrid::from_times(sigmas.map(|sigma| sigma / sigma_max).to_vec());
@@ -84,7 +89,7 @@ fn both_processes_are_raised_to_the_same_level() {
     let at = schedule.at(0.6);
     let sigma_time = sigma_time(1.0 / schedule.at(0.9).signal_to_noise());
     let t = sigma_time.time_at(at.log_snr());
-    let solver = ChurnedHeun::new(churn(0.2), seeded);
+    let solver = heun(0.2, seeded);
     let (preserving, exploding) = (
         Step::alone(&schedule, 0.6, 0.5),
         Step::alone(&sigma_time, t, 0.5 * t),
@@ -105,7 +110,7 @@ fn the_raised_state_has_the_marginal_of_its_level() {
     let schedule = CosineSchedule::default();
     let z_t = f64_tensor(&normal_numbers(3, count), [count, 1, 1, 1]);
     let step = Step::alone(&schedule, 0.6, 0.5);
-    let solver = ChurnedHeun::new(churn(0.3), seeded);
+    let solver = heun(0.3, seeded);
     let (raised, _) = solver.raise(z_t, &step).expect("in range");
     let variance = values(&raised).iter().map(|z| z * z).sum::<f64>() / count as f64;
     // Five standard errors, √(2/n) each, of the variance of normal numbers.
@@ -117,38 +122,34 @@ fn the_raised_state_has_the_marginal_of_its_level() {
 
 #[test]
 fn a_level_beyond_the_schedule_is_refused() {
-    /// A schedule that says the same for every time past its end.
-    struct Ends(CosineSchedule);
-    impl Schedule for Ends {
-        fn log_snr(&self, t: f64) -> f64 {
-            self.0.log_snr(t.min(1.0))
-        }
-        fn time_at(&self, log_snr: f64) -> f64 {
-            self.0.time_at(log_snr)
-        }
-        fn log_snr_rate(&self, t: f64) -> f64 {
-            self.0.log_snr_rate(t)
-        }
-    }
-    let schedule = Ends(CosineSchedule::default());
+    // A schedule with the same level at every time past its end.
+    let log_snr = |cosine: &CosineSchedule, t: f64| cosine.log_snr(t.min(1.0));
+    let schedule = Changed {
+        schedule: CosineSchedule::default(),
+        log_snr,
+    };
     let step = Step::alone(&schedule, 1.0, 0.9);
-    let solver = ChurnedHeun::new(churn(0.3), seeded);
+    let solver = heun(0.3, seeded);
     let error = solver.step(&wavy(), start(), &step, ()).err();
     let log_snr = schedule.log_snr(1.0) - 2.0 * 1.3f64.ln();
     assert_eq!(error, Some(StepError::BeyondSchedule { log_snr }));
 
-    let limited = Churn::new(0.3, 0.0, 80.0, 1.0).expect("valid");
-    let solver = ChurnedHeun::new(limited, seeded);
+    let limited = Churn {
+        s_churn: 0.3,
+        s_max: 80.0,
+        ..Churn::default()
+    };
+    let solver = StochasticHeun::new(limited, seeded).expect("valid");
     assert!(solver.step(&wavy(), start(), &step, ()).is_ok());
     // The formula of the cosine schedule itself goes on.
-    let step = Step::alone(&schedule.0, 1.0, 0.9);
-    let solver = ChurnedHeun::new(churn(0.3), seeded);
+    let step = Step::alone(&schedule.schedule, 1.0, 0.9);
+    let solver = heun(0.3, seeded);
     assert!(solver.step(&wavy(), start(), &step, ()).is_ok());
 }
 
 #[test]
 fn repeats_refuses_and_names_itself() {
-    let solver = ChurnedHeun::new(churn(0.3), seeded);
+    let solver = heun(0.3, seeded);
     check_repeats(&solver, &CosineSchedule::default());
     check_refusals(&solver);
     assert_eq!(
@@ -156,10 +157,5 @@ fn repeats_refuses_and_names_itself() {
         "churned-heun(churn=0.3, sigma=0..inf, noise=1)"
     );
     let single = |_: usize, like: &Tensor<4>| like.clone().narrow(0, 0, 1);
-    let solver = ChurnedHeun::new(churn(0.3), single);
-    let schedule = CosineSchedule::default();
-    let error = solver
-        .step(&wavy(), start(), &Step::alone(&schedule, 0.6, 0.5), ())
-        .err();
-    assert!(matches!(error, Some(StepError::NoiseShape { .. })));
+    check_noise_shape(&heun(0.3, single));
 }

@@ -3,10 +3,10 @@ use burn::tensor::Tensor;
 use super::{StepError, predict};
 use crate::{Denoiser, Prediction, Schedule};
 
-/// Returns the slope `dz/dt` of the probability-flow ODE at time `t` of the schedule.
+/// Returns the derivative `dz/dt` of the probability-flow ODE at time `t` of the schedule.
 ///
 /// It costs one model call. The methods that integrate the ODE in the schedule's own time
-/// ([`Euler`](crate::Euler), [`Heun`](crate::Heun), [`Rk4`](crate::Rk4)) see nothing else of it.
+/// ([`Euler`](crate::Euler), [`Heun`](crate::Heun), [`Rk4`](crate::Rk4)) use nothing else.
 ///
 /// ```text
 /// dz/dt = α′(t) x̂ + σ′(t) ε̂          ε̂ = (z − α x̂)/σ
@@ -25,7 +25,7 @@ use crate::{Denoiser, Prediction, Schedule};
 /// # Errors
 ///
 /// * [`StepError::NoiselessStart`] if there is no noise at `t`: the slope is infinite or unknown.
-/// * [`StepError::ShapeMismatch`] if the model answers with another shape than it was given.
+/// * [`StepError::ShapeMismatch`] if the prediction has another shape than the state.
 ///
 /// # Examples
 ///
@@ -33,15 +33,16 @@ use crate::{Denoiser, Prediction, Schedule};
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use dsno_ode::{CosineSchedule, from_fn, state_rate};
+/// use dsno_ode::{CosineSchedule, from_fn};
+/// use dsno_ode::solver::ode_derivative;
 ///
 /// let model = from_fn(|z_t, at| z_t * at.alpha());
 /// let z_t = Tensor::<4>::ones([1, 1, 1, 1], &Device::flex());
-/// let rate = state_rate(&model, &z_t, &CosineSchedule::default(), 0.3)?;
+/// let rate = ode_derivative(&model, &z_t, &CosineSchedule::default(), 0.3)?;
 /// assert!(rate.into_scalar::<f32>().abs() < 1e-6);
 /// # Ok::<(), dsno_ode::StepError>(())
 /// ```
-pub fn state_rate(
+pub fn ode_derivative(
     model: &dyn Denoiser,
     z_t: &Tensor<4>,
     schedule: &dyn Schedule,

@@ -1,41 +1,49 @@
 use super::*;
+use crate::solver::SolverOptionError;
 use crate::solver::test_steps::{check_refusals, check_repeats, sigma_time, start, wavy};
 use crate::test_support::assert_close;
-use crate::{CosineSchedule, Ddim, NoiseLevel, Prediction, Schedule, SolverOptionError, from_fn};
+use crate::{CosineSchedule, Ddim, NoiseLevel, Prediction, Schedule, from_fn};
 
 /// A function of the level, or its antiderivative.
 type Function = fn(f64) -> f64;
 
-const FORMS: [Form; 2] = [Form::Data, Form::Noise];
-const RULES: [SecondOrder; 2] = [SecondOrder::Midpoint, SecondOrder::Heun];
-const ORDERS: [SolverOrder; 3] = [SolverOrder::First, SolverOrder::Second, SolverOrder::Third];
+const SOLVER_TYPES: [SolverType; 2] = [SolverType::Midpoint, SolverType::Heun];
 
 fn take(solver: &impl Solver<Memory = ()>, model: &dyn Denoiser, step: &Step<'_>) -> Tensor<4> {
     solver.step(model, start(), step, ()).expect("a step").0
 }
 
+/// Returns the noise that the model predicts.
+fn eps(z: &Tensor<4>, at: NoiseLevel) -> Tensor<4> {
+    Prediction::X.to_epsilon(wavy().denoise(z.clone(), at), z.clone(), at)
+}
+
 /// Makes the model whose prediction in `form` is `value(ℓ)` in every pixel, with `ℓ = λ/2`.
-fn depends_on_level(form: Form, value: Function) -> impl Denoiser {
+fn depends_on_level(algorithm_type: AlgorithmType, value: Function) -> impl Denoiser {
     from_fn(move |z_t: Tensor<4>, at: NoiseLevel| {
         let prediction = z_t.ones_like() * value(0.5 * at.log_snr());
-        match form {
-            Form::Data => prediction,
-            Form::Noise => Prediction::Epsilon.to_x(prediction, z_t, at),
+        match algorithm_type {
+            AlgorithmType::DpmSolverPlusPlus => prediction,
+            AlgorithmType::DpmSolver => Prediction::Epsilon.to_x(prediction, z_t, at),
         }
     })
 }
 
 #[test]
-fn order_one_is_ddim_in_both_forms() {
+fn order_one_is_ddim_in_both_algorithms() {
     let schedule = CosineSchedule::default();
     let exploding = sigma_time(80.0);
     for schedule in [&schedule as &dyn Schedule, &exploding] {
         let step = Step::alone(schedule, 0.6, 0.3);
         let expected = take(&Ddim, &wavy(), &step);
-        let solver = |form| DpmSolverSinglestep::new(form, SolverOrder::First);
-        assert_close(&take(&solver(Form::Data), &wavy(), &step), &expected, 0.0);
+        let solver = |algorithm_type| DpmSolverSinglestep::new(algorithm_type, SolverOrder::First);
         assert_close(
-            &take(&solver(Form::Noise), &wavy(), &step),
+            &take(&solver(AlgorithmType::DpmSolverPlusPlus), &wavy(), &step),
+            &expected,
+            0.0,
+        );
+        assert_close(
+            &take(&solver(AlgorithmType::DpmSolver), &wavy(), &step),
             &expected,
             1e-13,
         );
@@ -52,43 +60,44 @@ fn predictions_that_are_polynomials_of_the_level_are_crossed_exactly() {
     let (start_level, end_level) = (0.5 * from.log_snr(), 0.5 * to.log_snr());
     let check = |solver: DpmSolverSinglestep, value: Function, primitive: Function| {
         let integral = primitive(end_level) - primitive(start_level);
-        let expected = match solver.form {
-            Form::Data => (start() / from.sigma() + integral) * to.sigma(),
-            Form::Noise => (start() / from.alpha() - integral) * to.alpha(),
+        let expected = match solver.algorithm_type {
+            AlgorithmType::DpmSolverPlusPlus => (start() / from.sigma() + integral) * to.sigma(),
+            AlgorithmType::DpmSolver => (start() / from.alpha() - integral) * to.alpha(),
         };
-        let found = take(&solver, &depends_on_level(solver.form, value), &step);
+        let found = take(
+            &solver,
+            &depends_on_level(solver.algorithm_type, value),
+            &step,
+        );
         assert_close(&found, &expected, 1e-13);
     };
-    let third_at = Stages::third_at(0.2, 0.7).expect("inside");
-    let second_at = Stages::second_at(0.3).expect("inside");
-    for form in FORMS {
+    let third_at = SinglestepNodes::third_at(0.2, 0.7).expect("inside");
+    let second_at = SinglestepNodes::second_at(0.3).expect("inside");
+    let [second, third] = [SolverOrder::Second, SolverOrder::Third].map(SinglestepNodes::of);
+    for algorithm_type in AlgorithmType::ALL {
         let line: Function = |l| l;
         let square: Function = |l| l * l;
-        let (line_primitive, square_primitive): (Function, Function) = match form {
-            Form::Data => (
+        let (line_primitive, square_primitive): (Function, Function) = match algorithm_type {
+            AlgorithmType::DpmSolverPlusPlus => (
                 |l| l.exp() * (l - 1.0),
                 |l| l.exp() * (l * l - 2.0 * l + 2.0),
             ),
-            Form::Noise => (
+            AlgorithmType::DpmSolver => (
                 |l| -(-l).exp() * (l + 1.0),
                 |l| -(-l).exp() * (l * l + 2.0 * l + 2.0),
             ),
         };
-        let with = |stages| DpmSolverSinglestep::with_stages(form, stages);
-        for stages in [Stages::SECOND, second_at, third_at] {
-            check(
-                with(stages).with_rule(SecondOrder::Heun),
-                line,
-                line_primitive,
-            );
+        let with = |solver_type, nodes| DpmSolverSinglestep {
+            algorithm_type,
+            solver_type,
+            nodes,
+        };
+        for nodes in [second, second_at, third_at] {
+            check(with(SolverType::Heun, nodes), line, line_primitive);
         }
-        for stages in [Stages::THIRD, third_at] {
-            check(with(stages), line, line_primitive);
-            check(
-                with(stages).with_rule(SecondOrder::Heun),
-                square,
-                square_primitive,
-            );
+        for nodes in [third, third_at] {
+            check(with(SolverType::Midpoint, nodes), line, line_primitive);
+            check(with(SolverType::Heun, nodes), square, square_primitive);
         }
     }
 }
@@ -99,7 +108,13 @@ fn order_two_is_the_published_algorithm() {
     let step = Step::alone(&schedule, 0.7, 0.45);
     let (from, to) = (step.from(), step.to());
     for r1 in [0.5, 0.3] {
-        let stages = Stages::second_at(r1).expect("inside");
+        let nodes = SinglestepNodes::second_at(r1).expect("inside");
+        let solver_type = SolverType::Midpoint;
+        let solver = |algorithm_type| DpmSolverSinglestep {
+            algorithm_type,
+            solver_type,
+            nodes,
+        };
         let inner = step.inside(r1);
         let h = step.log_ratio();
         let z_t = start();
@@ -111,17 +126,10 @@ fn order_two_is_the_published_algorithm() {
         let m_1 = wavy().denoise(u, inner);
         let d = m_0 * (1.0 - 0.5 / r1) + m_1 * (0.5 / r1);
         let expected = z_t.clone() * (to.sigma() / from.sigma()) - d * (to.alpha() * (-h).exp_m1());
-        let found = take(
-            &DpmSolverSinglestep::with_stages(Form::Data, stages),
-            &wavy(),
-            &step,
-        );
+        let found = take(&solver(AlgorithmType::DpmSolverPlusPlus), &wavy(), &step);
         assert_close(&found, &expected, 1e-13);
 
         // DPM-Solver-2: arXiv:2206.00927, Algorithm 1 and its general form.
-        let eps = |z: &Tensor<4>, at| {
-            Prediction::X.to_epsilon(wavy().denoise(z.clone(), at), z.clone(), at)
-        };
         let e_0 = eps(&z_t, from);
         let u = z_t.clone() * (inner.alpha() / from.alpha())
             - e_0.clone() * (inner.sigma() * (r1 * h).exp_m1());
@@ -129,11 +137,7 @@ fn order_two_is_the_published_algorithm() {
         let expected = z_t * (to.alpha() / from.alpha())
             - e_0.clone() * (to.sigma() * h.exp_m1())
             - (e_1 - e_0) * (0.5 / r1 * to.sigma() * h.exp_m1());
-        let found = take(
-            &DpmSolverSinglestep::with_stages(Form::Noise, stages),
-            &wavy(),
-            &step,
-        );
+        let found = take(&solver(AlgorithmType::DpmSolver), &wavy(), &step);
         assert_close(&found, &expected, 1e-13);
     }
 }
@@ -146,8 +150,6 @@ fn order_three_is_the_published_algorithm() {
     let (from, to) = (step.from(), step.to());
     let (r1, r2, h) = (1.0 / 3.0, 2.0 / 3.0, step.log_ratio());
     let (level_1, level_2) = (step.inside(r1), step.inside(r2));
-    let eps =
-        |z: &Tensor<4>, at| Prediction::X.to_epsilon(wavy().denoise(z.clone(), at), z.clone(), at);
     let z_t = start();
     let e_0 = eps(&z_t, from);
     let u_1 = z_t.clone() * (level_1.alpha() / from.alpha())
@@ -160,11 +162,8 @@ fn order_three_is_the_published_algorithm() {
     let expected = z_t * (to.alpha() / from.alpha())
         - e_0 * (to.sigma() * h.exp_m1())
         - d_2 * (to.sigma() / r2 * (h.exp_m1() / h - 1.0));
-    let found = take(
-        &DpmSolverSinglestep::new(Form::Noise, SolverOrder::Third),
-        &wavy(),
-        &step,
-    );
+    let solver = DpmSolverSinglestep::new(AlgorithmType::DpmSolver, SolverOrder::Third);
+    let found = take(&solver, &wavy(), &step);
     assert_close(&found, &expected, 1e-13);
 }
 
@@ -172,24 +171,27 @@ fn order_three_is_the_published_algorithm() {
 fn a_step_to_no_noise_is_the_prediction() {
     let schedule = sigma_time(80.0);
     let step = Step::alone(&schedule, 0.1, 0.0);
-    for form in FORMS {
-        for order in ORDERS {
-            let solver = DpmSolverSinglestep::new(form, order);
+    for algorithm_type in AlgorithmType::ALL {
+        for order in SolverOrder::ALL {
+            let solver = DpmSolverSinglestep::new(algorithm_type, order);
             assert_eq!(solver.calls(&step), 1);
             let expected = wavy().denoise(start(), step.from());
             assert_close(&take(&solver, &wavy(), &step), &expected, 1e-14);
         }
         let (from, to) = (step.from(), step.to());
-        let m = form.of(wavy().denoise(start(), from), &start(), from);
-        let [a, b, c] = [m.clone(), m.clone() * 2.0, m.clone() * 3.0];
-        let one = dpm_solver_1_step(form, start(), m, from, to).expect("a step");
-        for rule in RULES {
-            let pair = &[a.clone(), b.clone()];
-            let two = dpm_solver_2_step(form, rule, start(), pair, 0.5, from, to);
-            assert_close(&two.expect("a step"), &one, 0.0);
-            let all = &[a.clone(), b.clone(), c.clone()];
-            let three = dpm_solver_3_step(form, rule, start(), all, [0.3, 0.6], from, to);
-            assert_close(&three.expect("a step"), &one, 0.0);
+        let m = algorithm_type
+            .predict(&wavy(), &start(), from)
+            .expect("a prediction");
+        let all = [m.clone(), m.clone() * 2.0, m * 3.0];
+        for solver_type in SOLVER_TYPES {
+            let moved = |nodes: &[f64]| {
+                let known = &all[..=nodes.len()];
+                let z_s =
+                    dpm_solver_step(algorithm_type, solver_type, start(), known, nodes, from, to);
+                z_s.expect("a step")
+            };
+            assert_close(&moved(&[0.5]), &moved(&[]), 0.0);
+            assert_close(&moved(&[0.3, 0.6]), &moved(&[]), 0.0);
         }
     }
 }
@@ -197,10 +199,14 @@ fn a_step_to_no_noise_is_the_prediction() {
 #[test]
 fn repeats_and_refuses_in_every_variant() {
     let schedule = CosineSchedule::default();
-    for form in FORMS {
-        for rule in RULES {
-            for order in ORDERS {
-                let solver = DpmSolverSinglestep::new(form, order).with_rule(rule);
+    for algorithm_type in AlgorithmType::ALL {
+        for solver_type in SOLVER_TYPES {
+            for nodes in SolverOrder::ALL.map(SinglestepNodes::of) {
+                let solver = DpmSolverSinglestep {
+                    algorithm_type,
+                    solver_type,
+                    nodes,
+                };
                 check_repeats(&solver, &schedule);
                 check_repeats(&solver, &sigma_time(20.0));
                 check_refusals(&solver);
@@ -209,34 +215,45 @@ fn repeats_and_refuses_in_every_variant() {
     }
     let at = |log_snr| NoiseLevel::from_log_snr(log_snr);
     let narrow = start().narrow(0, 0, 1);
-    let pair = &[start(), narrow];
-    let rule = SecondOrder::Heun;
-    let error = dpm_solver_2_step(Form::Data, rule, start(), pair, 0.5, at(-1.0), at(1.0)).err();
+    let step = |predictions: &[Tensor<4>], nodes: &[f64], from| {
+        let (algorithm_type, heun) = (AlgorithmType::DpmSolverPlusPlus, SolverType::Heun);
+        dpm_solver_step(
+            algorithm_type,
+            heun,
+            start(),
+            predictions,
+            nodes,
+            at(from),
+            at(1.0),
+        )
+        .err()
+    };
+    let error = step(&[start(), narrow], &[0.5], -1.0);
     assert!(matches!(error, Some(StepError::ShapeMismatch { .. })));
-    let error = dpm_solver_1_step(Form::Noise, start(), start(), at(f64::INFINITY), at(1.0)).err();
+    let error = step(&[start()], &[], f64::INFINITY);
     assert!(matches!(error, Some(StepError::NoiselessStart { .. })));
 }
 
 #[test]
-fn names_say_form_order_rule_and_unusual_nodes() {
-    let name = |form, order, rule| DpmSolverSinglestep::new(form, order).with_rule(rule).name();
-    assert_eq!(
-        name(Form::Noise, SolverOrder::Third, SecondOrder::Midpoint),
-        "dpm-solver-3"
-    );
-    assert_eq!(
-        name(Form::Data, SolverOrder::Second, SecondOrder::Heun),
-        "dpm-solver++-2s-heun"
-    );
-    assert_eq!(
-        name(Form::Data, SolverOrder::First, SecondOrder::Heun),
-        "dpm-solver++-1s"
-    );
-    let stages = Stages::third_at(0.25, 0.5)
+fn names_say_algorithm_order_type_and_unusual_nodes() {
+    let name = |algorithm_type, nodes, solver_type| {
+        DpmSolverSinglestep {
+            algorithm_type,
+            solver_type,
+            nodes,
+        }
+        .name()
+    };
+    let [first, second, third] = SolverOrder::ALL.map(SinglestepNodes::of);
+    let (data, noise) = (AlgorithmType::DpmSolverPlusPlus, AlgorithmType::DpmSolver);
+    assert_eq!(name(noise, third, SolverType::Midpoint), "dpm-solver-3");
+    assert_eq!(name(data, second, SolverType::Heun), "dpm-solver++-2s-heun");
+    assert_eq!(name(data, first, SolverType::Heun), "dpm-solver++-1s");
+    let unusual = SinglestepNodes::third_at(0.25, 0.5)
         .expect("inside")
         .with_midpoint_stage();
     assert_eq!(
-        DpmSolverSinglestep::with_stages(Form::Data, stages).name(),
+        name(data, unusual, SolverType::Midpoint),
         "dpm-solver++-3s(r1=0.25, r2=0.5, midpoint stage)"
     );
 }
@@ -244,7 +261,7 @@ fn names_say_form_order_rule_and_unusual_nodes() {
 #[test]
 fn nodes_outside_the_step_are_refused() {
     for r1 in [0.0, 1.0, -0.5, f64::NAN] {
-        assert!(Stages::second_at(r1).is_err());
+        assert!(SinglestepNodes::second_at(r1).is_err());
     }
     for (r1, r2) in [
         (0.5, 0.5),
@@ -254,11 +271,22 @@ fn nodes_outside_the_step_are_refused() {
         (f64::NAN, 0.5),
     ] {
         assert!(matches!(
-            Stages::third_at(r1, r2),
+            SinglestepNodes::third_at(r1, r2),
             Err(SolverOptionError::InnerNodes { .. })
         ));
     }
-    assert_eq!(Stages::third_at(0.5, 2.0 / 3.0).expect("inside").order(), 3);
-    assert_eq!(Stages::THIRD.with_midpoint_stage().order(), 3);
-    assert_eq!(Stages::SECOND.with_midpoint_stage(), Stages::SECOND);
+    assert_eq!(
+        SinglestepNodes::third_at(0.5, 2.0 / 3.0)
+            .expect("inside")
+            .order(),
+        3
+    );
+    assert_eq!(
+        SinglestepNodes::of(SolverOrder::Third)
+            .with_midpoint_stage()
+            .order(),
+        3
+    );
+    let second = SinglestepNodes::of(SolverOrder::Second);
+    assert_eq!(second.with_midpoint_stage(), second);
 }

@@ -1,10 +1,7 @@
-use std::fmt;
-
 use burn::tensor::Tensor;
 
-use super::heun::heun_step;
 use super::noise_source::noise_for;
-use super::{Churn, NoiseSource, SMALLEST_SIGMA, Solver, StepError};
+use super::{Churn, Heun, NoiseSource, SMALLEST_SIGMA, Solver, SolverOptionError, StepError};
 use crate::{Denoiser, NoiseLevel, Step};
 
 /// The stochastic sampler of EDM: noise is added before each of Heun's steps, which then removes it.
@@ -14,40 +11,47 @@ use crate::{Denoiser, NoiseLevel, Step};
 /// of `z_1` alone.
 ///
 /// ```text
-/// γ   = min(churn/n, √2 − 1)   if σ_t/α_t is in [sigma_min, sigma_max], else 0     n steps in all
+/// γ   = min(s_churn/n, √2 − 1)   if σ_t/α_t is in [s_min, s_max], else 0       n steps in all
 /// λ̂   = λ_t − 2 ln(1 + γ)      so that σ̂/α̂ = (1 + γ) σ_t/α_t;  t̂ is its time
 /// ẑ   = (α̂/α_t) z_t + S √(σ̂² − (α̂ σ_t/α_t)²) n_t
 /// z_s = a step of Heun from ẑ at t̂
 /// ```
 ///
 /// Karras et al. 2022 (arXiv:2206.00364), Algorithm 2, which is the case `α = 1`, written for any
-/// schedule; `S` is [`Churn::noise_std`]. A step from `t = 1` is raised past the end of the schedule,
-/// whose formula then has to go on, and the model is asked at more noise than it was trained on: set
-/// the churn's `sigma_max` below the schedule's to avoid it.
+/// schedule; `S` is [`Churn::s_noise`]. A step from `t = 1` is raised past the end of the schedule,
+/// whose formula then has to go on, and the model is called at more noise than it was trained on: set
+/// the churn's `s_max` below the schedule's to avoid it.
 ///
 /// # Examples
 ///
 /// ```
 /// use burn::tensor::Tensor;
-/// use dsno_ode::{Churn, ChurnedHeun, CosineSchedule, Solver, Step};
+/// use dsno_ode::solver::Churn;
+/// use dsno_ode::{CosineSchedule, Solver, Step, StochasticHeun};
 ///
-/// // The paper's setting for ImageNet at 64×64.
-/// let churn = Churn::new(40.0, 0.05, 50.0, 1.003)?;
-/// let solver = ChurnedHeun::new(churn, |_step: usize, like: &Tensor<4>| like.zeros_like());
+/// let churn = Churn { s_churn: 40.0, s_min: 0.05, s_max: 50.0, s_noise: 1.003 };
+/// let solver = StochasticHeun::new(churn, |_step: usize, like: &Tensor<4>| like.zeros_like())?;
 /// let schedule = CosineSchedule::default();
 /// assert_eq!(solver.calls(&Step::alone(&schedule, 0.5, 0.25)), 2);
-/// # Ok::<(), dsno_ode::SolverOptionError>(())
+/// # Ok::<(), dsno_ode::solver::SolverOptionError>(())
 /// ```
 #[derive(Clone)]
-pub struct ChurnedHeun<N> {
+pub struct StochasticHeun<N> {
     churn: Churn,
     noise: N,
 }
 
-impl<N: NoiseSource> ChurnedHeun<N> {
+impl<N: NoiseSource> StochasticHeun<N> {
     /// Makes the sampler.
-    pub const fn new(churn: Churn, noise: N) -> Self {
-        Self { churn, noise }
+    ///
+    /// # Errors
+    ///
+    /// * [`SolverOptionError::ChurnAmount`] if `s_churn` is negative or not finite.
+    /// * [`SolverOptionError::ChurnRange`] unless `0 <= s_min <= s_max`.
+    /// * [`SolverOptionError::ChurnNoise`] if `s_noise` is not positive and finite.
+    pub fn new(churn: Churn, noise: N) -> Result<Self, SolverOptionError> {
+        churn.check()?;
+        Ok(Self { churn, noise })
     }
 
     /// Returns how much noise is added, and where.
@@ -71,7 +75,7 @@ impl<N: NoiseSource> ChurnedHeun<N> {
         }
         let to = step.schedule().level(log_snr);
         let scale = to.alpha() / from.alpha();
-        let added = self.churn.noise_std() * added_noise(gamma, to);
+        let added = self.churn.s_noise * added_noise(gamma, to);
         let noise = noise_for(&self.noise, step, &z_t)?;
         Ok((z_t * scale + noise * added, time))
     }
@@ -85,13 +89,17 @@ fn added_noise(gamma: f64, to: NoiseLevel) -> f64 {
 /// Room for rounding between a level and the level of its time, in nats.
 const SAME_LEVEL: f64 = 1e-6;
 
-impl<N: NoiseSource> Solver for ChurnedHeun<N> {
+impl<N: NoiseSource> Solver for StochasticHeun<N> {
     type Memory = ();
 
     fn name(&self) -> String {
-        let (min, max) = (self.churn.sigma_min(), self.churn.sigma_max());
-        let (amount, std) = (self.churn.amount(), self.churn.noise_std());
-        format!("churned-heun(churn={amount}, sigma={min}..{max}, noise={std})")
+        let Churn {
+            s_churn,
+            s_min,
+            s_max,
+            s_noise,
+        } = self.churn;
+        format!("churned-heun(churn={s_churn}, sigma={s_min}..{s_max}, noise={s_noise})")
     }
 
     /// Second order in distribution; without churn of the state itself.
@@ -100,10 +108,8 @@ impl<N: NoiseSource> Solver for ChurnedHeun<N> {
     }
 
     fn calls(&self, step: &Step<'_>) -> usize {
-        if step.ends_without_noise() { 1 } else { 2 }
+        Heun::TABLEAU.calls(step)
     }
-
-    fn start(&self) {}
 
     fn step(
         &self,
@@ -113,18 +119,14 @@ impl<N: NoiseSource> Solver for ChurnedHeun<N> {
         (): (),
     ) -> Result<(Tensor<4>, ()), StepError> {
         let (raised, time) = self.raise(z_t, step)?;
-        let z_s = heun_step(model, raised, step.schedule(), time, step.s())?;
-        Ok((z_s, ()))
+        Ok((
+            Heun::TABLEAU.step(model, raised, &step.starting_at(time))?,
+            (),
+        ))
     }
 }
 
-impl<N> fmt::Debug for ChurnedHeun<N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChurnedHeun")
-            .field("churn", &self.churn)
-            .finish_non_exhaustive()
-    }
-}
+debug_without_closure!(StochasticHeun<N>, churn);
 
 #[cfg(test)]
 mod tests;

@@ -1,18 +1,24 @@
 use super::*;
 use crate::solver::test_steps::{sigma_time, start, wavy};
 use crate::test_support::f64_tensor;
-use crate::{
-    CosineSchedule, DpmSolverPlanned, Form, Schedule, Solver, SolverOptionError, Step, StepError,
-    TimeGrid, from_fn,
-};
+use crate::{CosineSchedule, from_fn, solve};
+
+fn fast(
+    schedule: &dyn Schedule,
+    calls: usize,
+    from: f64,
+    to: f64,
+) -> Result<DpmSolverFast, SolverOptionError> {
+    DpmSolverFast::new(AlgorithmType::DpmSolver, schedule, calls, from, to)
+}
 
 #[test]
 fn the_fast_plan_spends_exactly_its_calls() {
     let schedule = CosineSchedule::default();
     let digits = |calls| {
-        SinglestepPlan::fast_orders(calls)
+        DpmSolverFast::orders(calls)
             .iter()
-            .map(|o| o.get())
+            .map(|order| order.get())
             .collect::<Vec<_>>()
     };
     assert_eq!(digits(12), [3, 3, 3, 2, 1]);
@@ -23,9 +29,9 @@ fn the_fast_plan_spends_exactly_its_calls() {
         [vec![1], vec![2], vec![2, 1]]
     );
     for calls in 1..40 {
-        let plan = SinglestepPlan::fast(&schedule, calls, 1.0, 0.0).expect("a plan");
+        let plan = fast(&schedule, calls, 1.0, 0.0).expect("a plan");
         assert_eq!(
-            (plan.calls(), plan.stages().len()),
+            (plan.model_calls(), plan.nodes().len()),
             (calls, plan.grid().steps())
         );
         assert_eq!(plan.grid().steps(), calls / 3 + 1);
@@ -38,11 +44,11 @@ fn the_fast_plan_spends_exactly_its_calls() {
                 .all(|length| (length - expected).abs() < 1e-9)
         );
     }
-    let refused = SinglestepPlan::fast(&schedule, 0, 1.0, 0.0);
+    let refused = fast(&schedule, 0, 1.0, 0.0);
     assert_eq!(refused, Err(SolverOptionError::EmptyPlan));
-    let endless = SinglestepPlan::fast(&sigma_time(80.0), 10, 1.0, 0.0);
+    let endless = fast(&sigma_time(80.0), 10, 1.0, 0.0);
     assert!(matches!(endless, Err(SolverOptionError::PlanEnds { .. })));
-    let backwards = SinglestepPlan::fast(&schedule, 10, 0.0, 1.0);
+    let backwards = fast(&schedule, 10, 0.0, 1.0);
     assert!(matches!(backwards, Err(SolverOptionError::PlanEnds { .. })));
 }
 
@@ -51,20 +57,19 @@ fn a_plan_on_a_grid_has_its_nodes_at_the_grid_points() {
     let schedule = CosineSchedule::default();
     let times = vec![0.9, 0.8, 0.6, 0.5, 0.2, 0.1, 0.05];
     let grid = TimeGrid::from_times(times.clone()).expect("decreasing");
-    let stages = [
-        Stages::THIRD.with_midpoint_stage(),
-        Stages::SECOND,
-        Stages::FIRST,
-    ];
-    let plan = SinglestepPlan::on_grid(&schedule, &grid, &stages).expect("a plan");
-    assert_eq!(plan.grid().times(), [0.9, 0.5, 0.1, 0.05]);
+    let [first, second, third] = SolverOrder::ALL.map(SinglestepNodes::of);
+    let nodes = [third.with_midpoint_stage(), second, first];
+    let on_grid = |schedule: &dyn Schedule, grid: &TimeGrid, nodes: &[SinglestepNodes]| {
+        DpmSolverFast::on_grid(AlgorithmType::DpmSolverPlusPlus, schedule, grid, nodes)
+    };
+    let solver = on_grid(&schedule, &grid, &nodes).expect("a plan");
+    assert_eq!(solver.grid().times(), [0.9, 0.5, 0.1, 0.05]);
     let levels = std::cell::RefCell::new(Vec::new());
     let model = from_fn(|z_t, at| {
         levels.borrow_mut().push(at.log_snr());
         z_t * at.alpha()
     });
-    let solver = DpmSolverPlanned::new(Form::Data, plan.clone());
-    let solution = crate::solve(&model, &solver, &schedule, plan.grid(), start(), &[0.05]);
+    let solution = solve(&model, &solver, &schedule, solver.grid(), start(), &[0.05]);
     assert_eq!(solution.expect("solves").model_calls, 6);
     for (level, time) in levels.borrow().iter().zip(&times) {
         assert!((level - schedule.log_snr(*time)).abs() < 1e-13, "{time}");
@@ -72,14 +77,14 @@ fn a_plan_on_a_grid_has_its_nodes_at_the_grid_points() {
     assert_eq!(solver.name(), "dpm-solver++-planned(321)");
     assert_eq!(solver.order(), 2);
 
-    let short = SinglestepPlan::on_grid(&schedule, &grid, &stages[..2]);
+    let short = on_grid(&schedule, &grid, &nodes[..2]);
     let expected = SolverOptionError::PlanLength {
         calls: 5,
         intervals: 6,
     };
     assert_eq!(short, Err(expected));
     let grid = TimeGrid::from_times(vec![0.3, 0.2, 0.0]).expect("decreasing");
-    let noiseless = SinglestepPlan::on_grid(&sigma_time(80.0), &grid, &[Stages::SECOND]);
+    let noiseless = on_grid(&sigma_time(80.0), &grid, &[second]);
     let expected = SolverOptionError::PlanEndsWithoutNoise { step: 1, calls: 2 };
     assert_eq!(noiseless, Err(expected));
 }
@@ -87,8 +92,7 @@ fn a_plan_on_a_grid_has_its_nodes_at_the_grid_points() {
 #[test]
 fn steps_that_are_not_in_the_plan_are_refused() {
     let schedule = CosineSchedule::default();
-    let plan = SinglestepPlan::fast(&schedule, 10, 1.0, 0.0).expect("a plan");
-    let solver = DpmSolverPlanned::new(Form::Noise, plan);
+    let solver = fast(&schedule, 10, 1.0, 0.0).expect("a plan");
     let step = Step::new(&schedule, 0.9, 0.5, 1, 4);
     let expected = StepError::NotInPlan {
         step: 2,

@@ -1,10 +1,9 @@
-//! The loop: attempts a step, judges it, records what lies in it.
+//! The loop: finds the first step, attempts steps, judges them, records what lies in them.
 
 use burn::tensor::Tensor;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, moved, worst};
 use super::control::Controller;
-use super::first_step::first_step;
 use super::flow::{Flow, Place, circle};
 use super::record::Record;
 use super::{AdaptiveError, Dopri5};
@@ -12,7 +11,7 @@ use crate::solve::{Recorded, SolveError, StepReport, is_finite};
 use crate::{Denoiser, Prediction, Schedule, StepError, add_noise};
 
 /// Goes from the first time of `span` to the last.
-pub(super) fn walk(
+pub(super) fn integrate(
     model: &dyn Denoiser,
     method: &Dopri5,
     schedule: &dyn Schedule,
@@ -107,7 +106,7 @@ pub(super) fn walk(
     Ok(reports)
 }
 
-/// How much longer than asked the last step may be.
+/// How much longer than the controller allows the last step may be.
 const STRETCH: f64 = 1.01;
 /// A step below this part of the angle is lost in the rounding of the angle.
 const SMALLEST_STEP: f64 = 16.0 * f64::EPSILON;
@@ -130,6 +129,44 @@ fn ends(flow: &Flow<'_>, (start, end): (f64, f64)) -> Result<(Place, Place), Sol
     })
 }
 
+/// Finds a first step from the size of the state, its velocity and the change of the velocity.
+///
+/// Hairer, Nørsett and Wanner 1993, section II.4, "Starting step size"; one model call.
+fn first_step(
+    flow: &Flow<'_>,
+    method: &Dopri5,
+    (start, stop): (Place, Place),
+    state: &Tensor<4>,
+    velocity: &Tensor<4>,
+) -> Result<f64, SolveError> {
+    let longest = start.angle - stop.angle;
+    if longest <= 0.0 {
+        return Ok(1.0);
+    }
+    let unit = state.clone().abs() * method.rtol + method.atol;
+    let size_of =
+        |value: Tensor<4>, at: Place| worst(value / unit.clone(), state).ok_or(non_finite(1, at));
+    let state_size = size_of(state.clone(), start)?;
+    let speed = size_of(velocity.clone(), start)?;
+    let trial = if state_size < 1e-5 || speed < 1e-5 {
+        1e-6
+    } else {
+        0.01 * state_size / speed
+    };
+    let trial = trial.min(longest);
+    let to = flow.at_angle(start.angle - trial);
+    let next = flow.velocity(to, &moved(state, std::slice::from_ref(velocity), [-trial]));
+    let next = next.map_err(|cause| failed(1, start, cause))?;
+    let bend = size_of(next - velocity.clone(), to)? / trial;
+    let largest = speed.max(bend);
+    let size = if largest <= 1e-15 {
+        (trial * 1e-3).max(1e-6)
+    } else {
+        (0.01 / largest).powf(0.2)
+    };
+    Ok(size.min(100.0 * trial).min(longest))
+}
+
 fn report(flow: &Flow<'_>, from: Place, to: Place) -> StepReport {
     StepReport {
         t: from.t,
@@ -142,7 +179,7 @@ fn report(flow: &Flow<'_>, from: Place, to: Place) -> StepReport {
     }
 }
 
-pub(super) const fn failed(step: usize, from: Place, cause: StepError) -> SolveError {
+const fn failed(step: usize, from: Place, cause: StepError) -> SolveError {
     SolveError::Step {
         step,
         t: from.t,
@@ -151,7 +188,7 @@ pub(super) const fn failed(step: usize, from: Place, cause: StepError) -> SolveE
     }
 }
 
-pub(super) const fn non_finite(step: usize, at: Place) -> SolveError {
+const fn non_finite(step: usize, at: Place) -> SolveError {
     SolveError::NonFinite {
         step,
         t: at.t,

@@ -6,50 +6,52 @@ use crate::{SolverOrder, Step};
 /// Whether a multistep solver lowers its order in the last steps of a grid.
 ///
 /// A lowered end takes step `n − 1` of `n` with order at most 2 and step `n` with order 1, which
-/// published solvers do because extrapolation over the long last steps of a short grid overshoots. A
+/// published solvers do (`lower_order_final` of diffusers) because extrapolation over the long last steps of a short grid overshoots. A
 /// step that ends without noise (`σ_s = 0`) is of first order whatever is chosen here, as is one that
 /// starts without signal. The first steps are of lower order too, for want of a history.
 ///
 /// What makes a last step long is its length in `λ`. On the cosine schedule with equal times, 32 steps,
 /// it spans 13 nats, and the error of DPM-Solver++ on the Gaussian mixture of the tests is 0.141
 /// (`2M`) and 2.56 (`3M`) at full order, as with the published rule; lowered, 0.0107 and 0.0305.
-/// Choose [`Lower`](Self::Lower) there, or a grid in `λ`.
+/// Choose [`Always`](Self::Always) there, or a grid in `λ`.
 ///
 /// In files: `"full"`, `"lower-on-short-grids"`, `"lower"`.
 ///
 /// # Examples
 ///
 /// ```
-/// use dsno_ode::{FinalOrder, SHORT_GRID};
+/// use dsno_ode::solver::LowerOrderFinal;
 ///
-/// assert_eq!(FinalOrder::default(), FinalOrder::LowerOnShortGrids);
-/// assert_eq!(SHORT_GRID, 15);
+/// assert_eq!(LowerOrderFinal::default(), LowerOrderFinal::OnShortGrids);
+/// assert_eq!(LowerOrderFinal::SHORT_GRID, 15);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FinalOrder {
+pub enum LowerOrderFinal {
     /// Keeps the order to the end.
-    Full,
-    /// Lowers it on grids of fewer than [`SHORT_GRID`] steps: the published rule of DPM-Solver.
+    #[serde(rename = "full")]
+    Never,
+    /// Lowers it on grids of fewer than [`SHORT_GRID`](Self::SHORT_GRID) steps: the published rule of DPM-Solver.
     #[default]
-    LowerOnShortGrids,
+    #[serde(rename = "lower-on-short-grids")]
+    OnShortGrids,
     /// Always lowers it: the published rule of UniPC.
-    Lower,
+    #[serde(rename = "lower")]
+    Always,
 }
 
-/// A grid of fewer steps than this is short.
-pub const SHORT_GRID: usize = 15;
+impl LowerOrderFinal {
+    /// A grid of fewer steps than this is short.
+    pub const SHORT_GRID: usize = 15;
 
-impl FinalOrder {
     /// Returns the order of a step, given the predictions at hand, that of its start included.
     pub(crate) fn of(self, step: &Step<'_>, nominal: SolverOrder, at_hand: &History) -> usize {
         if !step.log_ratio().is_finite() {
             return 1;
         }
         let lowers = match self {
-            Self::Full => false,
-            Self::LowerOnShortGrids => step.steps() < SHORT_GRID,
-            Self::Lower => true,
+            Self::Never => false,
+            Self::OnShortGrids => step.steps() < Self::SHORT_GRID,
+            Self::Always => true,
         };
         let left = if lowers {
             step.steps().saturating_sub(step.index()).max(1)
@@ -73,7 +75,7 @@ mod tests {
         })
     }
 
-    fn orders(rule: FinalOrder, steps: usize) -> Vec<usize> {
+    fn orders(rule: LowerOrderFinal, steps: usize) -> Vec<usize> {
         let schedule = CosineSchedule::default();
         let order = |index| {
             let step = Step::new(&schedule, 0.5, 0.4, index, steps);
@@ -84,19 +86,19 @@ mod tests {
 
     #[test]
     fn starts_low_and_ends_low_on_short_grids() {
-        assert_eq!(orders(FinalOrder::LowerOnShortGrids, 6), [1, 2, 3, 3, 2, 1]);
-        assert_eq!(orders(FinalOrder::LowerOnShortGrids, 14)[11..], [3, 2, 1]);
-        assert_eq!(orders(FinalOrder::LowerOnShortGrids, 15)[12..], [3, 3, 3]);
-        assert_eq!(orders(FinalOrder::Full, 6), [1, 2, 3, 3, 3, 3]);
-        assert_eq!(orders(FinalOrder::Lower, 20)[17..], [3, 2, 1]);
-        assert_eq!(orders(FinalOrder::Lower, 1), [1]);
+        assert_eq!(orders(LowerOrderFinal::OnShortGrids, 6), [1, 2, 3, 3, 2, 1]);
+        assert_eq!(orders(LowerOrderFinal::OnShortGrids, 14)[11..], [3, 2, 1]);
+        assert_eq!(orders(LowerOrderFinal::OnShortGrids, 15)[12..], [3, 3, 3]);
+        assert_eq!(orders(LowerOrderFinal::Never, 6), [1, 2, 3, 3, 3, 3]);
+        assert_eq!(orders(LowerOrderFinal::Always, 20)[17..], [3, 2, 1]);
+        assert_eq!(orders(LowerOrderFinal::Always, 1), [1]);
     }
 
     #[test]
     fn is_first_order_where_the_noise_ends() {
         let schedule = crate::LinearBetaSchedule::default();
         let step = Step::new(&schedule, 0.1, 0.0, 19, 20);
-        let order = FinalOrder::Full.of(&step, SolverOrder::Third, &history(&step, 3));
+        let order = LowerOrderFinal::Never.of(&step, SolverOrder::Third, &history(&step, 3));
         assert_eq!(order, 1);
     }
 }

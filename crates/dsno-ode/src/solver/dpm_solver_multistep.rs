@@ -2,7 +2,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::exponential::Interval;
-use super::{FinalOrder, Form, History, SecondOrder, Solver, SolverOrder, StepError, predict};
+use super::{AlgorithmType, History, LowerOrderFinal, Solver, SolverOrder, SolverType, StepError};
 use crate::{Denoiser, Step};
 
 /// The multistep DPM-Solver and DPM-Solver++: up to third order, one model call per step.
@@ -14,7 +14,7 @@ use crate::{Denoiser, Step};
 /// z_s = σ_s/σ_t z_t + α_s [ (1 − e^−h) D_0 + M_1 D_1 + M_2 D_2 ]
 ///
 /// D_0 + D_1 u + D_2 u²     the polynomial through the predictions; u = 0 at t, 1 at s
-/// M_1 = (e^−h − 1 + h)/h               or ½ (1 − e^−h), see SecondOrder (order 2 only)
+/// M_1 = (e^−h − 1 + h)/h               or ½ (1 − e^−h), see SolverType (order 2 only)
 /// M_2 = 2 (½h² − h + 1 − e^−h)/h²      or half of it, see ThirdOrder
 /// ```
 ///
@@ -29,27 +29,31 @@ use crate::{Denoiser, Step};
 /// # Examples
 ///
 /// ```
-/// use dsno_ode::{DpmMultistep, SecondOrder, Solver, SolverOrder};
+/// use dsno_ode::{AlgorithmType, DpmSolverMultistep, Solver, SolverOrder};
+/// use dsno_ode::solver::SolverType;
 ///
-/// let solver = DpmMultistep::data(SolverOrder::Second);
+/// let solver = DpmSolverMultistep::new(AlgorithmType::DpmSolverPlusPlus, SolverOrder::Second);
 /// assert_eq!(solver.name(), "dpm-solver++-2m");
 ///
-/// let heun = DpmMultistep { second_order: SecondOrder::Heun, ..solver };
+/// let heun = DpmSolverMultistep { solver_type: SolverType::Heun, ..solver };
 /// assert_eq!((heun.name().as_str(), heun.order()), ("dpm-solver++-2m-heun", 2));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DpmMultistep {
+pub struct DpmSolverMultistep {
     /// Order of the steps between the first and the last.
     pub order: SolverOrder,
     /// Which prediction is interpolated.
-    pub form: Form,
+    #[serde(rename = "form")]
+    pub algorithm_type: AlgorithmType,
     /// How steps of second order weight the slope.
-    pub second_order: SecondOrder,
+    #[serde(rename = "second_order")]
+    pub solver_type: SolverType,
     /// How steps of third order weight the curvature.
     pub third_order: ThirdOrder,
-    /// What happens to the order at the end of the grid.
-    pub final_order: FinalOrder,
+    /// Whether the order is lowered at the end of the grid.
+    #[serde(rename = "final_order")]
+    pub lower_order_final: LowerOrderFinal,
 }
 
 /// How a third-order multistep DPM-Solver weights the curvature of the prediction.
@@ -72,10 +76,11 @@ pub struct DpmMultistep {
 /// # Examples
 ///
 /// ```
-/// use dsno_ode::{DpmMultistep, Solver, SolverOrder, ThirdOrder};
+/// use dsno_ode::{AlgorithmType, DpmSolverMultistep, Solver, SolverOrder};
+/// use dsno_ode::solver::ThirdOrder;
 ///
-/// let exact = DpmMultistep::data(SolverOrder::Third);
-/// let published = DpmMultistep { third_order: ThirdOrder::Halved, ..exact };
+/// let exact = DpmSolverMultistep::new(AlgorithmType::DpmSolverPlusPlus, SolverOrder::Third);
+/// let published = DpmSolverMultistep { third_order: ThirdOrder::Halved, ..exact };
 /// assert_eq!((exact.order(), published.order()), (3, 2));
 /// assert_eq!(published.name(), "dpm-solver++-3m-halved");
 /// ```
@@ -89,48 +94,36 @@ pub enum ThirdOrder {
     Halved,
 }
 
-impl DpmMultistep {
-    /// Makes DPM-Solver++ of the given order, with published choices except [`ThirdOrder::Exact`].
-    pub fn data(order: SolverOrder) -> Self {
+impl DpmSolverMultistep {
+    /// Makes the solver of the given order, with published choices except [`ThirdOrder::Exact`].
+    pub fn new(algorithm_type: AlgorithmType, order: SolverOrder) -> Self {
         Self {
             order,
-            form: Form::Data,
-            second_order: SecondOrder::default(),
+            algorithm_type,
+            solver_type: SolverType::default(),
             third_order: ThirdOrder::default(),
-            final_order: FinalOrder::default(),
-        }
-    }
-
-    /// Makes DPM-Solver (noise form) of the given order, otherwise as [`data`](Self::data).
-    pub fn noise(order: SolverOrder) -> Self {
-        Self {
-            form: Form::Noise,
-            ..Self::data(order)
+            lower_order_final: LowerOrderFinal::default(),
         }
     }
 
     /// Returns `M_1, …` for a step of the given order.
     fn moments(self, interval: Interval, order: usize) -> Vec<f64> {
-        match (order, self.second_order, self.third_order) {
-            (1, ..) => Vec::new(),
-            (2, SecondOrder::Midpoint, _) => vec![0.5 * interval.moment(0)],
-            (2, SecondOrder::Heun, _) => vec![interval.moment(1)],
-            (_, _, ThirdOrder::Exact) => vec![interval.moment(1), interval.moment(2)],
-            (_, _, ThirdOrder::Halved) => vec![interval.moment(1), 0.5 * interval.moment(2)],
+        match (order, self.third_order) {
+            (1, _) => Vec::new(),
+            (2, _) => vec![interval.slope(self.solver_type)],
+            (_, ThirdOrder::Exact) => vec![interval.moment(1), interval.moment(2)],
+            (_, ThirdOrder::Halved) => vec![interval.moment(1), 0.5 * interval.moment(2)],
         }
     }
 }
 
-impl Solver for DpmMultistep {
+impl Solver for DpmSolverMultistep {
     type Memory = History;
 
     fn name(&self) -> String {
-        let family = match self.form {
-            Form::Data => "dpm-solver++",
-            Form::Noise => "dpm-solver",
-        };
-        let variant = match (self.order, self.second_order, self.third_order) {
-            (SolverOrder::Second, SecondOrder::Heun, _) => "-heun",
+        let family = self.algorithm_type.family();
+        let variant = match (self.order, self.solver_type, self.third_order) {
+            (SolverOrder::Second, SolverType::Heun, _) => "-heun",
             (SolverOrder::Third, _, ThirdOrder::Halved) => "-halved",
             _ => "",
         };
@@ -144,14 +137,6 @@ impl Solver for DpmMultistep {
         }
     }
 
-    fn calls(&self, _step: &Step<'_>) -> usize {
-        1
-    }
-
-    fn start(&self) -> History {
-        History::default()
-    }
-
     fn step(
         &self,
         model: &dyn Denoiser,
@@ -159,11 +144,10 @@ impl Solver for DpmMultistep {
         step: &Step<'_>,
         memory: History,
     ) -> Result<(Tensor<4>, History), StepError> {
-        let x_hat = predict(model, &z_t, step.from())?;
-        let prediction = self.form.of(x_hat, &z_t, step.from());
+        let prediction = self.algorithm_type.predict(model, &z_t, step.from())?;
         let memory = memory.with(step, prediction, self.order.get());
-        let order = self.final_order.of(step, self.order, &memory);
-        let interval = Interval::new(self.form, step.from(), step.to());
+        let order = self.lower_order_final.of(step, self.order, &memory);
+        let interval = Interval::new(self.algorithm_type, step.from(), step.to());
         let (predictions, positions) = interval.points(memory.newest(order));
         let moments = self.moments(interval, order);
         let z_s = interval.cross(z_t, &predictions, &positions, &moments);
@@ -174,21 +158,18 @@ impl Solver for DpmMultistep {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::solver::test_multistep::{
-        exact_for_constant_data, exact_for_constant_noise, repeatable, same_in_both_units,
-        starts_in_pure_noise,
-    };
+    use crate::solver::test_multistep::multistep_laws;
 
-    fn all(form: Form) -> Vec<DpmMultistep> {
+    fn all(algorithm_type: AlgorithmType) -> Vec<DpmSolverMultistep> {
         let mut solvers = Vec::new();
-        for order in [SolverOrder::First, SolverOrder::Second, SolverOrder::Third] {
-            for second_order in [SecondOrder::Midpoint, SecondOrder::Heun] {
+        for order in SolverOrder::ALL {
+            for solver_type in [SolverType::Midpoint, SolverType::Heun] {
                 for third_order in [ThirdOrder::Exact, ThirdOrder::Halved] {
-                    solvers.push(DpmMultistep {
-                        form,
-                        second_order,
+                    let solver = DpmSolverMultistep::new(algorithm_type, order);
+                    solvers.push(DpmSolverMultistep {
+                        solver_type,
                         third_order,
-                        ..DpmMultistep::data(order)
+                        ..solver
                     });
                 }
             }
@@ -196,59 +177,27 @@ mod tests {
         solvers
     }
 
-    #[test]
-    fn a_constant_prediction_is_solved_exactly() {
-        for solver in all(Form::Data) {
-            exact_for_constant_data(&solver);
-        }
-        for solver in all(Form::Noise) {
-            exact_for_constant_noise(&solver);
-        }
-    }
-
-    #[test]
-    fn a_step_can_be_taken_to_two_ends() {
-        for solver in all(Form::Data).into_iter().chain(all(Form::Noise)) {
-            repeatable(&solver);
-        }
-    }
-
-    #[test]
-    fn the_data_form_starts_in_pure_noise() {
-        for solver in all(Form::Data) {
-            starts_in_pure_noise(&solver);
-        }
-    }
-
-    #[test]
-    fn units_do_not_matter() {
-        for solver in all(Form::Data).into_iter().chain(all(Form::Noise)) {
-            same_in_both_units(&solver);
-        }
-    }
+    multistep_laws!(
+        noise: all(AlgorithmType::DpmSolver),
+        data: all(AlgorithmType::DpmSolverPlusPlus)
+    );
 
     #[test]
     fn names_say_what_differs() {
-        let name = |solver: DpmMultistep| solver.name();
-        let heun = |solver| DpmMultistep {
-            second_order: SecondOrder::Heun,
-            ..solver
+        use AlgorithmType::{DpmSolver, DpmSolverPlusPlus};
+        use SolverOrder::{First, Second, Third};
+        use SolverType::{Heun, Midpoint};
+        let name = |algorithm_type, order, solver_type| {
+            let solver = DpmSolverMultistep::new(algorithm_type, order);
+            DpmSolverMultistep {
+                solver_type,
+                ..solver
+            }
+            .name()
         };
-        assert_eq!(
-            name(DpmMultistep::data(SolverOrder::First)),
-            "dpm-solver++-1m"
-        );
-        assert_eq!(
-            name(DpmMultistep::noise(SolverOrder::Third)),
-            "dpm-solver-3m"
-        );
-        assert_eq!(
-            name(heun(DpmMultistep::noise(SolverOrder::Second))),
-            "dpm-solver-2m-heun"
-        );
-        assert_eq!(
-            name(heun(DpmMultistep::data(SolverOrder::Third))),
-            "dpm-solver++-3m"
-        );
+        assert_eq!(name(DpmSolverPlusPlus, First, Midpoint), "dpm-solver++-1m");
+        assert_eq!(name(DpmSolver, Third, Midpoint), "dpm-solver-3m");
+        assert_eq!(name(DpmSolver, Second, Heun), "dpm-solver-2m-heun");
+        assert_eq!(name(DpmSolverPlusPlus, Third, Heun), "dpm-solver++-3m");
     }
 }
