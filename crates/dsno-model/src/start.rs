@@ -84,6 +84,9 @@ fn own(teacher: &NetworkConfig, given: &UNetConfig) -> Result<NetworkConfig, Stu
     if given.output == Output::StateAndNoise {
         return Err(StudentError::JointOutput);
     }
+    if teacher.as_unet().is_some_and(|(own, _)| own == given) {
+        return Ok(teacher.clone());
+    }
     let network = NetworkConfig::unet(given.clone(), dsno_ode::Prediction::X)?;
     let (found, expected) = (network.image_shape(), teacher.image_shape());
     if found != expected {

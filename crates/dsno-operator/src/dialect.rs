@@ -5,7 +5,8 @@ use dsno_checkpoint::{Checkpoint, KeyMapping, WeightError};
 use crate::entry::{Entry, match_up, shapes_of};
 use crate::layout::{Layout, QkvOrder};
 use crate::parts::{Leaf, Part, Place};
-use crate::plan::{Dialect, Kind, Names, Plan};
+use crate::plan::{BufferValue, Dialect, Kind, Names, Plan};
+use crate::weights::check_filter;
 
 impl Plan {
     /// Every parameter, under the names of the family's weight files.
@@ -35,7 +36,7 @@ impl Plan {
             .collect()
     }
 
-    /// Finds all weights in a file, which has nothing else; no values are read.
+    /// Finds all weights in a file, which has nothing else; only a stored resampling filter is read.
     pub(crate) fn find(&self, checkpoint: &Checkpoint) -> Result<Vec<KeyMapping>, WeightError> {
         let mut entries = self.entries();
         entries.extend(self.buffers.iter().map(|buffer| Entry {
@@ -46,6 +47,10 @@ impl Plan {
             squeezes: false,
         }));
         let found = match_up(entries.clone(), shapes_of(checkpoint), |n| self.older(n))?;
+        let filters = self.buffers.iter();
+        for buffer in filters.filter(|buffer| buffer.value == BufferValue::Filter) {
+            check_filter(&buffer.name, &checkpoint.read(&buffer.name)?, &self.filter)?;
+        }
         let places = entries.into_iter().zip(found).flat_map(|(entry, found)| {
             let shape = entry.layout.stored().to_vec();
             let names = entry.theirs.into_iter().zip(found.theirs);

@@ -16,18 +16,33 @@ pub mod dsno_pytorch;
 pub mod progressive_distillation;
 
 use dsno_checkpoint::{Checkpoint, CheckpointError, StateDict, WeightError};
+use serde::{Deserialize, Serialize};
 
 use crate::config_error::ConfigError;
 use crate::entry::{Entry, match_up, read, shapes_of};
 
 /// Which of the weights of a training run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum WeightSet {
     /// The moving average, with which programs sample.
     #[default]
     Ema,
     /// The weights of the last step.
     Model,
+}
+
+impl WeightSet {
+    /// Both of them.
+    pub const ALL: &[Self] = &[Self::Ema, Self::Model];
+
+    /// Its name in files and on command lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ema => "ema",
+            Self::Model => "model",
+        }
+    }
 }
 
 /// Why another program's weights cannot become a network of ours.

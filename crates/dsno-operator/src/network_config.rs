@@ -193,11 +193,11 @@ impl NetworkConfig {
         UNet::new(self.plan.as_ref().clone(), 0, device).load(checkpoint)
     }
 
-    /// Finds all weights in a file without reading or building anything, for programs that pass them on.
+    /// Finds all weights in a file without building anything, for programs that pass them on.
     ///
     /// # Errors
     ///
-    /// [`WeightError::Mismatch`] as [`Self::load`].
+    /// As [`Self::load`].
     pub fn find(&self, checkpoint: &Checkpoint) -> Result<Vec<KeyMapping>, WeightError> {
         self.plan.find(checkpoint)
     }
@@ -266,6 +266,20 @@ impl OperatorConfig {
     /// As [`Self::validate`].
     pub fn init(&self, seed: u64, device: &Device) -> Result<UNet, ConfigError> {
         Ok(UNet::new(self.plan()?, seed, device))
+    }
+
+    /// Finds all weights in a file without building anything, for programs that pass them on.
+    ///
+    /// # Errors
+    ///
+    /// As [`NetworkConfig::load`].
+    ///
+    /// # Panics
+    ///
+    /// If the operator cannot be built, see [`Self::validate`].
+    pub fn find(&self, checkpoint: &Checkpoint) -> Result<Vec<KeyMapping>, WeightError> {
+        let plan = self.plan();
+        plan.expect("invariant: the operator is validated").find(checkpoint)
     }
 
     /// Counts the trainable parameters.
