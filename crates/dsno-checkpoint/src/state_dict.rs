@@ -11,7 +11,7 @@ use crate::{Checkpoint, CheckpointError, CheckpointFormat, DType};
 pub type StateDict = BTreeMap<String, HostTensor>;
 
 /// One tensor on the host, row-major.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct HostTensor {
     /// Lengths of the axes.
     pub shape: Vec<usize>,
@@ -57,6 +57,18 @@ pub enum WeightError {
         unexpected: Vec<String>,
         /// Name, shape found, shape expected.
         misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
+    },
+    /// The weights were trained with another resampling filter than the architecture's.
+    #[error(
+        "`{name}` holds another filter than the architecture's resample_filter: {found} where {expected} is expected"
+    )]
+    OtherFilter {
+        /// The tensor.
+        name: String,
+        /// The first value that differs.
+        found: f32,
+        /// What the architecture gives.
+        expected: f32,
     },
 }
 

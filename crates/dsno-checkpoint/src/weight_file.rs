@@ -133,6 +133,7 @@ pub struct Hashing<W> {
 }
 
 impl<W: Write> Hashing<W> {
+    /// Passes what is written on to `to`.
     pub fn new(to: W) -> Self {
         let digest = Sha256::new();
         Self { to, digest }

@@ -2,32 +2,26 @@
 
 use std::path::Path;
 
-use dsno_ode::{EdmSchedule, NoiseSchedule, Prediction};
-use dsno_operator::foreign::ddpm::Process;
-use dsno_operator::foreign::diffusers::DiffusersArchitecture;
-use dsno_operator::foreign::edm::EdmArchitecture;
-use dsno_operator::foreign::guided::GuidedArchitecture;
-use dsno_operator::{UNetConfig, UNetConfigError};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use toml::Table;
-
-use crate::folder::write;
-use crate::teacher::Card;
-use crate::{Family, ModelError, TeacherArchitecture, TeacherArchitectureError};
 use dsno_checkpoint::Weights;
+use dsno_ode::{EdmSchedule, NoiseSchedule};
+use dsno_operator::{ConfigError, NetworkConfig, OperatorConfig, TemporalConvConfig};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+use crate::ModelError;
+use crate::folder::{read_card, write};
 
 /// A teacher without its weights.
 ///
-/// As a table, a network of ours says `prediction`, `schedule` and `architecture`; the others only
-/// `architecture`, with the keys of their family. Where that contains a table of noise levels, the
-/// table is the schedule; EDM's and consistency models take a `schedule` too, and have EDM's up to
-/// `σ = 80` without one.
+/// As a table, it holds `architecture` with the keys of its family; a network of ours says `prediction`
+/// and `schedule` too. Where the architecture contains a table of noise levels, the table is the
+/// schedule; EDM's and consistency models take a `schedule`, and have EDM's up to `σ = 80` without one.
 ///
 /// # Examples
 ///
 /// ```
-/// use dsno_model::{Family, TeacherDescription};
+/// use dsno_model::TeacherDescription;
 ///
 /// let table = toml::from_str(r#"
 ///     prediction = "v"
@@ -46,14 +40,14 @@ use dsno_checkpoint::Weights;
 ///     dropout = 0.0
 ///     output = "state"
 /// "#)?;
-/// let teacher = TeacherDescription::from_table(Family::Unet, table)?;
-/// assert_eq!(teacher.architecture.image_shape(), [1, 8, 8]);
+/// let teacher = TeacherDescription::from_table("unet", table)?;
+/// assert_eq!(teacher.network.image_shape(), [1, 8, 8]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct TeacherDescription {
     /// The network.
-    pub architecture: TeacherArchitecture,
+    pub network: NetworkConfig,
     /// Noise levels over time.
     pub schedule: NoiseSchedule,
 }
@@ -69,11 +63,8 @@ pub enum DescriptionError {
         reason: String,
     },
     /// The network cannot be built, or is no teacher's.
-    #[error("{0}")]
-    Teacher(#[from] TeacherArchitectureError),
-    /// The student's network cannot be built.
-    #[error("{0}")]
-    Student(#[from] UNetConfigError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A network with a table of noise levels has another schedule.
     #[error(
         "the schedule of a network with a table of noise levels is that table; leave `schedule` out"
@@ -95,81 +86,41 @@ pub enum DescriptionError {
     },
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Own {
-    prediction: Prediction,
-    schedule: NoiseSchedule,
-    architecture: UNetConfig,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Foreign<A> {
-    schedule: Option<NoiseSchedule>,
-    architecture: A,
-}
-
 impl TeacherDescription {
-    /// Reads the description of a teacher of one family.
+    /// Reads the description of a teacher of the family with this name.
     ///
     /// # Errors
     ///
     /// [`DescriptionError`] with the key that is wrong, or why the network is no teacher's.
-    pub fn from_table(family: Family, table: Table) -> Result<Self, DescriptionError> {
-        match family {
-            Family::Unet => {
-                let own: Own = keys(table)?;
-                let architecture = TeacherArchitecture::Unet {
-                    architecture: own.architecture,
-                    prediction: own.prediction,
-                };
-                architecture.validate()?;
-                Ok(Self {
-                    architecture,
-                    schedule: own.schedule,
-                })
-            }
-            Family::Diffusers => {
-                let found: Foreign<DiffusersArchitecture> = keys(table)?;
-                let architecture = TeacherArchitecture::Diffusers(found.architecture);
-                Self::new(architecture, found.schedule)
-            }
-            Family::GuidedDiffusion => {
-                let found: Foreign<GuidedArchitecture> = keys(table)?;
-                Self::new(
-                    TeacherArchitecture::Guided(found.architecture),
-                    found.schedule,
-                )
-            }
-            Family::Edm => {
-                let found: Foreign<EdmArchitecture> = keys(table)?;
-                Self::new(TeacherArchitecture::Edm(found.architecture), found.schedule)
-            }
-        }
+    pub fn from_table(family: &str, mut table: Table) -> Result<Self, DescriptionError> {
+        let schedule = take(&mut table, "schedule")?;
+        Self::new(NetworkConfig::read(family, table)?, schedule)
     }
 
-    /// Describes a network of another family, with its own schedule unless one is given.
+    /// Describes a teacher, with the network's own schedule unless one is given.
     ///
     /// # Errors
     ///
-    /// * [`DescriptionError::Teacher`] if the network is no teacher's;
+    /// * [`DescriptionError::Config`] if the network is no teacher's;
+    /// * [`DescriptionError::Keys`] if a network of ours has no schedule;
     /// * [`DescriptionError::OtherSchedule`] if the network has a table and `schedule` is another.
     pub fn new(
-        architecture: TeacherArchitecture,
+        network: NetworkConfig,
         schedule: Option<NoiseSchedule>,
     ) -> Result<Self, DescriptionError> {
-        architecture.validate()?;
-        let schedule = match (architecture.process(), schedule) {
-            (Some(Process::Table { schedule, .. }), None) => schedule.clone(),
-            (Some(Process::Table { schedule, .. }), Some(given)) if *schedule == given => given,
-            (Some(Process::Table { .. }), Some(_)) => return Err(DescriptionError::OtherSchedule),
-            (_, given) => given.unwrap_or_else(|| EdmSchedule::default().into()),
+        network.check_teacher()?;
+        let schedule = match (network.schedule(), schedule) {
+            (Some(own), None) => own.clone(),
+            (Some(own), Some(given)) if *own == given => given,
+            (Some(_), Some(_)) => return Err(DescriptionError::OtherSchedule),
+            (None, Some(given)) => given,
+            (None, None) if network.as_unet().is_some() => {
+                let reason = "missing field `schedule`".to_owned();
+                return Err(DescriptionError::Keys { reason });
+            }
+            (None, None) => EdmSchedule::default().into(),
         };
-        Ok(Self {
-            architecture,
-            schedule,
-        })
+        Ok(Self { network, schedule })
     }
 
     /// Reads what a teacher's folder says, without its weights.
@@ -178,13 +129,12 @@ impl TeacherDescription {
     ///
     /// [`ModelError::Read`] or [`ModelError::Card`].
     pub fn read(folder: &Path) -> Result<Self, ModelError> {
-        Ok(Card::read(folder)?.description)
+        Ok(read_card(folder, "teacher", Self::from_table)?.description)
     }
 
     /// Writes the folder of a teacher that was not trained here, making it if needed.
     ///
-    /// The weights are not compared with the architecture: that is
-    /// [`TeacherArchitecture::load`]'s.
+    /// The weights are not compared with the architecture: that is [`NetworkConfig::find`]'s.
     ///
     /// # Errors
     ///
@@ -199,30 +149,52 @@ impl TeacherDescription {
         weights: Weights<'_>,
         run: &str,
     ) -> Result<(), ModelError> {
-        write(folder, weights, |sha256| Card::text(self, sha256, run))
+        let mut table = self.network.table();
+        table.insert("schedule".to_owned(), value(&self.schedule));
+        let family = self.network.family();
+        write(folder, weights, "teacher", family, run, table)
     }
 }
 
 /// A student without its weights.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+///
+/// As a table, it holds `times`, `schedule` and `architecture` with the keys of its family. The temporal
+/// convolutions are `architecture.temporal` of a network of ours, `temporal` of others.
+#[derive(Debug, Clone, PartialEq)]
 pub struct StudentDescription {
-    /// The times it answers for, falling.
+    /// The times whose states it predicts, falling.
     pub times: Vec<f64>,
     /// Its teacher's schedule.
     pub schedule: NoiseSchedule,
     /// The network, usually with temporal convolutions.
-    pub architecture: UNetConfig,
+    pub operator: OperatorConfig,
 }
 
 impl StudentDescription {
-    /// Reads the description of a student: `times`, `schedule` and `architecture`.
+    /// Reads the description of a student of the family with this name.
     ///
     /// # Errors
     ///
     /// [`DescriptionError`] with what is wrong.
-    pub fn from_table(table: Table) -> Result<Self, DescriptionError> {
-        let description: Self = keys(table)?;
+    pub fn from_table(family: &str, mut table: Table) -> Result<Self, DescriptionError> {
+        let times = take_needed(&mut table, "times")?;
+        let schedule = take_needed(&mut table, "schedule")?;
+        let architecture = table.get_mut("architecture").and_then(Value::as_table_mut);
+        let inside = match architecture {
+            Some(architecture) => take(architecture, "temporal")?,
+            None => None,
+        };
+        let temporal: Option<TemporalConvConfig> = match inside {
+            Some(inside) => Some(inside),
+            None => take(&mut table, "temporal")?,
+        };
+        let network = NetworkConfig::read(family, table)?;
+        let operator = OperatorConfig { network, temporal };
+        let description = Self {
+            times,
+            schedule,
+            operator,
+        };
         description.validate()?;
         Ok(description)
     }
@@ -233,29 +205,23 @@ impl StudentDescription {
     ///
     /// [`ModelError::Read`] or [`ModelError::Card`].
     pub fn read(folder: &Path) -> Result<Self, ModelError> {
-        crate::student::read(folder)
+        Ok(read_card(folder, "student", Self::from_table)?.description)
     }
 
-    /// Checks that the network can be built and answers for these times.
+    /// Checks that the network can be built and has states at these times.
     ///
     /// # Errors
     ///
-    /// [`DescriptionError::Student`], [`DescriptionError::Times`] or [`DescriptionError::Modes`].
+    /// [`DescriptionError::Config`], [`DescriptionError::Times`] or [`DescriptionError::Modes`].
     pub fn validate(&self) -> Result<(), DescriptionError> {
-        self.architecture.validate()?;
+        self.operator.validate()?;
         let times = &self.times;
         let inside = times.iter().all(|t| (0.0..1.0).contains(t));
         if times.is_empty() || !inside || !times.is_sorted_by(|a, b| a > b) {
             let found = times.clone();
             return Err(DescriptionError::Times { found });
         }
-        let (modes, times) = (self.architecture.temporal, times.len());
-        match modes.map(|temporal| temporal.n_modes) {
-            Some(n_modes) if times > 1 && n_modes > times / 2 + 1 => {
-                Err(DescriptionError::Modes { n_modes, times })
-            }
-            _ => Ok(()),
-        }
+        check_modes(self.operator.temporal, times.len())
     }
 
     /// Writes the folder of a student that was not trained here, making it if needed.
@@ -264,13 +230,64 @@ impl StudentDescription {
     ///
     /// [`ModelError::Folder`] or [`ModelError::Write`]; old files stay whole.
     pub fn save(&self, folder: &Path, weights: Weights<'_>) -> Result<(), ModelError> {
-        crate::student::save(self, folder, weights, "")
+        self.save_as(folder, weights, "")
+    }
+
+    pub(crate) fn save_as(
+        &self,
+        folder: &Path,
+        weights: Weights<'_>,
+        run: &str,
+    ) -> Result<(), ModelError> {
+        let OperatorConfig { network, temporal } = &self.operator;
+        let mut table = Table::from_iter([
+            ("times".to_owned(), value(&self.times)),
+            ("schedule".to_owned(), value(&self.schedule)),
+        ]);
+        table.extend(network.table());
+        table.remove("prediction");
+        if let Some(temporal) = temporal {
+            let own = network.as_unet().is_some();
+            let architecture = table.get_mut("architecture").and_then(Value::as_table_mut);
+            let place = match architecture {
+                Some(architecture) if own => architecture,
+                _ => &mut table,
+            };
+            place.insert("temporal".to_owned(), value(temporal));
+        }
+        write(folder, weights, "student", network.family(), run, table)
     }
 }
 
-fn keys<T: DeserializeOwned>(table: Table) -> Result<T, DescriptionError> {
-    table.try_into().map_err(|error: toml::de::Error| {
+/// Refuses more modes than so many times have; a single time has only the constant one.
+pub(crate) fn check_modes(
+    temporal: Option<TemporalConvConfig>,
+    times: usize,
+) -> Result<(), DescriptionError> {
+    match temporal {
+        Some(TemporalConvConfig { n_modes }) if times > 1 && n_modes > times / 2 + 1 => {
+            Err(DescriptionError::Modes { n_modes, times })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn value(of: &impl Serialize) -> Value {
+    Value::try_from(of).expect("invariant: descriptions are tables of plain values")
+}
+
+fn take<T: DeserializeOwned>(table: &mut Table, key: &str) -> Result<Option<T>, DescriptionError> {
+    let found = table.remove(key).map(Value::try_into).transpose();
+    found.map_err(|error: toml::de::Error| {
         let reason = error.to_string().trim().replace('\n', " ");
+        let reason = format!("{reason} in `{key}`");
+        DescriptionError::Keys { reason }
+    })
+}
+
+fn take_needed<T: DeserializeOwned>(table: &mut Table, key: &str) -> Result<T, DescriptionError> {
+    take(table, key)?.ok_or_else(|| {
+        let reason = format!("missing field `{key}`");
         DescriptionError::Keys { reason }
     })
 }

@@ -6,18 +6,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
 use dsno_checkpoint::atomic::{WriteError, write_atomic, write_atomic_with};
 use dsno_checkpoint::digest::sha256_file;
-use dsno_checkpoint::{WeightError, read_safetensors};
-use dsno_operator::foreign::ddpm::DdpmError;
-use dsno_operator::foreign::edm::EdmError;
-use dsno_operator::{UNet, UNetConfig, UNetConfigError};
-use serde::Deserialize;
+use dsno_checkpoint::{Checkpoint, CheckpointFormat, Hashing, WeightError, Weights};
+use dsno_operator::{Family, UNet};
+use toml::Table;
 
-use dsno_checkpoint::{Hashing, Weights};
-
-use crate::TeacherArchitectureError;
+use crate::DescriptionError;
 
 /// Name of the description in a model folder.
 pub(crate) const CARD: &str = "model.toml";
@@ -54,26 +49,9 @@ pub enum ModelError {
         /// Digest expected.
         expected: String,
     },
-    /// The architecture cannot be built.
-    #[error("{}: {source}", path.display())]
-    Architecture {
-        /// The description.
-        path: PathBuf,
-        /// What is wrong.
-        source: UNetConfigError,
-    },
-    /// The architecture is no teacher's.
-    #[error(transparent)]
-    Teacher(#[from] TeacherArchitectureError),
     /// The weights do not fit the architecture.
     #[error(transparent)]
     Weights(#[from] WeightError),
-    /// The weights are not those of a network of diffusers or OpenAI.
-    #[error(transparent)]
-    Ddpm(#[from] Box<DdpmError>),
-    /// The weights are not those of an EDM network.
-    #[error(transparent)]
-    Edm(#[from] Box<EdmError>),
     /// A file or folder cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -87,32 +65,70 @@ pub enum ModelError {
     },
 }
 
-pub(crate) fn read_card<C: for<'de> Deserialize<'de>>(folder: &Path) -> Result<C, ModelError> {
+/// Reads the table of a folder's card, which must be of this kind: family, digest of the weights, digest
+/// of the run, and what describes the model.
+pub(crate) fn read_card<D>(
+    folder: &Path,
+    kind: &str,
+    describe: impl FnOnce(&str, Table) -> Result<D, DescriptionError>,
+) -> Result<Card<D>, ModelError> {
     let path = folder.join(CARD);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(source) => return Err(ModelError::Read { path, source }),
     };
-    toml::from_str(&text).map_err(|error| ModelError::Card {
-        path,
-        reason: error.to_string().trim().replace('\n', " "),
+    parse_card(&text, kind, describe).map_err(|reason| ModelError::Card { path, reason })
+}
+
+/// What `model.toml` says.
+#[derive(Debug)]
+pub(crate) struct Card<D> {
+    pub(crate) description: D,
+    pub(crate) weights_sha256: String,
+    /// Digest of the run that made it; empty for imported models.
+    pub(crate) run: String,
+}
+
+fn parse_card<D>(
+    text: &str,
+    expected: &str,
+    describe: impl FnOnce(&str, Table) -> Result<D, DescriptionError>,
+) -> Result<Card<D>, String> {
+    let table = text.parse::<Table>();
+    let mut table = table.map_err(|error| error.to_string().trim().replace('\n', " "))?;
+    let mut take = |key: &str| match table.remove(key) {
+        Some(toml::Value::String(value)) => Ok(Some(value)),
+        Some(other) => Err(format!("`{key}` is {other}, expected text")),
+        None => Ok(None),
+    };
+    let needed = |key: &str, value: Option<String>| value.ok_or(format!("no key `{key}`"));
+    let kind = needed("kind", take("kind")?)?;
+    if kind != expected {
+        return Err(format!("kind is `{kind}`, expected `{expected}`"));
+    }
+    // Our own family goes without saying.
+    let family = take("family")?;
+    let family = family.as_deref().unwrap_or(Family::OWN.name);
+    let weights_sha256 = needed("weights_sha256", take("weights_sha256")?)?;
+    let run = needed("run", take("run")?)?;
+    let description = describe(family, table).map_err(|error| error.to_string())?;
+    Ok(Card {
+        description,
+        weights_sha256,
+        run,
     })
 }
 
-pub(crate) fn load_network(
+/// Reads the weights of a folder into a network.
+pub(crate) fn load_weights(
     folder: &Path,
-    architecture: &UNetConfig,
+    network: UNet,
     expected: &str,
-    device: &Device,
 ) -> Result<UNet, ModelError> {
     let path = folder.join(WEIGHTS);
     check_digest(&path, expected)?;
-    let at = |source| ModelError::Architecture {
-        path: folder.join(CARD),
-        source,
-    };
-    let network = architecture.init(0, device).map_err(at)?;
-    Ok(network.load_state_dict(read_safetensors(&path)?)?)
+    let file = Checkpoint::open(&path, CheckpointFormat::Safetensors);
+    Ok(network.load(&file.map_err(WeightError::from)?)?)
 }
 
 /// Compares a weight file with the digest that its description has.
@@ -133,7 +149,10 @@ pub(crate) fn check_digest(path: &Path, expected: &str) -> Result<(), ModelError
 pub(crate) fn write(
     folder: &Path,
     weights: Weights<'_>,
-    card: impl FnOnce(&str) -> Result<String, toml::ser::Error>,
+    kind: &str,
+    family: Family,
+    run: &str,
+    description: Table,
 ) -> Result<(), ModelError> {
     fs::create_dir_all(folder).map_err(|source| ModelError::Folder {
         path: folder.to_owned(),
@@ -146,7 +165,14 @@ pub(crate) fn write(
         digest = hashing.finish();
         Ok(())
     })?;
-    let text = card(&digest).expect("invariant: cards are tables");
-    write_atomic(folder.join(CARD), text.as_bytes())?;
+    let text = |value: &str| toml::Value::from(value);
+    let mut card = Table::from_iter([("kind".to_owned(), text(kind))]);
+    if family != Family::OWN {
+        card.insert("family".to_owned(), text(family.name));
+    }
+    card.insert("weights_sha256".to_owned(), text(&digest));
+    card.insert("run".to_owned(), text(run));
+    card.extend(description);
+    write_atomic(folder.join(CARD), card.to_string().as_bytes())?;
     Ok(())
 }

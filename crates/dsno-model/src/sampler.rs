@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use dsno_ode::{GridError, GridKind, SolveError, SolverKind, TimeGrid, initial_state};
-use dsno_operator::{UNetConfig, UNetConfigError};
+use dsno_operator::{ConfigError, OperatorConfig};
 
 use serde::{Deserialize, Serialize};
 
@@ -182,7 +182,7 @@ impl Sampler for StudentSampler<'_> {
     }
 
     fn unet_passes(&self) -> f64 {
-        cost_in_passes(&self.student.architecture, self.student.times.len()).unwrap_or(f64::NAN)
+        cost_in_passes(&self.student.config, self.student.times.len()).unwrap_or(f64::NAN)
     }
 
     fn times(&self) -> Vec<f64> {
@@ -203,13 +203,13 @@ impl Sampler for StudentSampler<'_> {
     }
 }
 
-/// Multiply-adds of one call for `times` times, over those of the same U-Net at one time without
+/// Multiply-adds of one call for `times` times, over those of the same network at one time without
 /// temporal convolutions.
-fn cost_in_passes(architecture: &UNetConfig, times: usize) -> Result<f64, UNetConfigError> {
-    let backbone = UNetConfig {
+fn cost_in_passes(config: &OperatorConfig, times: usize) -> Result<f64, ConfigError> {
+    let backbone = OperatorConfig {
+        network: config.network.clone(),
         temporal: None,
-        ..architecture.clone()
     };
-    let call = architecture.multiply_adds(times)?;
+    let call = config.multiply_adds(times)?;
     Ok(call as f64 / backbone.multiply_adds(1)? as f64)
 }

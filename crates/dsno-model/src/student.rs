@@ -3,42 +3,23 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
-use dsno_ode::{NoiseSchedule, Schedule};
-use dsno_operator::{Timesteps, UNet, UNetConfig};
-use serde::{Deserialize, Serialize};
-
-use crate::folder::{load_network, read_card, write};
-use crate::{ModelError, StudentDescription, units};
 use dsno_checkpoint::Weights;
+use dsno_ode::{NoiseSchedule, Schedule};
+use dsno_operator::{OperatorConfig, Timesteps, UNet};
 
-/// What `model.toml` of a student says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StudentCard {
-    kind: StudentKind,
-    weights_sha256: String,
-    run: String,
-    times: Vec<f64>,
-    schedule: NoiseSchedule,
-    architecture: UNetConfig,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum StudentKind {
-    Student,
-}
+use crate::folder::{load_weights, read_card};
+use crate::{ModelError, StudentDescription, units};
 
 /// An operator: noise to the states of its trajectory at all of its times, in one pass.
 #[derive(Debug)]
 pub struct Student {
     /// The network; all times per call.
     pub network: UNet,
-    /// Its architecture.
-    pub architecture: UNetConfig,
+    /// What the network is.
+    pub config: OperatorConfig,
     /// The teacher's schedule.
     pub schedule: NoiseSchedule,
-    /// The times it answers for, falling to 0; the noise at time 1 is its input.
+    /// The times whose states it predicts, falling to 0; the noise at time 1 is its input.
     pub times: Vec<f64>,
     /// Digest of the run that made it; empty for imported models.
     pub run: String,
@@ -51,21 +32,20 @@ impl Student {
     ///
     /// [`ModelError`], if a file is missing, damaged, or does not fit the other.
     pub fn load(folder: &Path, device: &Device) -> Result<Self, ModelError> {
-        let card: StudentCard = read_card(folder)?;
-        let network = load_network(folder, &card.architecture, &card.weights_sha256, device)?;
-        let StudentCard {
-            architecture,
-            schedule,
+        let card = read_card(folder, "student", StudentDescription::from_table)?;
+        let StudentDescription {
             times,
-            run,
-            ..
-        } = card;
+            schedule,
+            operator,
+        } = card.description;
+        let fresh = operator.init(0, device);
+        let fresh = fresh.expect("invariant: descriptions are checked when they are read");
         Ok(Self {
-            network,
-            architecture,
+            network: load_weights(folder, fresh, &card.weights_sha256)?,
+            config: operator,
             schedule,
             times,
-            run,
+            run: card.run,
         })
     }
 
@@ -75,13 +55,28 @@ impl Student {
     ///
     /// [`ModelError::Folder`] or [`ModelError::Write`]; old files stay whole.
     pub fn save(&self, folder: &Path) -> Result<(), ModelError> {
-        let description = StudentDescription {
+        let weights = self.network.state_dict();
+        let description = self.description();
+        description.save_as(folder, Weights::Named(&weights), &self.run)
+    }
+
+    /// The student without its weights.
+    pub fn description(&self) -> StudentDescription {
+        StudentDescription {
             times: self.times.clone(),
             schedule: self.schedule.clone(),
-            architecture: self.architecture.clone(),
-        };
-        let weights = self.network.state_dict();
-        save(&description, folder, Weights::Named(&weights), &self.run)
+            operator: self.config.clone(),
+        }
+    }
+
+    /// Channels, height and width of its images.
+    pub fn image_shape(&self) -> [usize; 3] {
+        self.config.network.image_shape()
+    }
+
+    /// Number of classes; 0 for an unconditional student.
+    pub fn classes(&self) -> usize {
+        self.config.network.classes()
     }
 
     /// Predicts the whole trajectory.
@@ -120,36 +115,4 @@ impl Student {
             .slice([0..b, t - 1..t, 0..c, 0..h, 0..w])
             .squeeze_dim(1)
     }
-}
-
-pub(crate) fn read(folder: &Path) -> Result<StudentDescription, ModelError> {
-    let card: StudentCard = read_card(folder)?;
-    Ok(StudentDescription {
-        times: card.times,
-        schedule: card.schedule,
-        architecture: card.architecture,
-    })
-}
-
-pub(crate) fn save(
-    description: &StudentDescription,
-    folder: &Path,
-    weights: Weights<'_>,
-    run: &str,
-) -> Result<(), ModelError> {
-    let StudentDescription {
-        times,
-        schedule,
-        architecture,
-    } = description.clone();
-    write(folder, weights, |weights_sha256| {
-        toml::to_string(&StudentCard {
-            kind: StudentKind::Student,
-            weights_sha256: weights_sha256.to_owned(),
-            run: run.to_owned(),
-            times,
-            schedule,
-            architecture,
-        })
-    })
 }

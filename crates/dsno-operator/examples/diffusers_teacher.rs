@@ -13,20 +13,21 @@ use std::time::Instant;
 use burn::tensor::{Device, Distribution, Tensor};
 use dsno_checkpoint::{Checkpoint, CheckpointFormat};
 use dsno_ode::{Ddim, NoiseSchedule, Schedule, TimeGrid, solve};
-use dsno_operator::foreign::ddpm::Process;
-use dsno_operator::foreign::diffusers::DiffusersArchitecture;
+use dsno_operator::family::diffusers::DiffusersConfig;
+use dsno_operator::{DdpmProcess, NetworkConfig};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let small = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/diffusers");
     let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| small.to_owned()));
 
-    let architecture = DiffusersArchitecture::from_folder(&folder)?;
+    let architecture = DiffusersConfig::from_folder(&folder)?;
+    let config = NetworkConfig::new(architecture.clone())?;
     println!(
         "{}: {} parameters",
         folder.display(),
-        architecture.parameter_count()?
+        config.parameter_count()
     );
-    let Process::Table {
+    let DdpmProcess::Table {
         schedule: NoiseSchedule::Discrete(table),
         prediction,
         ..
@@ -35,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("this example wants a model with a table of noise levels".into());
     };
     println!(
-        "told one of {} levels, predicts {prediction:?}",
+        "conditioned on one of {} levels, predicts {prediction:?}",
         table.entries()
     );
 
@@ -43,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let weights = folder.join("diffusion_pytorch_model.safetensors");
     let start = Instant::now();
     let checkpoint = Checkpoint::open(&weights, CheckpointFormat::Safetensors)?;
-    let network = architecture.load(&checkpoint, &device)?;
+    let network = config.load(&checkpoint, &device)?;
     println!(
         "loaded {} tensors in {:.0?}",
         checkpoint.len(),

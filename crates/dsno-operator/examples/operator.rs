@@ -8,25 +8,15 @@ use std::error::Error;
 use std::time::Instant;
 
 use burn::tensor::{Device, Distribution, Tensor};
-use dsno_operator::{Heads, Output, TemporalConvConfig, Timesteps, UNetConfig};
+use dsno_operator::{TemporalConvConfig, Timesteps, UNetConfig};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let teacher = UNetConfig {
-        image_size: 16,
-        image_channels: 1,
-        base_channels: 16,
-        embedding_channels: 64,
-        channel_multipliers: vec![1, 2],
-        res_blocks: 1,
-        attention_resolutions: vec![8],
-        heads: Heads::Count(1),
-        attention_groups: 4,
-        residual_groups: None,
-        classes: 0,
-        dropout: 0.0,
-        temporal: None,
-        output: Output::State,
-    };
+    let teacher = UNetConfig::new(16, 1)
+        .with_base_channels(16)
+        .with_channel_multipliers(vec![1, 2])
+        .with_res_blocks(1)
+        .with_attention_resolutions(vec![8])
+        .with_attention_groups(4);
     let student = UNetConfig {
         temporal: Some(TemporalConvConfig { n_modes: 2 }),
         ..teacher.clone()
@@ -34,10 +24,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let device = Device::flex();
     let teacher_network = teacher.init(1, &device)?;
-    let student_network =
-        student
-            .init(2, &device)?
-            .init_from_teacher(&teacher_network, &teacher, &student)?;
+    let student_network = student
+        .init(2, &device)?
+        .init_from_teacher(&teacher_network)?;
 
     let noise = Tensor::<4>::random([4, 1, 16, 16], Distribution::Normal(0.0, 1.0), &device);
     println!(

@@ -2,39 +2,26 @@
 
 use std::fmt;
 
-use crate::config::{UNetConfig, UNetConfigError};
+use dsno_kernels::Resample;
+
 use crate::parts::Place;
-use crate::plan::{Kind, Resample};
+use crate::plan::{Kind, Plan};
 
 /// The layers of a network with their sizes and costs; prints as a table.
 ///
 /// # Examples
 ///
 /// ```
-/// use dsno_operator::{UNetConfig, Heads, Output, TemporalConvConfig};
+/// use dsno_operator::{TemporalConvConfig, UNetConfig};
 ///
-/// let architecture = UNetConfig {
-///     image_size: 8,
-///     image_channels: 1,
-///     base_channels: 8,
-///     embedding_channels: 32,
-///     channel_multipliers: vec![1],
-///     res_blocks: 1,
-///     attention_resolutions: vec![],
-///     heads: Heads::Count(1),
-///     attention_groups: 4,
-///     residual_groups: None,
-///     classes: 0,
-///     dropout: 0.0,
-///     temporal: Some(TemporalConvConfig { n_modes: 2 }),
-///     output: Output::State,
-/// };
+/// let architecture = UNetConfig::new(8, 1)
+///     .with_temporal(Some(TemporalConvConfig { n_modes: 2 }));
 /// let description = architecture.describe(4)?;
 /// assert_eq!(description.parameters(), architecture.parameter_count()?);
 /// assert_eq!(description.multiply_adds(), architecture.multiply_adds(4)?);
 /// let table = description.to_string();
 /// assert!(table.contains("temporal, 2 modes"), "{table}");
-/// # Ok::<(), dsno_operator::UNetConfigError>(())
+/// # Ok::<(), dsno_operator::ConfigError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
@@ -60,17 +47,10 @@ pub struct Row {
     pub multiply_adds: u64,
 }
 
-impl UNetConfig {
+impl Plan {
     /// Describes a forward pass of one sample that asks for `times` times.
-    ///
-    /// What is counted is that of [`Self::multiply_adds`]. With `image_size` changed, the same
-    /// description holds for another resolution.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::validate`].
-    pub fn describe(&self, times: usize) -> Result<Description, UNetConfigError> {
-        let parts = self.plan()?.parts(self);
+    pub(crate) fn describe(&self, times: usize) -> Description {
+        let parts = self.parts();
         let rows = parts.iter().map(|part| {
             let (channels, side) = part.output;
             let mut output = match part.place {
@@ -87,28 +67,36 @@ impl UNetConfig {
                 multiply_adds: part.multiply_adds(times),
             }
         });
-        Ok(Description {
+        Description {
             rows: rows.collect(),
             times,
-        })
+        }
     }
 }
 
 fn kind(place: Place) -> String {
-    match place {
-        Place::Embedding | Place::Class => "linear".to_owned(),
-        Place::Stem | Place::Head => "convolution".to_owned(),
-        Place::Norm => "normalisation".to_owned(),
-        Place::Layer(Kind::Residual { resample, .. }) => match resample {
+    let plain = match place {
+        Place::Embedding | Place::Class => "linear",
+        Place::Stem | Place::Head => "convolution",
+        Place::Norm => "normalisation",
+        Place::Layer(_, Kind::Residual { resample, .. }) => match resample {
             Resample::Keep => "residual",
             Resample::Halve => "residual, halves",
             Resample::Double => "residual, doubles",
+        },
+        Place::Layer(_, Kind::Attention { heads: 1, .. }) => "attention",
+        Place::Layer(_, Kind::Attention { heads, .. }) => {
+            return format!("attention, {heads} heads");
         }
-        .to_owned(),
-        Place::Layer(Kind::Attention { heads: 1, .. }) => "attention".to_owned(),
-        Place::Layer(Kind::Attention { heads, .. }) => format!("attention, {heads} heads"),
-        Place::Layer(Kind::Temporal { n_modes, .. }) => format!("temporal, {n_modes} modes"),
-    }
+        Place::Layer(_, Kind::Temporal { n_modes, .. }) => {
+            return format!("temporal, {n_modes} modes");
+        }
+        Place::Layer(_, Kind::Down { .. }) => "halves",
+        Place::Layer(_, Kind::Up { .. }) => "doubles",
+        Place::Layer(_, Kind::Side { .. }) => "side image",
+        Place::Layer(_, Kind::Head { .. }) => "reads an image",
+    };
+    plain.to_owned()
 }
 
 impl Description {
@@ -177,27 +165,17 @@ fn thousands(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{Heads, Output, TemporalConvConfig};
+    use crate::{ConfigError, TemporalConvConfig, UNetConfig};
 
     #[test]
-    fn rows_add_up_and_columns_line_up() -> Result<(), UNetConfigError> {
-        let architecture = UNetConfig {
-            image_size: 32,
-            image_channels: 3,
-            base_channels: 256,
-            embedding_channels: 1024,
-            channel_multipliers: vec![1, 1, 1],
-            res_blocks: 3,
-            attention_resolutions: vec![8, 16],
-            heads: Heads::Count(1),
-            attention_groups: 32,
-            residual_groups: None,
-            classes: 10,
-            dropout: 0.2,
-            temporal: Some(TemporalConvConfig { n_modes: 2 }),
-            output: Output::State,
-        };
+    fn rows_add_up_and_columns_line_up() -> Result<(), ConfigError> {
+        let architecture = UNetConfig::new(32, 3)
+            .with_base_channels(256)
+            .with_channel_multipliers(vec![1, 1, 1])
+            .with_res_blocks(3)
+            .with_attention_resolutions(vec![8, 16])
+            .with_classes(10)
+            .with_temporal(Some(TemporalConvConfig { n_modes: 2 }));
         for times in [1, 4, 17] {
             let description = architecture.describe(times)?;
             assert_eq!(description.parameters(), architecture.parameter_count()?);

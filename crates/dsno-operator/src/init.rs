@@ -86,6 +86,6 @@ impl<'a> Initializer<'a> {
 }
 
 /// The 53 high bits as a number in `[0, 1)`.
-fn unit(bits: u64) -> f64 {
+pub(crate) fn unit(bits: u64) -> f64 {
     (bits >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
 }

@@ -4,20 +4,32 @@
 
 mod attention;
 mod conv1x1;
-mod convolution;
-mod dense;
+mod conv3x3;
 mod embedding;
+mod filter;
+mod head;
+mod linear;
 mod norm;
-mod resample;
+mod resampler;
 mod residual;
+mod side;
 mod temporal;
 
 pub(crate) use attention::Attention;
-pub(crate) use convolution::Convolution;
+pub(crate) use conv3x3::Conv3x3;
 pub(crate) use embedding::Embedding;
-pub use embedding::Timesteps;
+pub use embedding::{Condition, Timesteps};
+pub(crate) use filter::Filter;
+pub(crate) use head::Head;
 pub(crate) use norm::Norm;
-pub(crate) use residual::Residual;
+pub(crate) use resampler::Resampler;
+pub(crate) use residual::{Residual, ResidualShape};
+pub(crate) use side::Side;
 pub use temporal::TemporalConv;
 
-pub(crate) use dsno_kernels::silu;
+use burn::tensor::Tensor;
+
+/// `scale·x`
+pub(crate) fn scaled(x: Tensor<4>, scale: f64) -> Tensor<4> {
+    if scale == 1.0 { x } else { x * scale }
+}

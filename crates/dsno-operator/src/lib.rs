@@ -5,53 +5,41 @@
 //! over all time points at once, its spatial layers shared between times, and temporal convolutions
 //! in Fourier space that let the times inform one another.
 //!
-//! # One type for both
+//! # One network for all
 //!
-//! An [`UNetConfig`] describes either network. Without `temporal` it is the teacher; with it, the
-//! operator. Both are a [`UNet`], built by [`UNetConfig::init`], and a student starts at its
-//! teacher's weights through [`UNet::init_from_teacher`].
+//! A [`UNet`] is any of them: a teacher of this project or of another program, and with temporal
+//! convolutions an operator. [`UNetConfig`] describes a network of ours, [`NetworkConfig`] one of any
+//! [family], [`OperatorConfig`] the operator that can be made of it. A student starts at its teacher's
+//! weights through [`UNet::init_from_teacher`].
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
-//! use dsno_operator::{UNetConfig, Heads, Timesteps, Output, TemporalConvConfig};
+//! use dsno_operator::{TemporalConvConfig, Timesteps, UNetConfig};
 //!
-//! let architecture = UNetConfig {
-//!     image_size: 8,
-//!     image_channels: 1,
-//!     base_channels: 8,
-//!     embedding_channels: 32,
-//!     channel_multipliers: vec![1, 2],
-//!     res_blocks: 1,
-//!     attention_resolutions: vec![4],
-//!     heads: Heads::Count(1),
-//!     attention_groups: 4,
-//!     residual_groups: None,
-//!     classes: 0,
-//!     dropout: 0.0,
-//!     temporal: Some(TemporalConvConfig { n_modes: 2 }),
-//!     output: Output::State,
-//! };
+//! let config = UNetConfig::new(8, 1)
+//!     .with_base_channels(32)
+//!     .with_temporal(Some(TemporalConvConfig { n_modes: 2 }));
 //! let device = Device::flex();
-//! let operator = architecture.init(1, &device)?;
+//! let operator = config.init(1, &device)?;
 //! let noise = Tensor::<4>::ones([2, 1, 8, 8], &device);
 //! let log_snrs = [-0.4, 1.8, 4.6, 20.0];
 //! let trajectory = operator.forward(noise, Timesteps::Shared(&log_snrs), None);
 //! assert_eq!(trajectory.dims(), [2, 4, 1, 8, 8]);
-//! # Ok::<(), dsno_operator::UNetConfigError>(())
+//! # Ok::<(), dsno_operator::ConfigError>(())
 //! ```
 //!
 //! # Parts
 //!
 //! | question                                    | part                                          |
 //! |---------------------------------------------|-----------------------------------------------|
-//! | what is the network, can it be built?       | [`UNetConfig`], [`UNetConfigError`]       |
-//! | how large is it, what does a pass cost?     | [`UNetConfig::parameter_count`], [`UNetConfig::multiply_adds`], [`UNetConfig::describe`] |
-//! | what does it answer?                        | [`UNet::forward`], [`Timesteps`]            |
-//! | how does a solver call it?                  | [`UNetDenoiser`]                              |
-//! | how do times mix?                           | [`TemporalConv`], usable alone         |
-//! | how do weights get in and out?              | [`weights`], strict in both directions        |
-//! | how are files of others read?               | [`checkpoint`], in bounded memory             |
-//! | our networks in others' files?              | [`exchange`]: the authors', progressive distillation's |
+//! | what is the network, can it be built?       | [`UNetConfig`], [`NetworkConfig`], [`ConfigError`] |
+//! | how large is it, what does a pass cost?     | [`NetworkConfig::parameter_count`], [`multiply_adds`](NetworkConfig::multiply_adds), [`describe`](NetworkConfig::describe) |
+//! | what does it predict?                       | [`UNet::forward`], [`Timesteps`]              |
+//! | how does a solver call it?                  | [`UNet::denoiser`], [`UNetDenoiser`]          |
+//! | how do times mix?                           | [`TemporalConv`], usable alone                |
+//! | how do weights get in and out?              | [`UNet::state_dict`], [`UNet::load_state_dict`], strict in both directions |
+//! | which other programs' networks run here?    | [`family`]                                    |
+//! | our networks in others' files?              | [`interop`]: the DSNO authors', progressive distillation's |
 //!
 //! # Conventions
 //!
@@ -61,26 +49,35 @@
 //!
 //! # On a CPU
 //!
-//! A program that runs networks on burn's CPU backend depends on [`dsno_kernels`] too, with its feature
-//! `flex`: without it the same formulas are composed of burn's operations, and take several times as long.
+//! A program that runs networks on burn's CPU backend turns the feature `flex` on: without it the same
+//! formulas are composed of burn's operations, and take several times as long.
 
-mod config;
+mod check;
+mod config_error;
 mod cost;
 mod denoiser;
 mod describe;
-pub mod exchange;
-pub mod foreign;
+mod dialect;
+mod entry;
+pub mod family;
 mod init;
+pub mod interop;
 mod layer;
+mod layout;
+mod network_config;
 mod parts;
 mod plan;
+mod process;
 mod transfer;
 mod unet;
 pub mod weights;
 
-pub use config::{Heads, Output, TemporalConvConfig, UNetConfig, UNetConfigError};
+pub use config_error::ConfigError;
 pub use denoiser::UNetDenoiser;
 pub use describe::{Description, Row};
-pub use layer::{TemporalConv, Timesteps};
-pub use transfer::TransferError;
+pub use family::unet::{Heads, Output, TemporalConvConfig, UNetConfig};
+pub use family::{Family, FamilyConfig};
+pub use layer::{Condition, TemporalConv, Timesteps};
+pub use network_config::{NetworkConfig, OperatorConfig};
+pub use process::DdpmProcess;
 pub use unet::UNet;

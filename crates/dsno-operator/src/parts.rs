@@ -3,11 +3,10 @@
 //! They follow from the plan alone, so that files can be checked, converted and counted before a
 //! network is built.
 
-use crate::config::UNetConfig;
-use crate::plan::{Kind, Plan};
+use crate::plan::{ClassInput, Kind, Plan};
 
 /// One part of the network: a few parameters that belong together.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Part {
     pub(crate) place: Place,
     /// What the names of its parameters begin with, the dot not included.
@@ -18,14 +17,15 @@ pub(crate) struct Part {
 }
 
 /// Where a part is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Place {
-    /// A linear map of the noise level's embedding.
+    /// A linear map of the timestep's embedding.
     Embedding,
-    /// The linear map of classes.
+    /// A map of classes or of augmentation labels.
     Class,
     Stem,
-    Layer(Kind),
+    /// The stage with this number.
+    Layer(usize, Kind),
     Norm,
     Head,
 }
@@ -33,116 +33,178 @@ pub(crate) enum Place {
 /// One parameter of a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Leaf {
-    pub(crate) name: &'static str,
+    /// The module inside the part, with a dot behind it, or nothing.
+    pub(crate) module: &'static str,
+    /// The parameter of the module.
+    pub(crate) parameter: &'static str,
     pub(crate) shape: Vec<usize>,
 }
 
 impl Part {
-    /// Trainable numbers.
+    /// Number of trainable parameters.
     pub(crate) fn count(&self) -> usize {
         let of = |leaf: &Leaf| leaf.shape.iter().product::<usize>();
         self.leaves.iter().map(of).sum()
     }
 
-    /// The full name of a parameter.
+    /// The full name of a parameter: its path in the network's module.
     pub(crate) fn name(&self, leaf: &Leaf) -> String {
-        format!("{}.{}", self.prefix, leaf.name)
+        let (module, parameter) = (leaf.module, leaf.parameter);
+        let dot = if module.is_empty() { "" } else { "." };
+        format!("{}.{module}{dot}{parameter}", self.prefix)
     }
 }
 
 impl Plan {
     /// All parts: the embedding, the stem, every layer, the last normalisation and the head.
-    pub(crate) fn parts(&self, arch: &UNetConfig) -> Vec<Part> {
-        let (base, e) = (arch.base_channels, arch.embedding_channels);
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let e = self.embedding.channels;
+        let width = self.embedding.width;
         let part = |place, prefix: &str, output, leaves| Part {
             place,
             prefix: prefix.to_owned(),
             output,
             leaves,
         };
-        let dense = |place, prefix, i| {
-            let leaves = linear("weight", "bias", i, e);
-            part(place, prefix, (e, None), leaves)
+        let linear_part = |place, prefix, i, o, bias| {
+            let mut leaves = linear("", i, o);
+            leaves.truncate(if bias { 2 } else { 1 });
+            part(place, prefix, (o, None), leaves)
         };
+        let dense = |prefix, i| linear_part(Place::Embedding, prefix, i, e, true);
         let mut parts = vec![
-            dense(Place::Embedding, "embedding.dense_0", base),
-            dense(Place::Embedding, "embedding.dense_1", e),
+            dense("embedding.dense_0", width),
+            dense("embedding.dense_1", e),
         ];
-        if arch.classes > 0 {
-            parts.push(dense(Place::Class, "embedding.class", arch.classes));
+        match self.embedding.class {
+            ClassInput::OneHot {
+                classes,
+                bias,
+                to_features,
+                ..
+            } => {
+                let o = if to_features { width } else { e };
+                let class = linear_part(Place::Class, "embedding.class", classes, o, bias);
+                parts.push(class);
+            }
+            ClassInput::Numbers => parts.extend([
+                dense("embedding.class_0", width),
+                dense("embedding.class_1", e),
+            ]),
+            ClassInput::None | ClassInput::Vectors => {}
         }
-        let size = Some(arch.image_size);
-        let stem = convolution("weight", "bias", arch.image_channels, base);
-        parts.push(part(Place::Stem, "stem", (base, size), stem));
+        if self.embedding.augment > 0 {
+            let (place, i) = (Place::Class, self.embedding.augment);
+            parts.push(linear_part(place, "embedding.augment", i, width, false));
+        }
+        let [image, size, _] = self.image_shape;
+        let (size, stem) = (Some(size), self.stem_channels);
+        parts.push(part(
+            Place::Stem,
+            "stem",
+            (stem, size),
+            conv("", image, stem),
+        ));
         parts.extend(self.stages.iter().enumerate().map(|(n, stage)| Part {
-            place: Place::Layer(stage.kind),
+            place: Place::Layer(n, stage.kind),
             prefix: format!("layers.{n}"),
             output: (stage.kind.channels_out(), Some(stage.size)),
-            leaves: leaves(stage.kind, e),
+            leaves: self.leaves(stage.kind),
         }));
-        let last = self.last_channels;
-        let leaves = norm("gamma", "beta", last);
-        parts.push(part(Place::Norm, "norm", (last, size), leaves));
-        let channels = arch.head_channels();
-        let head = convolution("weight", "bias", last, channels);
-        parts.push(part(Place::Head, "head", (channels, size), head));
+        let (last, out) = (self.head.channels, self.head.channels_out);
+        parts.push(part(Place::Norm, "norm", (last, size), norm("", last)));
+        parts.push(part(Place::Head, "head", (out, size), conv("", last, out)));
         parts
     }
-}
 
-fn leaves(kind: Kind, embedding: usize) -> Vec<Leaf> {
-    match kind {
-        Kind::Residual {
-            channels_in: i,
-            channels_out: o,
-            ..
-        } => {
-            let mut leaves = norm("norm_0.gamma", "norm_0.beta", i);
-            leaves.extend(convolution("conv_0.weight", "conv_0.bias", i, o));
-            leaves.extend(linear(
-                "modulation.weight",
-                "modulation.bias",
-                embedding,
-                2 * o,
-            ));
-            leaves.extend(norm("norm_1.gamma", "norm_1.beta", o));
-            leaves.extend(convolution("conv_1.weight", "conv_1.bias", o, o));
-            if i != o {
-                leaves.extend(linear("shortcut.weight", "shortcut.bias", i, o));
+    /// Number of trainable parameters.
+    pub(crate) fn parameter_count(&self) -> usize {
+        self.parts().iter().map(Part::count).sum()
+    }
+
+    fn leaves(&self, kind: Kind) -> Vec<Leaf> {
+        match kind {
+            Kind::Residual {
+                channels: [i, o],
+                shortcut,
+                ..
+            } => {
+                let modulation = if self.scale_shift { 2 * o } else { o };
+                let mut leaves = norm("norm_0", i);
+                leaves.extend(conv("conv_0", i, o));
+                leaves.extend(linear("modulation", self.embedding.channels, modulation));
+                leaves.extend(norm("norm_1", o));
+                leaves.extend(conv("conv_1", o, o));
+                if shortcut {
+                    leaves.extend(linear("shortcut", i, o));
+                }
+                leaves
             }
-            leaves
+            Kind::Attention {
+                channels: c,
+                groups,
+                ..
+            } => {
+                let mut leaves = groups.map_or_else(Vec::new, |_| norm("norm", c));
+                leaves.extend(linear("qkv", c, 3 * c));
+                leaves.extend(linear("projection", c, c));
+                leaves
+            }
+            Kind::Temporal {
+                channels: c,
+                n_modes,
+            } => vec![Leaf {
+                module: "",
+                parameter: "weight",
+                shape: vec![c, c, n_modes, 2],
+            }],
+            Kind::Down {
+                channels: c,
+                padding: Some(_),
+            }
+            | Kind::Up {
+                channels: c,
+                conv: true,
+            } => conv("conv", c, c),
+            Kind::Down { .. } | Kind::Up { .. } | Kind::Side { kernel: 0, .. } => Vec::new(),
+            Kind::Side {
+                channels: [i, o],
+                kernel: 1,
+                ..
+            } => linear("conv", i, o),
+            Kind::Side {
+                channels: [i, o], ..
+            } => conv("conv", i, o),
+            Kind::Head {
+                channels: [i, o], ..
+            } => {
+                let mut leaves = norm("norm", i);
+                leaves.extend(conv("conv", i, o));
+                leaves
+            }
         }
-        Kind::Attention { channels: c, .. } => {
-            let mut leaves = norm("norm.gamma", "norm.beta", c);
-            leaves.extend(linear("qkv.weight", "qkv.bias", c, 3 * c));
-            leaves.extend(linear("projection.weight", "projection.bias", c, c));
-            leaves
-        }
-        Kind::Temporal {
-            channels: c,
-            n_modes,
-        } => vec![Leaf {
-            name: "weight",
-            shape: vec![c, c, n_modes, 2],
-        }],
     }
 }
 
-fn pair(names: [&'static str; 2], shapes: [Vec<usize>; 2]) -> Vec<Leaf> {
-    let leaf = |(name, shape)| Leaf { name, shape };
+fn pair(module: &'static str, names: [&'static str; 2], shapes: [Vec<usize>; 2]) -> Vec<Leaf> {
+    let leaf = |(parameter, shape)| Leaf {
+        module,
+        parameter,
+        shape,
+    };
     names.into_iter().zip(shapes).map(leaf).collect()
 }
 
-fn linear(weight: &'static str, bias: &'static str, i: usize, o: usize) -> Vec<Leaf> {
-    pair([weight, bias], [vec![i, o], vec![o]])
+fn linear(module: &'static str, i: usize, o: usize) -> Vec<Leaf> {
+    pair(module, ["weight", "bias"], [vec![i, o], vec![o]])
 }
 
-fn convolution(weight: &'static str, bias: &'static str, i: usize, o: usize) -> Vec<Leaf> {
-    pair([weight, bias], [vec![o, i, 3, 3], vec![o]])
+fn conv(module: &'static str, i: usize, o: usize) -> Vec<Leaf> {
+    pair(module, ["weight", "bias"], [vec![o, i, 3, 3], vec![o]])
 }
 
-fn norm(gamma: &'static str, beta: &'static str, channels: usize) -> Vec<Leaf> {
-    pair([gamma, beta], [vec![channels], vec![channels]])
+fn norm(module: &'static str, channels: usize) -> Vec<Leaf> {
+    pair(module, ["gamma", "beta"], [vec![channels], vec![channels]])
 }
 
 #[cfg(test)]

@@ -1,44 +1,205 @@
-//! The order of layers, from which networks, names and costs follow.
+//! The layers of a network in order, from which the network, its names, counts and costs follow.
+//!
+//! Every family of networks is laid out as one of these lists; everything after that is common.
+//!
+//! ```text
+//! e = dense_1(SiLU(dense_0(features(timestep))))  [+ class]
+//! x = stem(z)                                     pushed as the first skip connection
+//! for each stage: x = layer([x | popped skip connection], e), pushed on the way down
+//! y = head(SiLU(norm(x)))
+//! ```
 
-use crate::config::{UNetConfig, UNetConfigError};
+mod builder;
+mod operator;
 
-/// Layers of a network in the order in which they run, the embedding apart.
+pub(crate) use builder::{AttentionOptions, Builder, ResidualOptions};
+
+use dsno_kernels::Resample;
+
+use crate::layout::QkvOrder;
+use crate::process::Process;
+
+/// Everything that a network, its weight file and its counts follow from.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
+    /// Channels, height and width of the images.
+    pub(crate) image_shape: [usize; 3],
+    pub(crate) embedding: EmbeddingPlan,
+    /// The network sees `2z − 1`.
+    pub(crate) centre_input: bool,
+    /// Channels that leave the first convolution.
+    pub(crate) stem_channels: usize,
+    /// The timestep scales and shifts the second normalisation of a residual block, instead of being
+    /// added before it.
+    pub(crate) scale_shift: bool,
+    pub(crate) dropout: f64,
+    /// Added to the variance of every normalisation.
+    pub(crate) epsilon: f64,
+    /// Taps of the filter that changes the resolution, in one dimension, with sum 1.
+    pub(crate) filter: Vec<f64>,
     pub(crate) stages: Vec<Stage>,
-    /// Channels that reach the output normalisation.
-    pub(crate) last_channels: usize,
+    pub(crate) head: HeadPlan,
+    pub(crate) process: Process,
+    pub(crate) names: Names,
+    /// Tensors of the weight file that are not trained.
+    pub(crate) buffers: Vec<Buffer>,
 }
 
-/// One layer and what surrounds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a timestep and a class become the vector that blocks are conditioned on.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct EmbeddingPlan {
+    pub(crate) features: TimestepFeatures,
+    /// Numbers in the features of a timestep.
+    pub(crate) width: usize,
+    /// Width `E` of the embedding.
+    pub(crate) channels: usize,
+    pub(crate) class: ClassInput,
+    /// Width of the augmentation labels of EDM's training, which are zero whenever images are sampled.
+    pub(crate) augment: usize,
+}
+
+/// The fixed features of a timestep.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum TimestepFeatures {
+    /// Sines and cosines at rates `10000^(−i/(half − shift))`.
+    Sinusoids {
+        /// Timesteps are log-SNRs `λ`, of which `1000 atan(exp(−λ/2))/(π/2)` is taken.
+        of_log_snr: bool,
+        cosines_first: bool,
+        shift: usize,
+    },
+    /// Sines and cosines at frequencies that are stored with the weights under this name.
+    Fourier { stored: &'static str },
+}
+
+/// What conditions the network besides the timestep.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum ClassInput {
+    None,
+    /// A label as a one-hot row, through a linear map.
+    OneHot {
+        classes: usize,
+        bias: bool,
+        /// Added to the features of the timestep, instead of to their embedding.
+        to_features: bool,
+        /// What stands for 1 in the row.
+        strength: f64,
+        /// Labels may be left out; the row is then zero.
+        optional: bool,
+    },
+    /// A label, embedded as timesteps are.
+    Numbers,
+    /// A vector of width `E`.
+    Vectors,
+}
+
+impl ClassInput {
+    /// A table of one vector of width `E` per class.
+    pub(crate) const fn table(classes: usize) -> Self {
+        Self::OneHot {
+            classes,
+            bias: false,
+            to_features: false,
+            strength: 1.0,
+            optional: false,
+        }
+    }
+}
+
+/// One layer, and how it is joined to the others.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Stage {
+    /// Its name in the weight file; empty where files number layers.
+    pub(crate) name: String,
     pub(crate) kind: Kind,
     /// Side of the feature maps that come out, in pixels.
     pub(crate) size: usize,
-    /// The newest remembered map is concatenated behind the input.
-    pub(crate) takes_skip: bool,
-    /// The result is remembered for the way up.
-    pub(crate) leaves_skip: bool,
+    pub(crate) path: Path,
+    /// A temporal convolution of an operator stands behind this layer.
+    pub(crate) ends_block: bool,
+}
+
+/// What a layer reads and writes.
+///
+/// The side image of NCSN++ and its like is the input at lower resolutions on the way down, and the
+/// output at higher ones on the way up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Path {
+    /// The main path.
+    Main {
+        /// Pops a skip connection, which is concatenated behind the input.
+        pops: bool,
+        /// Pushes its result as a skip connection.
+        pushes: bool,
+    },
+    /// Changes the side image.
+    Side,
+    /// Adds what it makes of the side image to the main path and to the newest skip connection.
+    Join,
+    /// As `Join`, divided by √2, and the sum is the next side image.
+    JoinAndKeep,
+    /// Adds an image read off the main path to the side image.
+    Read,
+}
+
+impl Path {
+    pub(crate) const MAIN: Self = Self::Main {
+        pops: false,
+        pushes: false,
+    };
 }
 
 /// What a layer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
     Residual {
-        channels_in: usize,
-        channels_out: usize,
+        /// Into and out of the block.
+        channels: [usize; 2],
         /// Of both normalisations.
         groups: [usize; 2],
         resample: Resample,
+        /// A 1×1 convolution on the shortcut.
+        shortcut: bool,
+        /// Factor of the sum of both branches.
+        scale: f64,
     },
     Attention {
         channels: usize,
         heads: usize,
+        /// Groups of the normalisation, if there is one.
+        groups: Option<usize>,
+        scale: f64,
+        /// How the weight file holds the projections.
+        order: QkvOrder,
     },
     Temporal {
         channels: usize,
         n_modes: usize,
+    },
+    /// Halves the size by a convolution with stride 2, or by averages if `padding` is absent.
+    Down {
+        channels: usize,
+        /// Zeros before and after each axis.
+        padding: Option<(usize, usize)>,
+    },
+    /// Doubles the size by repetition, followed by a convolution or not.
+    Up {
+        channels: usize,
+        conv: bool,
+    },
+    /// A change of resolution of the side image, a convolution, or both.
+    Side {
+        channels: [usize; 2],
+        /// Side of the kernel; 0 for none.
+        kernel: usize,
+        resample: Resample,
+        /// Convolves before the resolution changes, instead of after.
+        conv_first: bool,
+    },
+    /// Normalises, activates and convolves.
+    Head {
+        channels: [usize; 2],
+        groups: usize,
     },
 }
 
@@ -46,176 +207,82 @@ impl Kind {
     /// Channels of the maps that come out.
     pub(crate) fn channels_out(self) -> usize {
         match self {
-            Self::Residual { channels_out, .. } => channels_out,
-            Self::Attention { channels, .. } | Self::Temporal { channels, .. } => channels,
+            Self::Residual { channels, .. }
+            | Self::Side { channels, .. }
+            | Self::Head { channels, .. } => channels[1],
+            Self::Attention { channels, .. }
+            | Self::Temporal { channels, .. }
+            | Self::Down { channels, .. }
+            | Self::Up { channels, .. } => channels,
         }
     }
 }
 
-/// Change of resolution inside a residual block.
+/// The last normalisation and convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Resample {
-    Keep,
-    Halve,
-    Double,
+pub(crate) struct HeadPlan {
+    pub(crate) channels: usize,
+    pub(crate) groups: usize,
+    pub(crate) channels_out: usize,
+    pub(crate) output: HeadOutput,
 }
 
-impl Plan {
-    /// Lays the network out; fails where channels do not divide.
-    pub(crate) fn new(arch: &UNetConfig) -> Result<Self, UNetConfigError> {
-        let mut plan = Builder {
-            arch,
-            stages: Vec::new(),
-            channels: arch.base_channels,
-            size: arch.image_size,
-            skips: vec![arch.base_channels],
-        };
-        plan.down()?;
-        plan.middle()?;
-        plan.up()?;
-        check_groups(plan.channels, arch.attention_groups, || {
-            "before the output".to_owned()
-        })?;
-        Ok(Self {
-            stages: plan.stages,
-            last_channels: plan.channels,
-        })
-    }
+/// What the channels of the last convolution stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeadOutput {
+    /// The prediction, with learned variances behind it or not.
+    Prediction,
+    /// The input minus the prediction.
+    InputMinusPrediction,
+    /// The clean image and behind it the noise, of which one prediction is made.
+    ImageAndNoise,
+    /// A teacher's prediction, read as the clean image by its process, and behind it the rest of the
+    /// state: the output of an operator.
+    CleanImageAndRest,
 }
 
-struct Builder<'a> {
-    arch: &'a UNetConfig,
-    stages: Vec<Stage>,
-    channels: usize,
-    size: usize,
-    /// Channels of the remembered maps.
-    skips: Vec<usize>,
+/// Under which names a weight file holds the network.
+#[derive(Debug, Clone)]
+pub(crate) enum Names {
+    /// Ours: the paths of the modules.
+    Own,
+    /// Another program's.
+    Foreign {
+        dialect: &'static Dialect,
+        /// Modules outside of the list of layers: our path, their name.
+        frame: Vec<(&'static str, String)>,
+    },
 }
 
-impl Builder<'_> {
-    fn down(&mut self) -> Result<(), UNetConfigError> {
-        let last = self.arch.channel_multipliers.len() - 1;
-        for (level, multiplier) in self.arch.channel_multipliers.iter().enumerate() {
-            for _ in 0..self.arch.res_blocks {
-                self.residual(0, self.arch.base_channels * multiplier, Resample::Keep)?;
-                self.after_residual(false)?;
-                self.leave_skip();
-            }
-            if level != last {
-                self.residual(0, self.channels, Resample::Halve)?;
-                self.leave_skip();
-            }
-        }
-        Ok(())
-    }
-
-    fn middle(&mut self) -> Result<(), UNetConfigError> {
-        self.residual(0, self.channels, Resample::Keep)?;
-        self.after_residual(true)?;
-        self.residual(0, self.channels, Resample::Keep)
-    }
-
-    fn up(&mut self) -> Result<(), UNetConfigError> {
-        for (level, multiplier) in self.arch.channel_multipliers.iter().enumerate().rev() {
-            for _ in 0..=self.arch.res_blocks {
-                let skip = self
-                    .skips
-                    .pop()
-                    .expect("invariant: as many skips left as taken");
-                self.residual(skip, self.arch.base_channels * multiplier, Resample::Keep)?;
-                self.after_residual(false)?;
-            }
-            if level != 0 {
-                self.residual(0, self.channels, Resample::Double)?;
-            }
-        }
-        debug_assert!(self.skips.is_empty());
-        Ok(())
-    }
-
-    fn residual(
-        &mut self,
-        skip: usize,
-        channels_out: usize,
-        resample: Resample,
-    ) -> Result<(), UNetConfigError> {
-        let channels_in = self.channels + skip;
-        let groups = [channels_in, channels_out].map(|c| self.arch.residual_groups_of(c));
-        for (channels, groups) in [(channels_in, groups[0]), (channels_out, groups[1])] {
-            let place = || format!("of a residual block at size {}", self.size);
-            check_groups(channels, groups, place)?;
-        }
-        self.size = match resample {
-            Resample::Keep => self.size,
-            Resample::Halve => self.size / 2,
-            Resample::Double => self.size * 2,
-        };
-        let kind = Kind::Residual {
-            channels_in,
-            channels_out,
-            groups,
-            resample,
-        };
-        self.channels = channels_out;
-        self.push(kind, skip > 0);
-        Ok(())
-    }
-
-    fn after_residual(&mut self, always_attend: bool) -> Result<(), UNetConfigError> {
-        let channels = self.channels;
-        if always_attend || self.arch.attention_resolutions.contains(&self.size) {
-            check_groups(channels, self.arch.attention_groups, || {
-                format!("of attention at size {}", self.size)
-            })?;
-            let heads = self.arch.heads.of(channels).ok_or(UNetConfigError::Heads {
-                heads: self.arch.heads,
-                channels,
-            })?;
-            self.push(Kind::Attention { channels, heads }, false);
-        }
-        if let Some(temporal) = self.arch.temporal {
-            self.push(
-                Kind::Temporal {
-                    channels,
-                    n_modes: temporal.n_modes,
-                },
-                false,
-            );
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, kind: Kind, takes_skip: bool) {
-        self.stages.push(Stage {
-            kind,
-            size: self.size,
-            takes_skip,
-            leaves_skip: false,
-        });
-    }
-
-    fn leave_skip(&mut self) {
-        let newest = self
-            .stages
-            .last_mut()
-            .expect("invariant: called after a layer was pushed");
-        newest.leaves_skip = true;
-        self.skips.push(self.channels);
-    }
+/// The words of another program's weight files, by our paths.
+#[derive(Debug)]
+pub(crate) struct Dialect {
+    /// Modules inside a layer. The empty word is the layer's own name; one that begins with `_`
+    /// continues it.
+    pub(crate) layer: &'static [(&'static str, &'static str)],
+    /// Modules that older files call otherwise: the present name's end, the older one's.
+    pub(crate) older: &'static [(&'static str, &'static str)],
+    /// Axes of length one behind the weights of attention.
+    pub(crate) attention_ones: usize,
+    /// The map of classes is stored `[out, in]`.
+    pub(crate) transposed_class: bool,
 }
 
-fn check_groups(
-    channels: usize,
-    groups: usize,
-    place: impl FnOnce() -> String,
-) -> Result<(), UNetConfigError> {
-    if groups > 0 && channels.is_multiple_of(groups) {
-        Ok(())
-    } else {
-        Err(UNetConfigError::Groups {
-            channels,
-            groups,
-            place: place(),
-        })
-    }
+/// A tensor of a weight file that is not trained.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Buffer {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) value: BufferValue,
+}
+
+/// What a buffer holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum BufferValue {
+    /// The resampling filter in two dimensions: follows from the plan, and must be what follows.
+    Filter,
+    /// These numbers in a fresh network; what a file stores is part of the model.
+    Constant(Vec<f32>),
+    /// Normal draws of this deviation in a fresh network; what a file stores is part of the model.
+    Random(f64),
 }

@@ -1,61 +1,40 @@
-//! Starting a student at its teacher's weights.
+//! Starting an operator at its teacher's weights.
 
-use crate::config::{Output, UNetConfig, UNetConfigError};
-use crate::plan::{Kind, Plan};
-use crate::unet::UNet;
 use dsno_checkpoint::{StateDict, WeightError};
 
-/// Why a student cannot start at a teacher.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TransferError {
-    /// One of the architectures is impossible.
-    #[error(transparent)]
-    Architecture(#[from] UNetConfigError),
-    /// The architectures differ in more than temporal convolutions.
-    #[error(transparent)]
-    Weights(#[from] WeightError),
-}
+use crate::plan::{HeadOutput, Kind, Plan};
+use crate::unet::UNet;
+use crate::weights::{named_parameters, with_parameters};
 
 impl UNet {
     /// Replaces all weights that the teacher has too; temporal convolutions keep theirs.
     ///
-    /// Layers are matched by their order with temporal convolutions left out, since those shift the
-    /// numbers of the layers after them. Of a teacher that predicts image and noise side by side, a
-    /// student that answers with the state takes the head of the image: the first channels.
+    /// Layers are matched by their order with temporal convolutions left out. Of a teacher that predicts
+    /// image and noise side by side, an operator that predicts states takes the head of the image. Of
+    /// one of another family it takes the head of the prediction, without learned variances, and the
+    /// rest of the state starts at zero.
     ///
     /// # Errors
     ///
-    /// * [`TransferError::UNetConfig`] if `from` or `to` cannot be built;
-    /// * [`TransferError::Weights`] if they differ in more than temporal convolutions.
+    /// [`WeightError::Mismatch`] if the networks differ in more than temporal convolutions and the head.
     ///
     /// # Examples
     ///
     /// ```
     /// use burn::tensor::Device;
-    /// use dsno_operator::{UNetConfig, TemporalConvConfig};
-    /// # use dsno_operator::{Heads, Output};
-    /// # let teacher = UNetConfig { image_size: 4, image_channels: 1, base_channels: 8,
-    /// #     embedding_channels: 8, channel_multipliers: vec![1], res_blocks: 1,
-    /// #     attention_resolutions: vec![], heads: Heads::Count(1), attention_groups: 4,
-    /// #     residual_groups: None, classes: 0,
-    /// #     dropout: 0.0, temporal: None, output: Output::State };
-    /// // With `teacher` an architecture without temporal convolutions:
-    /// let student = UNetConfig { temporal: Some(TemporalConvConfig { n_modes: 2 }), ..teacher.clone() };
+    /// use dsno_operator::{TemporalConvConfig, UNetConfig};
+    ///
+    /// let teacher = UNetConfig::new(8, 1).with_base_channels(32);
+    /// let student = teacher.clone().with_temporal(Some(TemporalConvConfig { n_modes: 2 }));
     /// let device = Device::flex();
     /// let network = teacher.init(1, &device)?;
-    /// let started = student.init(2, &device)?.init_from_teacher(&network, &teacher, &student)?;
+    /// let started = student.init(2, &device)?.init_from_teacher(&network)?;
     /// assert_eq!(started.state_dict()["stem.weight"], network.state_dict()["stem.weight"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn init_from_teacher(
-        self,
-        teacher: &Self,
-        from: &UNetConfig,
-        to: &UNetConfig,
-    ) -> Result<Self, TransferError> {
-        let places: Vec<usize> = spatial(&to.plan()?).collect();
-        let numbers: Vec<usize> = spatial(&from.plan()?).collect();
+    pub fn init_from_teacher(mut self, teacher: &Self) -> Result<Self, WeightError> {
+        let places: Vec<usize> = spatial(&self.plan).collect();
+        let numbers: Vec<usize> = spatial(&teacher.plan).collect();
         let renumber = |name: String| {
             let Some(rest) = name.strip_prefix("layers.") else {
                 return name;
@@ -67,23 +46,29 @@ impl UNet {
             let place = order.and_then(|order| places.get(order));
             place.map_or_else(|| name.clone(), |place| format!("layers.{place}.{rest}"))
         };
-        let shared = teacher
-            .state_dict()
-            .into_iter()
-            .map(|(name, t)| (renumber(name), t));
-        let mut weights: StateDict = shared.collect();
-        if from.output == Output::StateAndNoise && to.output != Output::StateAndNoise {
+        let shared = named_parameters(teacher).into_iter();
+        let mut weights: StateDict = shared.map(|(name, t)| (renumber(name), t)).collect();
+        let [image, ..] = self.plan.image_shape;
+        if self.plan.head.output != teacher.plan.head.output {
+            let rows = self.plan.head.channels_out;
             for name in ["head.weight", "head.bias"] {
-                weights.entry(name.to_owned()).and_modify(|head| {
-                    head.keep_first(from.image_channels);
-                });
+                let head = weights
+                    .get_mut(name)
+                    .expect("invariant: every network has a head");
+                head.keep_first(image);
+                if self.plan.head.output == HeadOutput::CleanImageAndRest {
+                    let length = head.values.len() / image * rows;
+                    head.values.resize(length, 0.0);
+                    head.shape[0] = rows;
+                }
             }
         }
-        let temporal = temporal(&to.plan()?);
-        let own = self.state_dict().into_iter();
+        let temporal = temporal(&self.plan);
+        let own = named_parameters(&self).into_iter();
         weights
             .extend(own.filter(|(name, _)| temporal.iter().any(|prefix| name.starts_with(prefix))));
-        Ok(self.load_state_dict(weights)?)
+        self.set_buffers(teacher.buffers.clone());
+        with_parameters(self, weights)
     }
 }
 

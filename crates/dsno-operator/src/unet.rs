@@ -1,34 +1,42 @@
 //! The network: embedding, stem, planned layers, head.
 
+use std::f64::consts::SQRT_2;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use dsno_kernels::concat_channels;
+use dsno_checkpoint::StateDict;
+use dsno_kernels::{Resample, concat_channels};
 use dsno_ode::{NoiseLevel, Prediction};
 
-use crate::config::{Output, UNetConfig};
 use crate::init::{Initializer, NEAR_ZERO};
-use crate::layer::{Attention, Convolution, Embedding, Norm, Residual, TemporalConv, Timesteps};
-use crate::plan::{Kind, Plan};
+use crate::layer::{
+    Attention, Condition, Conv3x3, Embedding, Filter, Head, Norm, Resampler, Residual,
+    ResidualShape, Side, TemporalConv, Timesteps,
+};
+use crate::plan::{HeadOutput, Kind, Path, Plan};
+use crate::process::Coefficients;
 
-/// A U-Net over noisy images, or with temporal convolutions over whole trajectories (DSNO).
+/// A U-Net of any family over noisy images, or with temporal convolutions over whole trajectories (DSNO).
 ///
 /// Space is handled by shared weights, with time as part of the batch; only temporal convolutions
-/// mix time points. Build it with [`UNetConfig::init`].
+/// mix time points. Build it from a configuration: [`UNetConfig`](crate::UNetConfig),
+/// [`NetworkConfig`](crate::NetworkConfig) or [`OperatorConfig`](crate::OperatorConfig).
 ///
 /// Dropout acts while training, and draws for every sample and time anew. To compute activations again
 /// on the way back instead of keeping them, train on
 /// `device.autodiff().gradient_checkpointing()`: gradients are the same, and memory goes for time.
 #[derive(Module, Debug)]
 pub struct UNet {
-    pub(crate) embedding: Embedding,
-    pub(crate) stem: Convolution,
-    pub(crate) layers: Vec<Layer>,
-    pub(crate) norm: Norm,
-    pub(crate) head: Convolution,
+    embedding: Embedding,
+    stem: Conv3x3,
+    layers: Vec<Layer>,
+    norm: Norm,
+    head: Conv3x3,
     #[module(skip)]
-    wiring: Vec<Wiring>,
+    pub(crate) plan: Plan,
+    /// Tensors of the weight file that are not trained, by their names there.
     #[module(skip)]
-    output: Output,
+    pub(crate) buffers: StateDict,
 }
 
 /// One planned layer.
@@ -37,123 +45,140 @@ pub struct UNet {
     clippy::large_enum_variant,
     reason = "a few dozen per network, held in one Vec"
 )]
-pub(crate) enum Layer {
+enum Layer {
     Residual(Residual),
     Attention(Attention),
     Temporal(TemporalConv),
-}
-
-/// How a layer is joined to the way down.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Wiring {
-    takes_skip: bool,
-    leaves_skip: bool,
+    Resampler(Resampler),
+    Side(Side),
+    Head(Head),
 }
 
 impl UNet {
-    pub(crate) fn new(arch: &UNetConfig, plan: &Plan, seed: u64, device: &Device) -> Self {
+    pub(crate) fn new(plan: Plan, seed: u64, device: &Device) -> Self {
         let init = &mut Initializer::new(seed, device);
-        let embedding = Embedding::new(init, arch);
-        let stem = Convolution::new(init, arch.image_channels, arch.base_channels, 1.0);
-        let layers = plan
-            .stages
-            .iter()
-            .map(|stage| layer(stage.kind, arch, init))
-            .collect();
-        let wiring = plan
-            .stages
-            .iter()
-            .map(|s| Wiring {
-                takes_skip: s.takes_skip,
-                leaves_skip: s.leaves_skip,
-            })
-            .collect();
-        Self {
+        let [image, ..] = plan.image_shape;
+        let embedding = Embedding::new(init, &plan.embedding);
+        let stem = Conv3x3::new(init, [image, plan.stem_channels], 1.0);
+        let stages = plan.stages.iter();
+        let layers = stages.map(|stage| layer(stage.kind, &plan, init)).collect();
+        let last = plan.head;
+        let mut network = Self {
             embedding,
             stem,
             layers,
-            norm: Norm::new(init, plan.last_channels, arch.attention_groups),
-            head: Convolution::new(init, plan.last_channels, arch.head_channels(), NEAR_ZERO),
-            wiring,
-            output: arch.output,
-        }
+            norm: Norm::new(init, last.channels, last.groups, plan.epsilon),
+            head: Conv3x3::new(init, [last.channels, last.channels_out], NEAR_ZERO),
+            buffers: StateDict::new(),
+            plan,
+        };
+        let buffers = network.plan.fresh_buffers(seed);
+        network.set_buffers(buffers);
+        network
     }
 
-    /// Answers for every sample at every level.
+    /// Replaces what is not trained; names and shapes must be right.
+    pub(crate) fn set_buffers(&mut self, buffers: StateDict) {
+        self.embedding.set_frequencies(&buffers);
+        self.buffers = buffers;
+    }
+
+    /// Predicts for every sample at every timestep.
     ///
     /// # Shapes
     ///
-    /// | value    | shape             | range and unit                                  |
-    /// |----------|-------------------|-------------------------------------------------|
-    /// | `z`      | `[B, C, H, W]`    | noisy images, or pure noise for a trajectory     |
-    /// | `levels` | `T` or `B` values | natural log-SNR, beyond ±20 treated as ±20       |
-    /// | `labels` | `B` values        | class of each sample, below `classes`            |
-    /// | returned | `[B, T, C, H, W]` | what the network was trained to predict          |
+    /// | value       | shape             | range and unit                                     |
+    /// |-------------|-------------------|----------------------------------------------------|
+    /// | `z`         | `[B, C, H, W]`    | noisy images as the network sees them, or pure noise for a trajectory |
+    /// | `timesteps` | `T` or `B` values | of our networks and of operators natural log-SNRs, beyond ±20 treated as ±20 |
+    /// | `labels`    | `B` values        | class of each sample                               |
+    /// | returned    | `[B, T, C', H, W]` | what the network was trained to predict; `C' = C`, or `2C` with learned variances behind |
     ///
     /// # Panics
     ///
-    /// If shapes, levels or labels do not fit the architecture, as burn's modules do.
+    /// If shapes, timesteps or labels do not fit the configuration, as burn's modules do.
     pub fn forward(
         &self,
         z: Tensor<4>,
-        levels: Timesteps<'_>,
+        timesteps: Timesteps<'_>,
         labels: Option<&[u32]>,
     ) -> Tensor<5> {
+        self.forward_conditioned(z, timesteps, labels.map(Condition::Labels))
+    }
+
+    /// [`Self::forward`] for networks that are conditioned on something else than labels.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::forward`].
+    pub fn forward_conditioned(
+        &self,
+        z: Tensor<4>,
+        timesteps: Timesteps<'_>,
+        condition: Option<Condition<'_>>,
+    ) -> Tensor<5> {
         let [b, c, h, w] = z.dims();
-        let t = levels.times();
-        let channels_last = z.clone().permute([0, 2, 3, 1]);
-        if let Timesteps::PerSample(values) = levels {
-            assert_eq!(values.len(), b, "one level per sample");
+        let t = timesteps.times();
+        if let Timesteps::PerSample(values) = timesteps {
+            assert_eq!(values.len(), b, "one timestep per sample");
         }
-        let embedding = self.embedding.forward(levels, labels, &z.device());
-        let mut x = repeat(self.stem.forward(channels_last, None), t);
-        let mut skips = vec![x.clone()];
-        for (layer, wiring) in self.layers.iter().zip(&self.wiring) {
-            if wiring.takes_skip {
-                let skip = skips
-                    .pop()
-                    .expect("invariant: the plan leaves what it takes");
-                x = concat_channels(x, skip);
+        let shape = |y: Tensor<4>| {
+            let c = y.dims()[1];
+            y.reshape([b, t, c, h, w])
+        };
+        match self.plan.head.output {
+            HeadOutput::Prediction => shape(self.predict(z, t, timesteps, condition)),
+            HeadOutput::InputMinusPrediction => {
+                let predicted = shape(self.predict(z.clone(), t, timesteps, condition));
+                z.reshape([b, 1, c, h, w]) - predicted
             }
-            x = match layer {
-                Layer::Residual(block) => block.forward(x, embedding.clone()),
-                Layer::Attention(block) => block.forward(x),
-                Layer::Temporal(block) => block.forward_channels_last(x, t),
-            };
-            if wiring.leaves_skip {
-                skips.push(x.clone());
+            HeadOutput::ImageAndNoise => {
+                let both = self.predict(z.clone(), t, timesteps, condition);
+                shape(join(both, repeat(z, t), timesteps))
             }
-        }
-        let answer = self.head.forward_activated(
-            x,
-            self.norm.with(None),
-            dsno_kernels::Resample::Keep,
-            None,
-        );
-        let answer = answer.permute([0, 3, 1, 2]);
-        match self.output {
-            Output::State => answer.reshape([b, t, c, h, w]),
-            Output::NoiseMinusState => z.reshape([b, 1, c, h, w]) - answer.reshape([b, t, c, h, w]),
-            Output::StateAndNoise => join(answer, repeat(z, t), levels).reshape([b, t, c, h, w]),
+            HeadOutput::CleanImageAndRest => {
+                let at: Vec<Coefficients> = timesteps
+                    .values()
+                    .iter()
+                    .map(|&log_snr| self.coefficients(NoiseLevel::from_log_snr(log_snr)))
+                    .collect();
+                let column = |of: fn(&Coefficients) -> f64| column(at.iter().map(of), b * t, &z);
+                let own: Vec<f64> = at.iter().map(|at| at.timestep).collect();
+                let own = match timesteps {
+                    Timesteps::Shared(_) => Timesteps::Shared(&own),
+                    Timesteps::PerSample(_) => Timesteps::PerSample(&own),
+                };
+                // One stem for all times where all of them see the same input.
+                let first = at[0].input;
+                let both = if at.iter().all(|at| at.input == first) {
+                    self.predict(z.clone() * first, t, own, condition)
+                } else {
+                    let inputs = repeat(z.clone(), t) * column(|at| at.input);
+                    self.predict(inputs, 1, own, condition)
+                };
+                let clean = both.clone().narrow(1, 0, c) * column(|at| at.output);
+                let rest = both.narrow(1, c, c);
+                shape(repeat(z.clone(), t) * column(|at| at.skip) + clean + rest)
+            }
         }
     }
 
-    /// Answers for the levels after the first `padding`, which only take part.
+    /// Predicts for the levels after the first `padding`, which only take part.
     ///
     /// Temporal convolutions are periodic in the index of the time: the last point borders on the
-    /// first. Points ahead of those that are asked for keep the two ends apart ('Fourier
-    /// continuation'). They are times of their own, noisier than the others, whose states nobody
-    /// compares with anything. The authors' code counts them as `num_pad`, but weights its loss as
-    /// if they had targets, and stops there; here nothing past this method sees them.
+    /// first. Extra times ahead of those that are asked for keep the two ends apart ('Fourier
+    /// continuation'). They are times of their own, noisier than the others, whose states are dropped.
+    /// The authors' code counts them as `num_pad`, but weights its loss as if they had targets, and
+    /// stops there; here nothing past this method sees them.
     ///
     /// # Shapes
     ///
-    /// | value    | shape                 | meaning                                   |
-    /// |----------|-----------------------|-------------------------------------------|
-    /// | `z`      | `[B, C, H, W]`        | pure noise                                |
-    /// | `levels` | `padding + T` values  | natural log-SNRs, those of padding first  |
-    /// | `labels` | `B` values            | class of each sample                      |
-    /// | returned | `[B, T, C, H, W]`     | the states at the last `T` levels         |
+    /// | value      | shape                 | meaning                                   |
+    /// |------------|-----------------------|-------------------------------------------|
+    /// | `z`        | `[B, C, H, W]`        | pure noise                                |
+    /// | `log_snrs` | `padding + T` values  | natural log-SNRs, those of padding first  |
+    /// | `labels`   | `B` values            | class of each sample                      |
+    /// | returned   | `[B, T, C, H, W]`     | the states at the last `T` levels         |
     ///
     /// # Panics
     ///
@@ -161,60 +186,168 @@ impl UNet {
     pub fn forward_padded(
         &self,
         z: Tensor<4>,
-        levels: &[f64],
+        log_snrs: &[f64],
         padding: usize,
         labels: Option<&[u32]>,
     ) -> Tensor<5> {
-        let times = levels.len();
+        let times = log_snrs.len();
         assert!(padding < times, "{padding} of {times} times are padding");
-        let all = self.forward(z, Timesteps::Shared(levels), labels);
+        let all = self.forward(z, Timesteps::Shared(log_snrs), labels);
         all.narrow(1, padding, times - padding)
+    }
+
+    /// The factors of the network's process for a state at this level.
+    pub(crate) fn coefficients(&self, at: NoiseLevel) -> Coefficients {
+        let levels = self.buffers.get(crate::family::edm::LEVELS);
+        let levels = levels.map_or(&[][..], |levels| &levels.values);
+        self.plan.process.coefficients(at, levels)
+    }
+
+    /// Runs the layers on `[N, C, H, W]`, whose rows are repeated for each of `times` after the stem.
+    fn predict(
+        &self,
+        z: Tensor<4>,
+        times: usize,
+        timesteps: Timesteps<'_>,
+        condition: Option<Condition<'_>>,
+    ) -> Tensor<4> {
+        let embedding = self.embedding.forward(timesteps, condition, &z.device());
+        let z = if self.plan.centre_input {
+            z * 2.0 - 1.0
+        } else {
+            z
+        };
+        // Inside, maps are channels-last, which is what the kernels work on.
+        let image = z.permute([0, 2, 3, 1]);
+        let mut x = repeat(self.stem.forward(image.clone(), None), times);
+        let mut skips = vec![x.clone()];
+        // The input at lower resolutions on the way down, and the output at higher ones on the way up.
+        let mut side = image;
+        let mut output: Option<Tensor<4>> = None;
+        for (layer, stage) in self.layers.iter().zip(&self.plan.stages) {
+            let run = |input| layer.forward(input, &embedding, timesteps.times());
+            match stage.path {
+                Path::Main { pops, pushes } => {
+                    if pops {
+                        x = concat_channels(x, pop(&mut skips));
+                    }
+                    x = run(x);
+                    if pushes {
+                        skips.push(x.clone());
+                    }
+                }
+                Path::Side => match output.take() {
+                    Some(image) => output = Some(run(image)),
+                    None => side = run(side),
+                },
+                Path::Join | Path::JoinAndKeep => {
+                    x = x + run(side.clone());
+                    if stage.path == Path::JoinAndKeep {
+                        x = x / SQRT_2;
+                        side = x.clone();
+                    }
+                    pop(&mut skips);
+                    skips.push(x.clone());
+                }
+                Path::Read => output = Some(summed(run(x.clone()), output)),
+            }
+        }
+        let norm = self.norm.with(None);
+        let y = self.head.forward_activated(x, norm, Resample::Keep, None);
+        summed(y, output).permute([0, 3, 1, 2])
     }
 }
 
-fn layer(kind: Kind, arch: &UNetConfig, init: &mut Initializer<'_>) -> Layer {
+impl Layer {
+    fn forward(&self, x: Tensor<4>, embedding: &Tensor<2>, times: usize) -> Tensor<4> {
+        match self {
+            Self::Residual(block) => block.forward(x, embedding.clone()),
+            Self::Attention(block) => block.forward(x),
+            Self::Temporal(block) => block.forward_channels_last(x, times),
+            Self::Resampler(block) => block.forward(x),
+            Self::Side(block) => block.forward(x),
+            Self::Head(block) => block.forward(x),
+        }
+    }
+}
+
+fn layer(kind: Kind, plan: &Plan, init: &mut Initializer<'_>) -> Layer {
     match kind {
         Kind::Residual {
-            channels_in,
-            channels_out,
+            channels,
             groups,
             resample,
-        } => Layer::Residual(Residual::new(
-            init,
-            [channels_in, channels_out],
+            shortcut,
+            scale,
+        } => {
+            let shape = ResidualShape {
+                channels,
+                groups,
+                resample,
+                shortcut,
+                scale,
+            };
+            Layer::Residual(Residual::new(init, shape, plan))
+        }
+        Kind::Attention {
+            channels,
+            heads,
             groups,
-            arch.embedding_channels,
-            arch.dropout,
-            resample,
-        )),
-        Kind::Attention { channels, heads } => {
-            Layer::Attention(Attention::new(init, channels, heads, arch.attention_groups))
+            scale,
+            ..
+        } => {
+            let norm = groups.map(|groups| Norm::new(init, channels, groups, plan.epsilon));
+            Layer::Attention(Attention::new(init, channels, heads, norm, scale))
         }
         Kind::Temporal { channels, n_modes } => {
             Layer::Temporal(TemporalConv::new(init, channels, n_modes))
         }
+        Kind::Down { channels, padding } => {
+            Layer::Resampler(Resampler::down(init, channels, padding))
+        }
+        Kind::Up { channels, conv } => Layer::Resampler(Resampler::up(init, channels, conv)),
+        Kind::Side {
+            channels,
+            kernel,
+            resample,
+            conv_first,
+        } => {
+            let filter = Filter::new(&plan.filter);
+            let side = Side::new(init, channels, kernel, resample, conv_first, filter);
+            Layer::Side(side)
+        }
+        Kind::Head { channels, groups } => Layer::Head(Head {
+            norm: Norm::new(init, channels[0], groups, plan.epsilon),
+            conv: Conv3x3::new(init, channels, NEAR_ZERO),
+        }),
     }
 }
 
 /// `σ² x̂ + α² (z_t − σ ε̂)/α` for rows of `x̂` with `ε̂` behind its channels.
-fn join(both: Tensor<4>, z_t: Tensor<4>, levels: Timesteps<'_>) -> Tensor<4> {
+fn join(both: Tensor<4>, z_t: Tensor<4>, timesteps: Timesteps<'_>) -> Tensor<4> {
     let [rows, c, _, _] = z_t.dims();
-    let at: Vec<NoiseLevel> = levels
-        .values()
-        .iter()
-        .cycle()
-        .take(rows)
-        .map(|&log_snr| NoiseLevel::from_log_snr(log_snr))
-        .collect();
-    let column = |of: fn(NoiseLevel) -> f64| {
-        let values: Vec<f32> = at.iter().map(|&at| of(at) as f32).collect();
-        Tensor::<4>::from_data(TensorData::new(values, [rows, 1, 1, 1]), &z_t.device())
+    let at = || {
+        timesteps
+            .values()
+            .iter()
+            .map(|&t| NoiseLevel::from_log_snr(t))
     };
-    let (alpha, sigma) = (column(NoiseLevel::alpha), column(NoiseLevel::sigma));
+    let alpha = column(at().map(NoiseLevel::alpha), rows, &z_t);
+    let sigma = column(at().map(NoiseLevel::sigma), rows, &z_t);
     let state = both.clone().narrow(1, 0, c);
     let noise = both.narrow(1, c, c);
     let by_noise = Prediction::Epsilon.to_x_with(noise, z_t, alpha.clone(), sigma.clone());
     state * sigma.square() + by_noise * alpha.square()
+}
+
+/// One number per row, `[rows, 1, 1, 1]`, the values over and over.
+fn column(
+    values: impl ExactSizeIterator<Item = f64> + Clone,
+    rows: usize,
+    like: &Tensor<4>,
+) -> Tensor<4> {
+    let values: Vec<f32> = values.map(|v| v as f32).cycle().take(rows).collect();
+    Tensor::from_data(TensorData::new(values, [rows, 1, 1, 1]), &like.device())
 }
 
 /// `[B, …]` to `[B·T, …]`, each map `T` times in a row.
@@ -226,4 +359,17 @@ fn repeat(x: Tensor<4>, times: usize) -> Tensor<4> {
     x.reshape([b, 1, c, h, w])
         .expand([b, times, c, h, w])
         .reshape([b * times, c, h, w])
+}
+
+fn summed(image: Tensor<4>, coarse: Option<Tensor<4>>) -> Tensor<4> {
+    match coarse {
+        Some(coarse) => image + coarse,
+        None => image,
+    }
+}
+
+fn pop(skips: &mut Vec<Tensor<4>>) -> Tensor<4> {
+    skips
+        .pop()
+        .expect("invariant: the plan pushes what it pops")
 }

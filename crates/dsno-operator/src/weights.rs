@@ -1,25 +1,166 @@
-//! Weights of modules by name, strict in both directions.
+//! Weights in and out, strict in both directions.
+
+use std::f64::consts::TAU;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
-use dsno_checkpoint::{HostTensor, StateDict, WeightError};
+use chacha20::ChaCha8Rng;
+use chacha20::rand_core::{Rng, SeedableRng};
+use dsno_checkpoint::{Checkpoint, HostTensor, StateDict, WeightError};
 
+use crate::entry::{self, match_up, shapes_in, shapes_of};
+use crate::init::unit;
+use crate::layer::Filter;
+use crate::plan::{Buffer, BufferValue, Plan};
 use crate::unet::UNet;
 
+/// Stored filters are products of f32 quotients; of the largest tap.
+const FILTER_ROUNDING: f32 = 1e-6;
+
 impl UNet {
-    /// Copies all weights to the host.
+    /// Copies all weights to the host, under the names of the family's weight files.
     pub fn state_dict(&self) -> StateDict {
-        named_parameters(self)
+        let ours = named_parameters(self);
+        let stored = entry::write(self.plan.entries(), ours);
+        let mut weights = stored.expect("invariant: a network has the parameters of its plan");
+        weights.extend(self.buffers.clone());
+        weights
     }
 
-    /// Replaces all weights; shapes and names must be exactly the network's.
+    /// Replaces all weights; names and shapes must be exactly those of the family's weight files.
+    ///
+    /// Where newer versions of another program have renamed a tensor, the older name is read too.
     ///
     /// # Errors
     ///
-    /// [`WeightError::Mismatch`] lists every difference at once; the network is then dropped.
-    pub fn load_state_dict(self, weights: StateDict) -> Result<Self, WeightError> {
-        with_parameters(self, weights)
+    /// * [`WeightError::Mismatch`] lists every difference at once; the network is then dropped;
+    /// * [`WeightError::OtherFilter`] if a stored resampling filter is not the architecture's.
+    pub fn load_state_dict(self, mut weights: StateDict) -> Result<Self, WeightError> {
+        let shapes = shapes_in(&weights);
+        self.filled(shapes, |name| Ok(weights.remove(name).unwrap_or_default()))
     }
+
+    /// Reads all weights from a file, which has nothing else, one tensor at a time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load_state_dict`], before any values are read, and
+    /// [`WeightError::Checkpoint`] if a tensor cannot be read.
+    pub fn load(self, checkpoint: &Checkpoint) -> Result<Self, WeightError> {
+        self.filled(shapes_of(checkpoint), |name| Ok(checkpoint.read(name)?))
+    }
+
+    fn filled(
+        mut self,
+        mut found: entry::Shapes,
+        mut tensor: impl FnMut(&str) -> Result<HostTensor, WeightError>,
+    ) -> Result<Self, WeightError> {
+        let plan = self.plan.clone();
+        // Buffers are compared here, everything else below, and all differences reported together.
+        let present: Vec<&Buffer> = plan.buffers.iter().collect();
+        let (mut missing, mut misshapen) = (Vec::new(), Vec::new());
+        for buffer in &present {
+            match found.remove(&buffer.name) {
+                None => missing.push(buffer.name.clone()),
+                Some(shape) if shape != buffer.shape => {
+                    misshapen.push((buffer.name.clone(), shape, buffer.shape.clone()));
+                }
+                Some(_) => {}
+            }
+        }
+        let entries = match (
+            match_up(plan.entries(), found, |n| plan.older(n)),
+            missing.len(),
+        ) {
+            (Ok(entries), 0) if misshapen.is_empty() => entries,
+            (Ok(_), _) => {
+                return Err(WeightError::Mismatch {
+                    missing,
+                    unexpected: Vec::new(),
+                    misshapen,
+                });
+            }
+            (
+                Err(WeightError::Mismatch {
+                    missing: more,
+                    unexpected,
+                    misshapen: other,
+                }),
+                _,
+            ) => {
+                missing.extend(more);
+                misshapen.extend(other);
+                return Err(WeightError::Mismatch {
+                    missing,
+                    unexpected,
+                    misshapen,
+                });
+            }
+            (Err(other), _) => return Err(other),
+        };
+        let mut buffers = StateDict::new();
+        for buffer in present {
+            let stored = tensor(&buffer.name)?;
+            if buffer.value == BufferValue::Filter {
+                check_filter(&buffer.name, &stored, &plan.filter)?;
+            }
+            buffers.insert(buffer.name.clone(), stored);
+        }
+        let mut ours = StateDict::new();
+        for entry in entries {
+            let stored: Result<Vec<_>, _> = entry.theirs.iter().map(|n| tensor(n)).collect();
+            let parameter = entry.read(stored?);
+            ours.insert(entry.ours, parameter);
+        }
+        self.set_buffers(buffers);
+        with_parameters(self, ours)
+    }
+}
+
+impl Plan {
+    /// What is stored and not trained, for a fresh network.
+    pub(crate) fn fresh_buffers(&self, seed: u64) -> StateDict {
+        let buffer = |buffer: &Buffer| {
+            let values = match &buffer.value {
+                BufferValue::Filter => Filter::new(&self.filter).stored(),
+                BufferValue::Constant(values) => values.clone(),
+                BufferValue::Random(deviation) => normal(seed, *deviation, buffer.shape[0]),
+            };
+            let shape = buffer.shape.clone();
+            (buffer.name.clone(), HostTensor { shape, values })
+        };
+        self.buffers.iter().map(buffer).collect()
+    }
+}
+
+/// Normal draws from stream 0, which no parameter uses, by the method of Box and Muller.
+fn normal(seed: u64, deviation: f64, count: usize) -> Vec<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut uniform = || unit(rng.next_u64());
+    (0..count)
+        .map(|_| {
+            let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();
+            (deviation * radius * (TAU * uniform()).cos()) as f32
+        })
+        .collect()
+}
+
+/// Refuses a stored resampling filter that is not the one of the configuration.
+pub(crate) fn check_filter(name: &str, stored: &HostTensor, taps: &[f64]) -> Result<(), WeightError> {
+    let filter = Filter::new(taps).stored();
+    let largest = filter.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+    for (&found, &expected) in stored.values.iter().zip(&filter) {
+        // Written so that NaN is refused too.
+        let close = (found - expected).abs() <= FILTER_ROUNDING * largest;
+        if !close {
+            return Err(WeightError::OtherFilter {
+                name: name.to_owned(),
+                found,
+                expected,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Copies the float parameters of any module to the host, by path.

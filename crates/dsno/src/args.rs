@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use dsno_ode::{GridKind, SolverKind};
+use dsno_operator::interop::WeightSet;
 
 use crate::device::DeviceName;
 use crate::experiment::Override;
-use crate::import::{Format, WeightSet};
+use crate::import::Format;
 
 /// Turns a diffusion model into a one-step sampler by operator learning.
 #[derive(Debug, Parser)]
@@ -219,8 +220,6 @@ pub(crate) struct ImportArgs {
     /// The model folder to make
     #[arg(long, value_name = "MODEL_DIR")]
     pub(crate) out: PathBuf,
-    #[command(flatten)]
-    pub(crate) device: DeviceArgs,
 }
 
 /// `dsno export`.

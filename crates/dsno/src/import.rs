@@ -11,10 +11,10 @@ mod weights;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
+use dsno_operator::interop::WeightSet;
 
 pub(crate) use describe::{describe, files};
-pub(crate) use format::{Format, WeightSet};
+pub(crate) use format::Format;
 
 use crate::failure::{Failure, While};
 use crate::model::Description;
@@ -59,14 +59,9 @@ impl Source {
     ///
     /// As [`Self::check`]; a usage failure if the other program has no such network; a failure at run
     /// time if the file is damaged or does not fit, with every difference. Nothing is written then.
-    pub(crate) fn import(
-        &self,
-        description: &Description,
-        out: &Path,
-        device: &Device,
-    ) -> Result<(), Failure> {
+    pub(crate) fn import(&self, description: &Description, out: &Path) -> Result<(), Failure> {
         self.check()?;
-        let found = weights::read(self, description, device)?;
+        let found = weights::find(self, description)?;
         let was_there = out.exists();
         let saved = match description {
             Description::Teacher(teacher) => teacher.save(out, found.weights()),

@@ -109,10 +109,7 @@ impl Model {
     pub(crate) fn image_shape(&self) -> [usize; 3] {
         match self {
             Self::Teacher(teacher) => teacher.image_shape(),
-            Self::Student(student) => {
-                let size = student.architecture.image_size;
-                [student.architecture.image_channels, size, size]
-            }
+            Self::Student(student) => student.image_shape(),
         }
     }
 
@@ -120,7 +117,7 @@ impl Model {
     pub(crate) fn classes(&self) -> usize {
         match self {
             Self::Teacher(teacher) => teacher.classes(),
-            Self::Student(student) => student.architecture.classes,
+            Self::Student(student) => student.classes(),
         }
     }
 }

@@ -16,16 +16,10 @@ pub(crate) struct Conv1x1 {
 }
 
 impl Conv1x1 {
-    pub(crate) fn new(
-        init: &mut Initializer<'_>,
-        channels_in: usize,
-        channels_out: usize,
-        scale: f64,
-    ) -> Self {
-        let shape = [channels_in, channels_out];
+    pub(crate) fn new(init: &mut Initializer<'_>, channels: [usize; 2], scale: f64) -> Self {
         Self {
-            weight: init.fan_average(shape, shape, scale),
-            bias: init.zeros([channels_out]),
+            weight: init.fan_average(channels, channels, scale),
+            bias: init.zeros([channels[1]]),
         }
     }
 

@@ -1,140 +1,238 @@
-//! The embedding of noise levels and classes.
+//! The embedding of timesteps and classes.
 
-use std::f64::consts::FRAC_PI_2;
+use std::f64::consts::{FRAC_PI_2, TAU};
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
+use dsno_checkpoint::StateDict;
+use dsno_kernels::silu;
 
-use super::dense::Dense;
-use super::silu;
-use crate::config::UNetConfig;
+use super::linear::Linear;
 use crate::init::Initializer;
+use crate::plan::{ClassInput, EmbeddingPlan, TimestepFeatures};
 
-/// Noise levels that a forward pass is asked for, as natural log-SNRs `λ`, kept in f64.
+/// The timesteps of a forward pass, in the network's own terms and kept in f64: natural log-SNRs `λ`
+/// for our networks and for every operator, table indices or `c_noise` for teachers of other families.
 #[derive(Debug, Clone, Copy)]
 pub enum Timesteps<'a> {
-    /// The same `T` levels for every sample: a trajectory's times.
+    /// The same `T` timesteps for every sample: a trajectory's times.
     Shared(&'a [f64]),
-    /// One level per sample: a teacher's training batch.
+    /// One timestep per sample: a teacher's training batch.
     PerSample(&'a [f64]),
 }
 
-impl Timesteps<'_> {
+impl<'a> Timesteps<'a> {
     /// Number of times `T` per sample.
     pub fn times(&self) -> usize {
         match self {
-            Self::Shared(levels) => levels.len(),
+            Self::Shared(values) => values.len(),
             Self::PerSample(_) => 1,
         }
     }
 
-    pub(crate) fn values(&self) -> &[f64] {
+    pub(crate) fn values(&self) -> &'a [f64] {
         match self {
-            Self::Shared(levels) | Self::PerSample(levels) => levels,
+            Self::Shared(values) | Self::PerSample(values) => values,
         }
     }
 }
 
-/// Noise level and class to a vector of width `E`.
+/// What a network is conditioned on besides the timestep.
+#[derive(Debug, Clone, Copy)]
+pub enum Condition<'a> {
+    /// One class per sample.
+    Labels(&'a [u32]),
+    /// One vector per sample, as wide as the embedding: `[B, E]`.
+    Vectors(&'a Tensor<2>),
+}
+
+/// Timestep and condition to a vector of width `E`.
 ///
 /// ```text
-/// u = atan(exp(−λ/2)) / (π/2)                 λ clamped to ±20
-/// e = Dense(SiLU(Dense(sinusoid(1000 u))))    [+ Dense(one-hot class)]
+/// e = Linear(SiLU(Linear(features(timestep) [+ class])))    [+ class]
 /// ```
+///
+/// The features of a network of ours are `[sin | cos]` of `1000 u` at geometrically falling rates,
+/// with `u = atan(exp(−λ/2))/(π/2)` and `λ` clamped to ±20.
 #[derive(Module, Debug)]
 pub(crate) struct Embedding {
-    dense_0: Dense,
-    dense_1: Dense,
-    class: Option<Dense>,
+    dense_0: Linear,
+    dense_1: Linear,
+    class: Option<Linear>,
+    class_0: Option<Linear>,
+    class_1: Option<Linear>,
+    /// Kept for the file; augmentation labels are zero at sampling, and the map has no bias.
+    augment: Option<Linear>,
     #[module(skip)]
-    table_width: usize,
+    plan: EmbeddingPlan,
+    /// Angular frequencies of features that are stored with the weights.
     #[module(skip)]
-    classes: usize,
+    frequencies: Vec<f64>,
 }
 
 impl Embedding {
-    pub(crate) fn new(init: &mut Initializer<'_>, arch: &UNetConfig) -> Self {
-        let (base, e) = (arch.base_channels, arch.embedding_channels);
-        let dense_0 = Dense::new(init, base, e);
-        let dense_1 = Dense::new(init, e, e);
-        let class = (arch.classes > 0).then(|| Dense::of_classes(init, arch.classes, e));
+    pub(crate) fn new(init: &mut Initializer<'_>, plan: &EmbeddingPlan) -> Self {
+        let (width, e) = (plan.width, plan.channels);
+        let dense_0 = Linear::new(init, width, e);
+        let dense_1 = Linear::new(init, e, e);
+        let numbers = plan.class == ClassInput::Numbers;
         Self {
             dense_0,
             dense_1,
-            class,
-            table_width: base,
-            classes: arch.classes,
+            class: match plan.class {
+                ClassInput::OneHot {
+                    classes,
+                    bias,
+                    to_features,
+                    ..
+                } => {
+                    let out = if to_features { width } else { e };
+                    Some(Linear::of_rows(init, classes, out, bias))
+                }
+                _ => None,
+            },
+            class_0: numbers.then(|| Linear::new(init, width, e)),
+            class_1: numbers.then(|| Linear::new(init, e, e)),
+            augment: (plan.augment > 0).then(|| Linear::of_rows(init, plan.augment, width, false)),
+            plan: plan.clone(),
+            frequencies: Vec::new(),
+        }
+    }
+
+    /// Takes the frequencies that are stored with the weights.
+    pub(crate) fn set_frequencies(&mut self, buffers: &StateDict) {
+        if let TimestepFeatures::Fourier { stored } = self.plan.features
+            && let Some(found) = buffers.get(stored)
+        {
+            let angular = |f: &f32| TAU * f64::from(*f);
+            self.frequencies = found.values.iter().map(angular).collect();
         }
     }
 
     /// `SiLU(e)` for each sample and time.
     ///
-    /// Rows are `[B·T, E]`, or `[T, E]` where nothing depends on the sample. `labels` hold one class
-    /// below `classes` per sample.
+    /// Rows are `[B·T, E]`, or `[T, E]` where nothing depends on the sample.
     pub(crate) fn forward(
         &self,
-        levels: Timesteps<'_>,
-        labels: Option<&[u32]>,
+        timesteps: Timesteps<'_>,
+        condition: Option<Condition<'_>>,
         device: &Device,
     ) -> Tensor<2> {
-        let table = sinusoids(levels.values(), self.table_width);
-        let rows = levels.values().len();
-        let table =
-            Tensor::<2>::from_data(TensorData::new(table, [rows, self.table_width]), device);
-        let time = self.dense_1.forward(silu(self.dense_0.forward(table)));
-        match (&self.class, labels) {
-            (None, None) => silu(time),
-            (Some(class), Some(labels)) => {
-                let class = class.forward(self.one_hot(labels, device));
-                silu(combine(time, class, levels))
+        let features = self.features(timesteps.values(), device);
+        let class = self.condition(condition, device);
+        let to_features = matches!(
+            self.plan.class,
+            ClassInput::OneHot {
+                to_features: true,
+                ..
             }
-            (None, Some(_)) => panic!("labels given to a network without classes"),
-            (Some(_), None) => panic!("labels missing for a network of {} classes", self.classes),
+        );
+        let dense = |x| self.dense_1.forward(silu(self.dense_0.forward(x)));
+        silu(match class {
+            None => dense(features),
+            Some(class) if to_features => dense(combine(features, class, timesteps)),
+            Some(class) => combine(dense(features), class, timesteps),
+        })
+    }
+
+    fn condition(&self, condition: Option<Condition<'_>>, device: &Device) -> Option<Tensor<2>> {
+        match (self.plan.class, condition) {
+            (ClassInput::None, None) => None,
+            (ClassInput::None, Some(_)) => panic!("labels given to a network without classes"),
+            (ClassInput::Vectors, Some(Condition::Vectors(vectors))) => Some(vectors.clone()),
+            (ClassInput::Vectors, _) => panic!("this network needs one vector per sample"),
+            (_, Some(Condition::Vectors(_))) => panic!("this network needs one label per sample"),
+            (ClassInput::Numbers, Some(Condition::Labels(labels))) => {
+                let numbers: Vec<f64> = labels.iter().copied().map(f64::from).collect();
+                let first = self
+                    .class_0
+                    .as_ref()?
+                    .forward(self.features(&numbers, device));
+                Some(self.class_1.as_ref()?.forward(silu(first)))
+            }
+            (ClassInput::OneHot { optional: true, .. }, None) => {
+                Some(self.class.as_ref()?.forward(self.one_hot(None, device)))
+            }
+            (ClassInput::OneHot { .. }, Some(Condition::Labels(labels))) => Some(
+                self.class
+                    .as_ref()?
+                    .forward(self.one_hot(Some(labels), device)),
+            ),
+            (ClassInput::Numbers | ClassInput::OneHot { .. }, None) => {
+                panic!("labels missing for a network with classes")
+            }
         }
     }
 
-    fn one_hot(&self, labels: &[u32], device: &Device) -> Tensor<2> {
-        let indices: Vec<i32> = labels
-            .iter()
-            .map(|&label| {
-                assert!(
-                    (label as usize) < self.classes,
-                    "label {label} of {} classes",
-                    self.classes
-                );
-                label as i32
-            })
-            .collect();
-        let n = indices.len();
-        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [n]), device);
-        indices.one_hot::<2>(self.classes).float()
+    /// `[B, classes]`, or one row of zeros without labels.
+    fn one_hot(&self, labels: Option<&[u32]>, device: &Device) -> Tensor<2> {
+        let ClassInput::OneHot {
+            classes, strength, ..
+        } = self.plan.class
+        else {
+            unreachable!("invariant: only networks with a map of classes get here")
+        };
+        let rows = labels.map_or(1, <[u32]>::len);
+        let mut values = vec![0.0_f32; rows * classes];
+        for (row, &label) in values.chunks_mut(classes).zip(labels.into_iter().flatten()) {
+            assert!(
+                (label as usize) < classes,
+                "label {label} of {classes} classes"
+            );
+            row[label as usize] = strength as f32;
+        }
+        Tensor::from_data(TensorData::new(values, [rows, classes]), device)
+    }
+
+    /// `[N, width]` for `N` timesteps, computed in f64 on the host, where the phases of large ones keep
+    /// their digits.
+    fn features(&self, timesteps: &[f64], device: &Device) -> Tensor<2> {
+        let width = self.plan.width;
+        let half = width / 2;
+        let (of_log_snr, cosines_first, shift) = match self.plan.features {
+            TimestepFeatures::Sinusoids {
+                of_log_snr,
+                cosines_first,
+                shift,
+            } => (of_log_snr, cosines_first, shift),
+            TimestepFeatures::Fourier { .. } => (false, false, 0),
+        };
+        let (sine, cosine) = if cosines_first { (half, 0) } else { (0, half) };
+        let span = half as f64 - shift as f64;
+        let falling = |i: usize| (-(10_000_f64.ln()) * i as f64 / span).exp();
+        let rate = |i: usize| {
+            self.frequencies
+                .get(i)
+                .copied()
+                .unwrap_or_else(|| falling(i))
+        };
+        let mut table = vec![0.0_f32; timesteps.len() * width];
+        for (row, &timestep) in table.chunks_mut(width).zip(timesteps) {
+            let timestep = if of_log_snr {
+                1000.0 * ((-0.5 * timestep.clamp(-20.0, 20.0)).exp().atan() / FRAC_PI_2)
+            } else {
+                timestep
+            };
+            for i in 0..half {
+                let phase = timestep * rate(i);
+                row[sine + i] = phase.sin() as f32;
+                row[cosine + i] = phase.cos() as f32;
+            }
+        }
+        Tensor::from_data(TensorData::new(table, [timesteps.len(), width]), device)
     }
 }
 
-/// Adds a class vector per sample `[B, E]` to the time vectors; rows are sample-major.
-fn combine(time: Tensor<2>, class: Tensor<2>, levels: Timesteps<'_>) -> Tensor<2> {
-    match levels {
+/// Adds a vector per sample `[B, E]`, or one for all, to the timesteps' vectors; rows are sample-major.
+fn combine(time: Tensor<2>, class: Tensor<2>, timesteps: Timesteps<'_>) -> Tensor<2> {
+    let [b, e] = class.dims();
+    match timesteps {
         Timesteps::PerSample(_) => time + class,
+        Timesteps::Shared(_) if b == 1 && time.dims()[0] == 1 => time + class,
         Timesteps::Shared(values) => {
-            let ([b, e], t) = (class.dims(), values.len());
+            let t = values.len();
             let sum = time.reshape([1, t, e]) + class.reshape([b, 1, e]);
             sum.reshape([b * t, e])
         }
     }
-}
-
-/// `[sin | cos]` of `1000 u` at geometrically falling rates; a zero at the end where `width` is odd.
-fn sinusoids(log_snrs: &[f64], width: usize) -> Vec<f32> {
-    let half = width / 2;
-    let rate = |i: usize| (-(10_000_f64.ln()) * i as f64 / (half - 1) as f64).exp();
-    let mut table = vec![0.0_f32; log_snrs.len() * width];
-    for (row, log_snr) in table.chunks_mut(width).zip(log_snrs) {
-        let unit = (-0.5 * log_snr.clamp(-20.0, 20.0)).exp().atan() / FRAC_PI_2;
-        for i in 0..half {
-            let phase = 1000.0 * unit * rate(i);
-            row[i] = phase.sin() as f32;
-            row[half + i] = phase.cos() as f32;
-        }
-    }
-    table
 }

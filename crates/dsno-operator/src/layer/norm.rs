@@ -6,9 +6,6 @@ use dsno_kernels::GroupNorm;
 
 use crate::init::Initializer;
 
-/// Added to every variance.
-const EPSILON: f64 = 1e-6;
-
 /// Group normalisation (Wu & He 2018, arXiv:1803.08494), see [`GroupNorm`].
 #[derive(Module, Debug)]
 pub(crate) struct Norm {
@@ -18,14 +15,23 @@ pub(crate) struct Norm {
     beta: Param<Tensor<1>>,
     #[module(skip)]
     groups: usize,
+    /// Added to every variance.
+    #[module(skip)]
+    epsilon: f64,
 }
 
 impl Norm {
-    pub(crate) fn new(init: &mut Initializer<'_>, channels: usize, groups: usize) -> Self {
+    pub(crate) fn new(
+        init: &mut Initializer<'_>,
+        channels: usize,
+        groups: usize,
+        epsilon: f64,
+    ) -> Self {
         Self {
             gamma: init.ones([channels]),
             beta: init.zeros([channels]),
             groups,
+            epsilon,
         }
     }
 
@@ -35,7 +41,7 @@ impl Norm {
             gamma: self.gamma.val(),
             beta: self.beta.val(),
             groups: self.groups,
-            epsilon: EPSILON,
+            epsilon: self.epsilon,
             modulation,
         }
     }

@@ -3,77 +3,119 @@
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::Tensor;
-use dsno_kernels::{group_norm_silu, resample};
+use dsno_kernels::{Resample, group_norm_silu};
 
 use super::conv1x1::Conv1x1;
-use super::convolution::Convolution;
-use super::dense::Dense;
+use super::conv3x3::Conv3x3;
+use super::filter::Filter;
+use super::linear::Linear;
 use super::norm::Norm;
+use super::scaled;
 use crate::init::{Initializer, NEAR_ZERO};
-use crate::plan::Resample;
+use crate::plan::Plan;
 
-/// BigGAN-style residual block.
+/// BigGAN-style residual block, conditioned on the embedding `e`.
 ///
 /// ```text
 /// h = conv₀(resample(SiLU(norm₀(x))))
-/// h = conv₁(dropout(SiLU(norm₁(h)·(1 + scale) + shift)))    [scale | shift] = Dense(SiLU(e))
-/// y = h + shortcut(resample(x))                             1×1 where channels change
+/// h = norm₁(h)·(1 + scale) + shift          [scale | shift] = Linear(SiLU(e))   or, without scale_shift:
+/// h = norm₁(h + t)                          t = Linear(SiLU(e))
+/// y = s·(conv₁(dropout(SiLU(h))) + shortcut(resample(x)))
 /// ```
 #[derive(Module, Debug)]
 pub(crate) struct Residual {
     norm_0: Norm,
-    conv_0: Convolution,
-    modulation: Dense,
+    conv_0: Conv3x3,
+    modulation: Linear,
     norm_1: Norm,
-    conv_1: Convolution,
+    conv_1: Conv3x3,
     shortcut: Option<Conv1x1>,
     dropout: Dropout,
     #[module(skip)]
+    scale_shift: bool,
+    #[module(skip)]
     resample: Resample,
+    #[module(skip)]
+    filter: Filter,
+    #[module(skip)]
+    scale: f64,
+}
+
+/// What one block has that others of its network may not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ResidualShape {
+    pub(crate) channels: [usize; 2],
+    pub(crate) groups: [usize; 2],
+    pub(crate) resample: Resample,
+    pub(crate) shortcut: bool,
+    pub(crate) scale: f64,
 }
 
 impl Residual {
-    pub(crate) fn new(
-        init: &mut Initializer<'_>,
-        [channels_in, channels_out]: [usize; 2],
-        groups: [usize; 2],
-        embedding: usize,
-        dropout: f64,
-        resample: Resample,
-    ) -> Self {
+    pub(crate) fn new(init: &mut Initializer<'_>, shape: ResidualShape, plan: &Plan) -> Self {
+        let [i, o] = shape.channels;
+        let width = if plan.scale_shift { 2 * o } else { o };
         Self {
-            norm_0: Norm::new(init, channels_in, groups[0]),
-            conv_0: Convolution::new(init, channels_in, channels_out, 1.0),
-            modulation: Dense::new(init, embedding, 2 * channels_out),
-            norm_1: Norm::new(init, channels_out, groups[1]),
-            conv_1: Convolution::new(init, channels_out, channels_out, NEAR_ZERO),
-            shortcut: (channels_in != channels_out)
-                .then(|| Conv1x1::new(init, channels_in, channels_out, 0.1)),
-            dropout: DropoutConfig::new(dropout).init(),
-            resample,
+            norm_0: Norm::new(init, i, shape.groups[0], plan.epsilon),
+            conv_0: Conv3x3::new(init, [i, o], 1.0),
+            modulation: Linear::new(init, plan.embedding.channels, width),
+            norm_1: Norm::new(init, o, shape.groups[1], plan.epsilon),
+            conv_1: Conv3x3::new(init, [o, o], NEAR_ZERO),
+            shortcut: shape.shortcut.then(|| Conv1x1::new(init, [i, o], 0.1)),
+            dropout: DropoutConfig::new(plan.dropout).init(),
+            scale_shift: plan.scale_shift,
+            resample: shape.resample,
+            filter: Filter::new(&plan.filter),
+            scale: shape.scale,
         }
     }
 
     /// `[N, H, W, in]` to `[N, H', W', out]`; `embedding` is `SiLU(e)` in `[N, E]`, or `[T, E]` with
     /// `T` a divisor of `N` where all samples share it.
     pub(crate) fn forward(&self, x: Tensor<4>, embedding: Tensor<2>) -> Tensor<4> {
-        let change = self.resample.into();
         let norm = self.norm_0.with(None);
-        let h = self.conv_0.forward_activated(x.clone(), norm, change, None);
-        let x = resample(x, change);
+        let h = match self.filter.plain(self.resample) {
+            Some(resample) => self
+                .conv_0
+                .forward_activated(x.clone(), norm, resample, None),
+            None => {
+                let h = self
+                    .filter
+                    .apply(group_norm_silu(x.clone(), norm), self.resample);
+                self.conv_0.forward(h, None)
+            }
+        };
+        let x = self.filter.apply(x, self.resample);
         let x = match &self.shortcut {
             Some(shortcut) => shortcut.forward(x, None),
             None => x,
         };
-        let norm = self.norm_1.with(Some(self.modulation.forward(embedding)));
+        let modulation = self.modulation.forward(embedding);
+        let (h, norm) = if self.scale_shift {
+            (h, self.norm_1.with(Some(modulation)))
+        } else {
+            (added(h, modulation), self.norm_1.with(None))
+        };
         // Dropout acts on graphs alone.
-        if self.dropout.prob == 0.0 || !h.device().is_autodiff() {
-            let keep = dsno_kernels::Resample::Keep;
-            return self.conv_1.forward_activated(h, norm, keep, Some(x));
-        }
-        let h = self.dropout.forward(group_norm_silu(h, norm));
-        self.conv_1.forward(h, Some(x))
+        let y = if self.dropout.prob == 0.0 || !h.device().is_autodiff() {
+            self.conv_1
+                .forward_activated(h, norm, Resample::Keep, Some(x))
+        } else {
+            let h = self.dropout.forward(group_norm_silu(h, norm));
+            self.conv_1.forward(h, Some(x))
+        };
+        scaled(y, self.scale)
     }
+}
+
+/// Adds rows `[N, C]`, or `[T, C]` for rows `n = b·T + t`, to maps `[N, H, W, C]`.
+fn added(maps: Tensor<4>, rows: Tensor<2>) -> Tensor<4> {
+    let ([n, h, w, c], [t, _]) = (maps.dims(), rows.dims());
+    if t == 1 || t == n {
+        return maps + rows.reshape([t, 1, 1, c]);
+    }
+    let sum = maps.reshape([n / t, t, h * w, c]) + rows.reshape([1, t, 1, c]);
+    sum.reshape([n, h, w, c])
 }
 
 #[cfg(test)]

@@ -5,25 +5,16 @@ use burn::tensor::Device;
 use dsno_checkpoint::{CheckpointError, read_safetensors, to_safetensors};
 
 use super::*;
-use crate::{Heads, Output, UNetConfig};
+use crate::UNetConfig;
 
 fn network(seed: u64) -> UNet {
-    let architecture = UNetConfig {
-        image_size: 4,
-        image_channels: 1,
-        base_channels: 8,
-        embedding_channels: 8,
-        channel_multipliers: vec![1],
-        res_blocks: 1,
-        attention_resolutions: vec![],
-        heads: Heads::Count(1),
-        attention_groups: 4,
-        residual_groups: None,
-        classes: 0,
-        dropout: 0.0,
-        temporal: None,
-        output: Output::State,
-    };
+    let architecture = UNetConfig::new(4, 1)
+        .with_base_channels(8)
+        .with_embedding_channels(8)
+        .with_channel_multipliers(vec![1])
+        .with_res_blocks(1)
+        .with_attention_resolutions(vec![])
+        .with_attention_groups(4);
     architecture.init(seed, &Device::flex()).unwrap()
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 
 use burn::tensor::{Device, Tensor};
 use dsno_checkpoint::{Checkpoint, CheckpointFormat};
-use dsno_operator::exchange::distillation::{self, ParameterSet};
+use dsno_operator::interop::{WeightSet, progressive_distillation};
 use dsno_operator::{Heads, Output, Timesteps, UNetConfig};
 use safetensors::SafeTensors;
 
@@ -190,7 +190,8 @@ fn answers_are_those_of_the_original() -> Result<(), Box<dyn Error>> {
         let path = folder.path().join("checkpoint");
         fs::write(&path, state(&case, &file)?)?;
         let checkpoint = Checkpoint::open(&path, CheckpointFormat::Flax)?;
-        let weights = distillation::read(&checkpoint, ParameterSet::Average, &case.architecture)?;
+        let weights =
+            progressive_distillation::read(&checkpoint, WeightSet::Ema, &case.architecture)?;
         let network = case
             .architecture
             .init(0, &device)?
@@ -207,7 +208,8 @@ fn answers_are_those_of_the_original() -> Result<(), Box<dyn Error>> {
         let expected = values(&file, &format!("{}.answer", case.name))?;
         close(&answer.into_data(), &expected, OUTPUT, case.name);
 
-        let latest = distillation::read(&checkpoint, ParameterSet::Latest, &case.architecture)?;
+        let latest =
+            progressive_distillation::read(&checkpoint, ParameterSet::Latest, &case.architecture)?;
         assert!(latest.values().all(|t| t.values.iter().all(|&v| v == 0.0)));
     }
     Ok(())

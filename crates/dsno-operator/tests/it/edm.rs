@@ -11,7 +11,7 @@ use dsno_checkpoint::StateDict;
 use dsno_ode::{
     Ddim, Denoiser, EdmSchedule, GridKind, NoiseLevel, Schedule, TimeGrid, ddim_step, solve,
 };
-use dsno_operator::foreign::edm::EdmNetwork;
+use dsno_operator::{NetworkConfig, Timesteps, UNet};
 use safetensors::SafeTensors;
 
 use case::{Case, cases, draw, published, value};
@@ -47,7 +47,7 @@ fn sizes(file: &SafeTensors<'_>, name: &str) -> Result<[usize; 3], Box<dyn Error
 }
 
 /// The case's weights, by the recipe; filters and levels as the architecture has them.
-fn weights(network: &EdmNetwork) -> StateDict {
+fn weights(network: &UNet) -> StateDict {
     let mut weights = network.state_dict();
     for (name, tensor) in &mut weights {
         if name != "u" && !name.ends_with("resample_filter") {
@@ -57,8 +57,8 @@ fn weights(network: &EdmNetwork) -> StateDict {
     weights
 }
 
-fn build(case: &Case) -> Result<EdmNetwork, Box<dyn Error>> {
-    let fresh = case.architecture.init(1, &Device::flex())?;
+fn build(case: &Case) -> Result<UNet, Box<dyn Error>> {
+    let fresh = NetworkConfig::new(case.architecture.clone())?.init(1, &Device::flex())?;
     let weights = weights(&fresh);
     let network = fresh.load_state_dict(weights.clone())?;
     assert_eq!(network.state_dict(), weights);
@@ -79,6 +79,15 @@ fn noisy(case: &Case, sigma: f64) -> Tensor<4> {
     tensor("image", 0.5) + tensor("noise", 3.0_f64.sqrt()) * sigma
 }
 
+/// What a network predicts at one timestep for all samples or one for each.
+fn predict(network: &UNet, x: Tensor<4>, noise: &[f64], labels: Option<&[u32]>) -> Tensor<4> {
+    let timesteps = match noise {
+        [_] => Timesteps::Shared(noise),
+        _ => Timesteps::PerSample(noise),
+    };
+    network.forward(x, timesteps, labels).squeeze_dim(1)
+}
+
 #[test]
 fn answers_are_those_of_the_reference() -> Outcome {
     let bytes = golden()?;
@@ -89,7 +98,12 @@ fn answers_are_those_of_the_reference() -> Outcome {
             let x = noisy(&case, sigma);
             let factors = (case.factors)(sigma);
             let labels = case.labels.as_deref();
-            let f = network.forward(x.clone() * factors.input, &[factors.noise], labels);
+            let f = predict(
+                &network,
+                x.clone() * factors.input,
+                &[factors.noise],
+                labels,
+            );
             let name = format!("{}.{i}.F", case.name);
             close(f, &floats(&file, &name)?, &name);
 
@@ -119,7 +133,7 @@ fn without_labels_a_network_with_classes_is_told_zeros() -> Outcome {
         let sigma = *case.sigmas.last().ok_or("a level")?;
         let factors = (case.factors)(sigma);
         let x = noisy(&case, sigma) * factors.input;
-        let answer = build(&case)?.forward(x, &[factors.noise], None);
+        let answer = predict(&build(&case)?, x, &[factors.noise], None);
         let name = format!("{}.unlabelled", case.name);
         close(answer, &floats(&file, &name)?, &name);
     }
@@ -132,10 +146,15 @@ fn a_level_per_sample_answers_as_one_level_for_each() -> Outcome {
         let network = build(&case)?;
         let x = noisy(&case, 1.0);
         let noise = [-0.4, 0.9];
-        let together = network.forward(x.clone(), &noise, case.labels.as_deref());
+        let together = predict(&network, x.clone(), &noise, case.labels.as_deref());
         for (row, level) in noise.into_iter().enumerate() {
             let label = case.labels.as_ref().map(|labels| vec![labels[row]]);
-            let alone = network.forward(x.clone().narrow(0, row, 1), &[level], label.as_deref());
+            let alone = predict(
+                &network,
+                x.clone().narrow(0, row, 1),
+                &[level],
+                label.as_deref(),
+            );
             let alone: Vec<f64> = alone.into_data().iter::<f64>().collect();
             close(together.clone().narrow(0, row, 1), &alone, case.name);
         }
@@ -173,21 +192,22 @@ fn counts_are_those_of_the_reference_and_of_what_is_built() -> Outcome {
         .into_iter()
         .map(|case| (case.name, case.architecture));
     for (name, architecture) in small.chain(published()) {
-        let shapes = architecture.weight_shapes()?;
+        let config = NetworkConfig::new(architecture)?;
+        let shapes = config.weight_shapes();
         let stored = shapes
             .iter()
             .map(|(_, s)| s.iter().product::<usize>())
             .sum();
-        let found = [architecture.parameter_count()?, shapes.len(), stored];
+        let found = [config.parameter_count(), shapes.len(), stored];
         assert_eq!(found, sizes(&file, name)?, "{name}");
     }
     for case in cases() {
-        let network = case.architecture.init(1, &Device::flex())?;
+        let network = NetworkConfig::new(case.architecture.clone())?.init(1, &Device::flex())?;
         let built = network
             .state_dict()
             .into_iter()
             .map(|(name, tensor)| (name, tensor.shape));
-        let mut expected = case.architecture.weight_shapes()?;
+        let mut expected = NetworkConfig::new(case.architecture)?.weight_shapes();
         expected.sort();
         assert_eq!(built.collect::<Vec<_>>(), expected);
     }
@@ -199,10 +219,8 @@ fn levels_of_improved_ddpm_follow_from_its_constants() -> Outcome {
     let bytes = golden()?;
     let file = SafeTensors::deserialize(&bytes)?;
     let case = cases().into_iter().find(|case| case.name == "iddpm");
-    let network = case
-        .ok_or("a case")?
-        .architecture
-        .init(1, &Device::flex())?;
+    let config = NetworkConfig::new(case.ok_or("a case")?.architecture)?;
+    let network = config.init(1, &Device::flex())?;
     let levels = network.state_dict().remove("u").ok_or("levels")?;
     let expected = floats(&file, "iddpm.u")?;
     assert_eq!(levels.values.len(), expected.len());

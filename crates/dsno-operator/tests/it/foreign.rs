@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dsno_checkpoint::{HostTensor, StateDict};
-use dsno_operator::foreign::ddpm::DdpmNetwork;
+use dsno_operator::{Condition, NetworkConfig, Timesteps, UNet};
 use safetensors::SafeTensors;
 
 /// Of answers of order one, absolute. PyTorch in f32 differs from itself in f64 by up to 4.4e-6; the
@@ -64,15 +64,29 @@ fn recipe(shapes: Vec<(String, Vec<usize>)>) -> StateDict {
     shapes.into_iter().map(tensor).collect()
 }
 
-/// Loads the weights of the scripts, and checks that what goes in comes out.
-fn with_recipe(
-    network: DdpmNetwork,
-    shapes: Vec<(String, Vec<usize>)>,
-) -> Result<DdpmNetwork, Box<dyn Error>> {
-    let weights = recipe(shapes);
+/// A network with the weights of the scripts; checks that what goes in comes out.
+fn with_recipe(config: &NetworkConfig) -> Result<UNet, Box<dyn Error>> {
+    let weights = recipe(config.weight_shapes());
+    let network = config.init(1, &Device::flex())?;
     let network = network.load_state_dict(weights.clone())?;
     assert_eq!(network.state_dict(), weights);
     Ok(network)
+}
+
+/// What a network predicts at one timestep for all samples or one for each, without learned variances.
+fn predict(
+    network: &UNet,
+    z: Tensor<4>,
+    times: &[f64],
+    condition: Option<Condition<'_>>,
+) -> Tensor<4> {
+    let image = z.dims()[1];
+    let timesteps = match times {
+        [_] => Timesteps::Shared(times),
+        _ => Timesteps::PerSample(times),
+    };
+    let predicted = network.forward_conditioned(z, timesteps, condition);
+    predicted.squeeze_dim::<4>(1).narrow(1, 0, image)
 }
 
 /// Compares, and tells how far apart they are.

@@ -8,7 +8,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 use dsno_checkpoint::{Checkpoint, CheckpointFormat};
 use dsno_checkpoint::{HostTensor, StateDict, to_safetensors};
-use dsno_operator::exchange::authors::{self, WeightSet};
+use dsno_operator::interop::{WeightSet, dsno_pytorch};
 use dsno_operator::{Heads, Output, TemporalConvConfig, Timesteps, UNet, UNetConfig};
 use safetensors::SafeTensors;
 
@@ -29,22 +29,14 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    let base = UNetConfig {
-        image_size: 8,
-        image_channels: 3,
-        base_channels: 32,
-        embedding_channels: 48,
-        channel_multipliers: vec![1, 3],
-        res_blocks: 2,
-        attention_resolutions: vec![8, 4],
-        heads: Heads::Channels(16),
-        attention_groups: 32,
-        residual_groups: None,
-        classes: 5,
-        dropout: 0.0,
-        temporal: Some(TemporalConvConfig { n_modes: 3 }),
-        output: Output::State,
-    };
+    let base = UNetConfig::new(8, 3)
+        .with_base_channels(32)
+        .with_embedding_channels(48)
+        .with_channel_multipliers(vec![1, 3])
+        .with_attention_resolutions(vec![8, 4])
+        .with_heads(Heads::Channels(16))
+        .with_classes(5)
+        .with_temporal(Some(TemporalConvConfig { n_modes: 3 }));
     let conditional = Case {
         name: "conditional",
         architecture: base.clone(),
@@ -150,7 +142,7 @@ fn recipe(name: &str, shape: &[usize]) -> Vec<f32> {
 /// A network with the recipe's weights, read from a file as the authors would write it.
 fn build(case: &Case, device: &Device) -> Result<UNet, Box<dyn Error>> {
     let network = case.architecture.init(1, device)?;
-    let mut theirs = authors::rename(network.state_dict(), &case.architecture)?;
+    let mut theirs = dsno_pytorch::rename(network.state_dict(), &case.architecture)?;
     for (name, tensor) in &mut theirs {
         tensor.values = recipe(name, &tensor.shape);
     }
@@ -158,7 +150,7 @@ fn build(case: &Case, device: &Device) -> Result<UNet, Box<dyn Error>> {
     let path = folder.path().join("weights.safetensors");
     fs::write(&path, to_safetensors(&theirs))?;
     let file = Checkpoint::open(&path, CheckpointFormat::Safetensors)?;
-    let weights = authors::read(&file, WeightSet::Average, &case.architecture)?;
+    let weights = dsno_pytorch::read(&file, WeightSet::Ema, &case.architecture)?;
     Ok(network.load_state_dict(weights)?)
 }
 
@@ -247,7 +239,7 @@ fn compare(case: &Case, file: &SafeTensors<'_>, device: &Device) -> Result<(), B
         found: StateDict::new(),
     };
     network.visit(&mut gather);
-    let found = authors::rename(gather.found, &case.architecture)?;
+    let found = dsno_pytorch::rename(gather.found, &case.architecture)?;
     let prefix = format!("{}.gradient.", case.name);
     let known: BTreeSet<&str> = file
         .names()

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dsno_model::{Family, StudentDescription, TeacherArchitecture, TeacherDescription};
+use dsno_model::{StudentDescription, TeacherDescription};
 use dsno_ode::{CosineSchedule, Prediction};
-use dsno_operator::exchange::authors::Settings;
-use dsno_operator::foreign::diffusers::DiffusersArchitecture;
+use dsno_operator::family::diffusers::DiffusersConfig;
+use dsno_operator::interop::dsno_pytorch::Settings;
+use dsno_operator::{Family, NetworkConfig, OperatorConfig};
 use toml::{Table, Value};
 
 use super::Format;
@@ -30,7 +31,7 @@ pub(crate) fn describe(
     weights: &Path,
     times: Option<&[f64]>,
 ) -> Result<Description, Failure> {
-    if times.is_some() && format.family() != Family::Unet {
+    if times.is_some() && format.family() != Family::OWN {
         return Err(Failure::usage(format!(
             "--times are those of a student, and files of format `{format}` hold teachers"
         )));
@@ -61,18 +62,19 @@ pub(crate) fn describe(
         let times = times.iter().copied().map(Value::Float).collect();
         table.insert("times".to_owned(), Value::Array(times));
     }
-    if format.family() == Family::Unet && table.contains_key("times") {
-        let student = StudentDescription::from_table(table);
+    let family = format.family().name;
+    if table.contains_key("times") {
+        let student = StudentDescription::from_table(family, table);
         return student.map(Description::Student).map_err(|e| wrong(&e));
     }
-    let teacher = TeacherDescription::from_table(format.family(), table);
+    let teacher = TeacherDescription::from_table(family, table);
     teacher.map(Description::Teacher).map_err(|e| wrong(&e))
 }
 
 /// The DSNO authors' settings as JSON.
 fn of_settings(place: &str, text: &str, times: Option<&[f64]>) -> Result<Description, Failure> {
     let settings: Settings = serde_json::from_str(text).or_usage(place)?;
-    let architecture = settings.architecture().or_usage(place)?;
+    let mut architecture = settings.architecture().or_usage(place)?;
     let schedule = CosineSchedule::default().into();
     let found = match times {
         Some(times) => Some(times.to_vec()),
@@ -100,10 +102,13 @@ fn of_settings(place: &str, text: &str, times: Option<&[f64]>) -> Result<Descrip
     }
     match found {
         Some(times) => {
+            let temporal = architecture.temporal.take();
+            let network = NetworkConfig::unet(architecture, Prediction::X).or_usage(place)?;
+            let operator = OperatorConfig { network, temporal };
             let student = StudentDescription {
                 times,
                 schedule,
-                architecture,
+                operator,
             };
             student.validate().or_usage(place)?;
             Ok(Description::Student(student))
@@ -112,16 +117,11 @@ fn of_settings(place: &str, text: &str, times: Option<&[f64]>) -> Result<Descrip
             "{place} does not say the times of its operator (`data.t_idx`, `data.t_dim`, `data.num_steps`, `model.num_t`); give --times"
         ))),
         None => {
-            let prediction = Prediction::X;
-            let architecture = TeacherArchitecture::Unet {
-                architecture,
-                prediction,
-            };
-            let teacher = TeacherDescription {
-                architecture,
+            let network = NetworkConfig::unet(architecture, Prediction::X).or_usage(place)?;
+            Ok(Description::Teacher(TeacherDescription {
+                network,
                 schedule,
-            };
-            Ok(Description::Teacher(teacher))
+            }))
         }
     }
 }
@@ -147,9 +147,9 @@ fn of_config(config: &Path, text: &str) -> Result<Description, Failure> {
     })?;
     let process = fs::read_to_string(&scheduler)
         .or_preflight(format!("cannot read {}", scheduler.display()))?;
-    let architecture = DiffusersArchitecture::from_json(text, &process).or_usage(&place)?;
-    let architecture = TeacherArchitecture::Diffusers(architecture);
-    let teacher = TeacherDescription::new(architecture, None).or_usage(&place)?;
+    let config = DiffusersConfig::from_json(text, &process).or_usage(&place)?;
+    let network = NetworkConfig::new(config).or_usage(&place)?;
+    let teacher = TeacherDescription::new(network, None).or_usage(&place)?;
     Ok(Description::Teacher(teacher))
 }
 

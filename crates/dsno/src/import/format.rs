@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use dsno_model::Family;
-use dsno_operator::exchange::{authors, distillation};
+use dsno_operator::Family;
+use dsno_operator::family::{diffusers, edm, guided_diffusion};
 use serde::{Deserialize, Serialize};
 
 /// A program's way of keeping weights.
@@ -51,10 +51,10 @@ impl Format {
     /// The networks that such files hold.
     pub(crate) fn family(self) -> Family {
         match self {
-            Self::Safetensors | Self::DsnoPytorch | Self::FlaxPd => Family::Unet,
-            Self::Diffusers => Family::Diffusers,
-            Self::GuidedDiffusion => Family::GuidedDiffusion,
-            Self::Edm => Family::Edm,
+            Self::Safetensors | Self::DsnoPytorch | Self::FlaxPd => Family::OWN,
+            Self::Diffusers => diffusers::FAMILY,
+            Self::GuidedDiffusion => guided_diffusion::FAMILY,
+            Self::Edm => edm::FAMILY,
         }
     }
 
@@ -79,47 +79,5 @@ impl FromStr for Format {
             let names: Vec<&str> = Self::ALL.iter().map(|format| format.name()).collect();
             format!("unknown format `{name}`, expected {}", names.join(", "))
         })
-    }
-}
-
-/// Which weights of a training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum WeightSet {
-    /// The moving average.
-    #[default]
-    Ema,
-    /// Those of the last step.
-    Model,
-}
-
-impl WeightSet {
-    /// Both of them.
-    pub(crate) const ALL: &[Self] = &[Self::Ema, Self::Model];
-
-    /// Its name on the command line and in experiments.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Ema => "ema",
-            Self::Model => "model",
-        }
-    }
-}
-
-impl From<WeightSet> for authors::WeightSet {
-    fn from(set: WeightSet) -> Self {
-        match set {
-            WeightSet::Ema => Self::Average,
-            WeightSet::Model => Self::Latest,
-        }
-    }
-}
-
-impl From<WeightSet> for distillation::ParameterSet {
-    fn from(set: WeightSet) -> Self {
-        match set {
-            WeightSet::Ema => Self::Average,
-            WeightSet::Model => Self::Latest,
-        }
     }
 }

@@ -4,14 +4,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
-use dsno_checkpoint::Weights;
-use dsno_checkpoint::{Checkpoint, CheckpointFormat};
-use dsno_checkpoint::{StateDict, WeightError};
-use dsno_model::TeacherArchitecture;
+use dsno_checkpoint::{Checkpoint, CheckpointFormat, KeyMapping, StateDict, Weights};
 use dsno_operator::UNetConfig;
-use dsno_operator::exchange::{ImportError, authors, distillation};
-use dsno_operator::foreign::ddpm::KeyMapping;
+use dsno_operator::interop::{ImportError, dsno_pytorch, progressive_distillation};
 
 use super::{Format, Source};
 use crate::failure::{Failure, While, sentence};
@@ -21,9 +16,7 @@ use crate::model::Description;
 pub(super) enum Found {
     /// Names or layouts had to change.
     Converted(StateDict),
-    /// The file is what the model folder will hold.
-    AsStored(Checkpoint),
-    /// It is, but for names and axes of length one.
+    /// The file is what the model folder will hold, but for names and axes of length one.
     Placed(Checkpoint, Vec<KeyMapping>),
 }
 
@@ -31,74 +24,52 @@ impl Found {
     pub(super) fn weights(&self) -> Weights<'_> {
         match self {
             Self::Converted(weights) => Weights::Named(weights),
-            Self::AsStored(file) => Weights::Stored(file),
             Self::Placed(file, places) => Weights::Placed(file, places),
         }
     }
 }
 
-/// Reads the weights that belong to a description.
-pub(super) fn read(
-    source: &Source,
-    description: &Description,
-    device: &Device,
-) -> Result<Found, Failure> {
+/// Finds the weights that belong to a description.
+pub(super) fn find(source: &Source, description: &Description) -> Result<Found, Failure> {
     let place = format!("importing {}", source.path.display());
     let file = open(source)?;
-    match description {
-        Description::Student(student) => own(source, file, &student.architecture, device, &place),
-        Description::Teacher(teacher) => match &teacher.architecture {
-            TeacherArchitecture::Unet { architecture, .. } => {
-                own(source, file, architecture, device, &place)
+    let own = match description {
+        Description::Student(student) => student.operator.as_unet(),
+        Description::Teacher(teacher) => teacher.network.as_unet().map(|(own, _)| own.clone()),
+    };
+    if let Some(architecture) = own
+        && let Some(converted) = convert(source, &file, &architecture)
+    {
+        return converted.map(Found::Converted).map_err(|error| {
+            let text = format!("{place}: {}", sentence(&error));
+            match error {
+                ImportError::Architecture(_)
+                | ImportError::Foreign { .. }
+                | ImportError::NoSuchSet { .. } => Failure::usage(text),
+                _ => Failure::run(text),
             }
-            TeacherArchitecture::Diffusers(architecture) => {
-                let places = architecture.find(&file).while_doing(&place)?;
-                Ok(Found::Placed(file, places))
-            }
-            TeacherArchitecture::Guided(architecture) => {
-                let places = architecture.find(&file).while_doing(&place)?;
-                Ok(Found::Placed(file, places))
-            }
-            foreign => {
-                drop(foreign.load(&file, device).while_doing(&place)?);
-                Ok(Found::AsStored(file))
-            }
-        },
+        });
     }
+    let places = match description {
+        Description::Student(student) => student.operator.find(&file),
+        Description::Teacher(teacher) => teacher.network.find(&file),
+    };
+    Ok(Found::Placed(file, places.while_doing(&place)?))
 }
 
-/// Weights of our own network.
-fn own(
+/// Our own network from a file of another program, if it is one.
+fn convert(
     source: &Source,
-    file: Checkpoint,
+    file: &Checkpoint,
     architecture: &UNetConfig,
-    device: &Device,
-    place: &str,
-) -> Result<Found, Failure> {
+) -> Option<Result<StateDict, ImportError>> {
     let set = source.weights.unwrap_or_default();
-    let is_theirs = || file.names().any(|name| name.contains("all_modules."));
-    let read = match source.format {
-        Format::FlaxPd => distillation::read(&file, set.into(), architecture),
-        Format::DsnoPytorch => authors::read(&file, set.into(), architecture),
-        _ if is_theirs() => authors::read(&file, set.into(), architecture),
-        _ => {
-            let each = |name: &str| Ok((name.to_owned(), file.read(name)?));
-            let weights: Result<StateDict, WeightError> = file.names().map(each).collect();
-            let network = architecture.init(0, device).or_usage("architecture")?;
-            let fits = network.load_state_dict(weights.while_doing(place)?);
-            drop(fits.while_doing(place)?);
-            return Ok(Found::AsStored(file));
-        }
-    };
-    read.map(Found::Converted).map_err(|error| {
-        let text = format!("{place}: {}", sentence(&error));
-        match error {
-            ImportError::Architecture(_)
-            | ImportError::Foreign { .. }
-            | ImportError::NoSuchSet { .. } => Failure::usage(text),
-            _ => Failure::run(text),
-        }
-    })
+    let is_authors = || file.names().any(|name| name.contains("all_modules."));
+    match source.format {
+        Format::FlaxPd => Some(progressive_distillation::read(file, set, architecture)),
+        Format::Safetensors if !is_authors() => None,
+        _ => Some(dsno_pytorch::read(file, set, architecture)),
+    }
 }
 
 fn open(source: &Source) -> Result<Checkpoint, Failure> {

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use dsno_checkpoint::StateDict;
-use dsno_checkpoint::Weights;
 use dsno_checkpoint::atomic::write_atomic_with;
-use dsno_model::{Family, TeacherNetwork};
-use dsno_operator::UNetConfig;
-use dsno_operator::exchange::{ImportError, authors};
+use dsno_checkpoint::{StateDict, Weights};
+use dsno_model::{Student, Teacher};
+use dsno_operator::interop::{ImportError, dsno_pytorch};
+use dsno_operator::{Family, UNetConfig};
 
 use crate::args::{ExportArgs, ExportFormat, Names};
 use crate::failure::{Failure, While, sentence};
@@ -22,18 +21,20 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
         ));
     }
     let device = Session::new(args.device.device.clone()).open_device()?;
-    let weights = match Model::load(&args.model, &device)? {
-        Model::Student(student) => {
-            named(args, student.network.state_dict(), &student.architecture)?
+    let (family, own, weights) = match Model::load(&args.model, &device)? {
+        Model::Student(Student {
+            config, network, ..
+        }) => (config.network.family(), config.as_unet(), network.state_dict()),
+        Model::Teacher(Teacher {
+            config, network, ..
+        }) => {
+            let own = config.as_unet().map(|(own, _)| own.clone());
+            (config.family(), own, network.state_dict())
         }
-        Model::Teacher(teacher) => match &teacher.network {
-            TeacherNetwork::Unet {
-                network,
-                architecture,
-                ..
-            } => named(args, network.state_dict(), architecture)?,
-            foreign => original(args, foreign)?,
-        },
+    };
+    let weights = match own {
+        Some(architecture) => named(args, weights, &architecture)?,
+        None => original(args, family, weights)?,
     };
     write(args.format, &weights, &args.out)
         .while_doing(format!("exporting {}", args.model.display()))?;
@@ -50,7 +51,7 @@ fn named(
     if args.names == Names::Ours {
         return Ok(weights);
     }
-    authors::rename(weights, architecture).map_err(|error| {
+    dsno_pytorch::rename(weights, architecture).map_err(|error| {
         let text = format!("exporting {}: {}", args.model.display(), sentence(&error));
         match error {
             ImportError::Foreign { .. } => Failure::usage(format!("{text}; --names ours has all")),
@@ -60,15 +61,14 @@ fn named(
 }
 
 /// A network of another family has the names of its own program.
-fn original(args: &ExportArgs, network: &TeacherNetwork) -> Result<StateDict, Failure> {
-    let family: Family = network.architecture().family();
+fn original(args: &ExportArgs, family: Family, weights: StateDict) -> Result<StateDict, Failure> {
     if args.format == ExportFormat::DsnoPytorch {
         return Err(Failure::usage(format!(
             "{} is a network of family `{family}`, which the DSNO authors' program does not have; export it as safetensors",
             args.model.display()
         )));
     }
-    Ok(network.state_dict())
+    Ok(weights)
 }
 
 fn write(

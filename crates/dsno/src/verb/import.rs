@@ -3,11 +3,9 @@
 use crate::args::ImportArgs;
 use crate::failure::Failure;
 use crate::import::{Source, describe};
-use crate::session::Session;
 
 /// Carries out the verb.
 pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
-    let device = Session::new(args.device.device.clone()).open_device()?;
     let source = Source {
         path: args.file.clone(),
         format: args.format,
@@ -16,7 +14,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
     source.check()?;
     let (arch, times) = (args.arch.as_deref(), args.times.as_deref());
     let description = describe(source.format, arch, &source.path, times)?;
-    source.import(&description, &args.out, &device)?;
+    source.import(&description, &args.out)?;
     println!("{}", args.out.display());
     Ok(())
 }

@@ -2,6 +2,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::*;
+use crate::UNetConfig;
 use crate::weights::{named_parameters, with_parameters};
 
 const CHANNELS: usize = 16;
@@ -10,7 +11,19 @@ const DROPPED: f64 = 0.3;
 /// A block that adds `SiLU(1)` to its input everywhere, or what dropout makes of it.
 fn adding(device: &Device) -> Residual {
     let init = &mut Initializer::new(1, device);
-    let block = Residual::new(init, [CHANNELS; 2], [4; 2], 3, DROPPED, Resample::Keep);
+    let config = UNetConfig::new(8, 1).with_embedding_channels(3);
+    let plan = Plan {
+        dropout: DROPPED,
+        ..config.plan(None).unwrap()
+    };
+    let shape = ResidualShape {
+        channels: [CHANNELS; 2],
+        groups: [4; 2],
+        resample: Resample::Keep,
+        shortcut: false,
+        scale: 1.0,
+    };
+    let block = Residual::new(init, shape, &plan);
     let mut weights = named_parameters(&block);
     for (name, tensor) in &mut weights {
         match name.as_str() {

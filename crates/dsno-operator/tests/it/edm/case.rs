@@ -1,12 +1,12 @@
 //! The networks of `tests/golden/derive/edm.py`, and its recipe of weights.
 
-use dsno_operator::foreign::edm::{
-    DecoderType, EdmArchitecture, EdmModel, EmbeddingType, EncoderType, Preconditioning,
+use dsno_operator::family::edm::{
+    DecoderType, EdmConfig, EdmModel, EmbeddingType, EncoderType, Preconditioning,
 };
 
 pub(super) struct Case {
     pub(super) name: &'static str,
-    pub(super) architecture: EdmArchitecture,
+    pub(super) architecture: EdmConfig,
     pub(super) sigmas: Vec<f64>,
     pub(super) labels: Option<Vec<u32>>,
     pub(super) factors: fn(f64) -> Factors,
@@ -69,7 +69,7 @@ fn ncsnpp() -> EdmModel {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    let small = EdmArchitecture {
+    let small = EdmConfig {
         img_resolution: 8,
         img_channels: 3,
         label_dim: 5,
@@ -97,7 +97,7 @@ pub(super) fn cases() -> Vec<Case> {
         },
         Case {
             name: "ncsnpp",
-            architecture: EdmArchitecture {
+            architecture: EdmConfig {
                 img_channels: 1,
                 label_dim: 0,
                 augment_dim: 0,
@@ -121,7 +121,7 @@ pub(super) fn cases() -> Vec<Case> {
         residual(&small),
         Case {
             name: "adm",
-            architecture: EdmArchitecture {
+            architecture: EdmConfig {
                 img_resolution: 4,
                 label_dim: 4,
                 augment_dim: 6,
@@ -140,10 +140,10 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-fn skips(small: &EdmArchitecture) -> Case {
+fn skips(small: &EdmConfig) -> Case {
     Case {
         name: "skips",
-        architecture: EdmArchitecture {
+        architecture: EdmConfig {
             label_dim: 4,
             augment_dim: 0,
             channel_mult: vec![2, 1, 2],
@@ -176,10 +176,10 @@ fn skips(small: &EdmArchitecture) -> Case {
     }
 }
 
-fn residual(small: &EdmArchitecture) -> Case {
+fn residual(small: &EdmConfig) -> Case {
     Case {
         name: "residual",
-        architecture: EdmArchitecture {
+        architecture: EdmConfig {
             img_channels: 2,
             label_dim: 3,
             augment_dim: 4,
@@ -206,10 +206,10 @@ fn residual(small: &EdmArchitecture) -> Case {
     }
 }
 
-fn iddpm(small: &EdmArchitecture) -> Case {
+fn iddpm(small: &EdmConfig) -> Case {
     Case {
         name: "iddpm",
-        architecture: EdmArchitecture {
+        architecture: EdmConfig {
             label_dim: 0,
             augment_dim: 0,
             channel_mult: vec![2, 1],
@@ -240,8 +240,8 @@ fn iddpm(small: &EdmArchitecture) -> Case {
 const IDDPM_NOISE: [f64; 3] = [0.0, 28.0, 48.0];
 
 /// Published networks, for their sizes alone.
-pub(super) fn published() -> Vec<(&'static str, EdmArchitecture)> {
-    let cifar10 = EdmArchitecture {
+pub(super) fn published() -> Vec<(&'static str, EdmConfig)> {
+    let cifar10 = EdmConfig {
         img_resolution: 32,
         img_channels: 3,
         label_dim: 0,
@@ -255,20 +255,20 @@ pub(super) fn published() -> Vec<(&'static str, EdmArchitecture)> {
         model: ddpmpp(),
         preconditioning: Preconditioning::Edm { sigma_data: 0.5 },
     };
-    let conditional = EdmArchitecture {
+    let conditional = EdmConfig {
         label_dim: 10,
         augment_dim: 9,
         model: ncsnpp(),
         ..cifar10.clone()
     };
-    let ffhq = EdmArchitecture {
+    let ffhq = EdmConfig {
         img_resolution: 64,
         augment_dim: 9,
         channel_mult: vec![1, 2, 2, 2],
         dropout: 0.05,
         ..cifar10.clone()
     };
-    let imagenet = EdmArchitecture {
+    let imagenet = EdmConfig {
         img_resolution: 64,
         label_dim: 1000,
         model_channels: 192,

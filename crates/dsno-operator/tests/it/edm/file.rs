@@ -5,9 +5,8 @@ use std::error::Error;
 use burn::tensor::Device;
 use dsno_checkpoint::{Checkpoint, CheckpointFormat};
 use dsno_checkpoint::{HostTensor, StateDict, WeightError, to_safetensors};
-use dsno_operator::foreign::edm::{
-    EdmArchitecture, EdmArchitectureError, EdmError, EdmModel, Preconditioning,
-};
+use dsno_operator::family::edm::{EdmConfig, EdmModel, Preconditioning};
+use dsno_operator::{ConfigError, NetworkConfig};
 
 use super::case::{Case, cases, published};
 use super::{Outcome, build};
@@ -18,16 +17,17 @@ fn ncsnpp() -> Result<Case, Box<dyn Error>> {
 }
 
 /// Writes the weights, and loads what was written.
-fn through_file(architecture: &EdmArchitecture, weights: &StateDict) -> Loaded {
+fn through_file(architecture: &EdmConfig, weights: &StateDict) -> Loaded {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("weights.safetensors");
     std::fs::write(&path, to_safetensors(weights))?;
     let checkpoint = Checkpoint::open(&path, CheckpointFormat::Safetensors)?;
-    let loaded = architecture.load(&checkpoint, &Device::flex());
+    let config = NetworkConfig::new(architecture.clone())?;
+    let loaded = config.load(&checkpoint, &Device::flex());
     Ok(loaded.map(|network| network.state_dict()))
 }
 
-type Loaded = Result<Result<StateDict, EdmError>, Box<dyn Error>>;
+type Loaded = Result<Result<StateDict, WeightError>, Box<dyn Error>>;
 
 #[test]
 fn a_file_is_loaded_bit_for_bit() -> Outcome {
@@ -46,11 +46,11 @@ fn a_missing_an_extra_and_a_misshapen_tensor_each_give_one_error() -> Outcome {
         let mut weights = weights.clone();
         change(&mut weights);
         match through_file(&case.architecture, &weights)? {
-            Err(EdmError::Weights(WeightError::Mismatch {
+            Err(WeightError::Mismatch {
                 missing,
                 unexpected,
                 misshapen,
-            })) => Ok((missing, unexpected, misshapen)),
+            }) => Ok((missing, unexpected, misshapen)),
             Err(other) => Err(Box::from(other)),
             Ok(_) => Err(Box::<dyn Error>::from("loaded")),
         }
@@ -99,7 +99,7 @@ fn another_resampling_filter_is_refused() -> Outcome {
     filter.values[1] = f32::NAN;
     let error = through_file(&case.architecture, &weights)?.err();
     assert!(
-        matches!(error, Some(EdmError::OtherFilter { .. })),
+        matches!(error, Some(WeightError::OtherFilter { .. })),
         "{error:?}"
     );
     Ok(())
@@ -110,7 +110,7 @@ fn architectures_come_back_from_their_files() -> Outcome {
     let all = cases().into_iter().map(|case| case.architecture);
     for architecture in all.chain(published().into_iter().map(|(_, a)| a)) {
         let text = toml::to_string(&architecture)?;
-        assert_eq!(toml::from_str::<EdmArchitecture>(&text)?, architecture);
+        assert_eq!(toml::from_str::<EdmConfig>(&text)?, architecture);
     }
     let text = toml::to_string(&ncsnpp()?.architecture)?;
     for (right, wrong) in [
@@ -122,17 +122,18 @@ fn architectures_come_back_from_their_files() -> Outcome {
     ] {
         assert!(text.contains(right), "{right} in {text}");
         let wrong = text.replace(right, wrong);
-        assert!(
-            toml::from_str::<EdmArchitecture>(&wrong).is_err(),
-            "{wrong}"
-        );
+        assert!(toml::from_str::<EdmConfig>(&wrong).is_err(), "{wrong}");
     }
     Ok(())
 }
 
+fn count(config: &EdmConfig) -> Result<usize, ConfigError> {
+    Ok(NetworkConfig::new(config.clone())?.parameter_count())
+}
+
 #[test]
 fn the_documented_file_is_read() -> Outcome {
-    let source = include_str!("../../../src/foreign/edm/architecture.rs");
+    let source = include_str!("../../../src/family/edm/network.rs");
     let documented = source
         .split("```toml")
         .nth(1)
@@ -142,24 +143,24 @@ fn the_documented_file_is_read() -> Outcome {
         .lines()
         .map(|line| format!("{}\n", line.trim_start_matches("///")))
         .collect();
-    let architecture: EdmArchitecture = toml::from_str(&text)?;
-    let unlabelled = EdmArchitecture {
+    let architecture: EdmConfig = toml::from_str(&text)?;
+    let unlabelled = EdmConfig {
         label_dim: 0,
         augment_dim: 0,
         ..architecture.clone()
     };
-    assert_eq!(unlabelled.parameter_count()?, 55_732_739);
-    assert!(architecture.parameter_count()? > unlabelled.parameter_count()?);
+    assert_eq!(count(&unlabelled)?, 55_732_739);
+    assert!(count(&architecture)? > count(&unlabelled)?);
     Ok(())
 }
 
 #[test]
 fn what_cannot_be_built_is_named() -> Outcome {
     let base = ncsnpp()?.architecture;
-    let with = |change: &dyn Fn(&mut EdmArchitecture)| {
+    let with = |change: &dyn Fn(&mut EdmConfig)| {
         let mut architecture = base.clone();
         change(&mut architecture);
-        architecture.validate().err()
+        NetworkConfig::new(architecture).err()
     };
     let song = |change: &dyn Fn(&mut usize, &mut Vec<f64>)| {
         with(&|a| {
@@ -176,7 +177,7 @@ fn what_cannot_be_built_is_named() -> Outcome {
     assert_eq!(with(&|_| ()), None);
     let count = |key, found| {
         let (least, most) = (1, 4096);
-        Some(EdmArchitectureError::Count {
+        Some(ConfigError::Count {
             key,
             found,
             least,
@@ -217,41 +218,39 @@ fn what_cannot_be_built_is_named() -> Outcome {
         ),
     ] {
         let error = with(&|a| a.preconditioning = preconditioning);
-        assert!(
-            matches!(error, Some(EdmArchitectureError::Constant { key, .. }) if key == refused)
-        );
+        assert!(matches!(error, Some(ConfigError::Range { key, .. }) if key == refused));
     }
     let size = with(&|a| a.img_resolution = 10);
-    assert!(matches!(
-        size,
-        Some(EdmArchitectureError::Size { levels: 3, .. })
-    ));
+    assert!(matches!(size, Some(ConfigError::Size { levels: 3, .. })));
     let attention = with(&|a| a.attn_resolutions.push(16));
     assert!(matches!(
         attention,
-        Some(EdmArchitectureError::AttentionSize { asked: 16, .. })
+        Some(ConfigError::AttentionSize { asked: 16, .. })
     ));
     let dropout = with(&|a| a.dropout = f64::NAN);
     assert!(matches!(
         dropout,
-        Some(EdmArchitectureError::Dropout { .. })
+        Some(ConfigError::Range { key: "dropout", .. })
     ));
     let groups = with(&|a| a.model_channels = 22);
     assert!(matches!(
         groups,
-        Some(EdmArchitectureError::Groups { channels: 22, .. })
+        Some(ConfigError::Groups { channels: 22, .. })
     ));
     let odd = song(&|_, taps| taps.push(1.0));
-    assert!(matches!(odd, Some(EdmArchitectureError::Filter { .. })));
+    assert!(matches!(odd, Some(ConfigError::Filter { .. })));
     let nothing = song(&|_, taps| *taps = vec![1.0, -1.0]);
-    assert!(matches!(nothing, Some(EdmArchitectureError::Filter { .. })));
+    assert!(matches!(nothing, Some(ConfigError::Filter { .. })));
     let narrow = with(&|a| {
         a.model = EdmModel::DhariwalUNet {};
         a.model_channels = 2;
     });
     assert!(matches!(
         narrow,
-        Some(EdmArchitectureError::NoiseWidth { found: 2 })
+        Some(ConfigError::Range {
+            key: "width of the noise embedding",
+            ..
+        })
     ));
     let heads = with(&|a| {
         a.model = EdmModel::DhariwalUNet {};
@@ -261,7 +260,7 @@ fn what_cannot_be_built_is_named() -> Outcome {
     });
     let channels = 224;
     assert!(
-        matches!(heads, Some(EdmArchitectureError::Heads { channels: c, heads: 3, .. }) if c == channels)
+        matches!(heads, Some(ConfigError::Heads { channels: c, divisor: 3, .. }) if c == channels)
     );
     Ok(())
 }

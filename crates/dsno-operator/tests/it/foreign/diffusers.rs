@@ -5,12 +5,12 @@ use burn::tensor::{Device, Tensor};
 use dsno_checkpoint::{Checkpoint, CheckpointFormat};
 use dsno_checkpoint::{StateDict, WeightError, to_safetensors};
 use dsno_ode::{Ddim, Denoiser, NoiseLevel, NoiseSchedule, Schedule, TimeGrid, solve};
-use dsno_operator::foreign::ddpm::{Condition, DdpmError, DdpmNetwork, Process};
-use dsno_operator::foreign::diffusers::DiffusersArchitecture;
+use dsno_operator::family::diffusers::DiffusersConfig;
+use dsno_operator::{Condition, DdpmProcess, NetworkConfig, UNet};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-use super::{Outcome, close, golden, input, values, with_recipe};
+use super::{Outcome, close, golden, input, predict, values, with_recipe};
 
 struct Case {
     name: &'static str,
@@ -52,7 +52,7 @@ fn configs() -> Result<BTreeMap<String, Value>, Box<dyn std::error::Error>> {
     Ok(serde_json::from_str(&text)?)
 }
 
-fn image(architecture: &DiffusersArchitecture) -> Tensor<4> {
+fn image(architecture: &DiffusersConfig) -> Tensor<4> {
     let (c, s) = (architecture.in_channels, architecture.sample_size);
     input("z", [2, c, s, s])
 }
@@ -60,24 +60,34 @@ fn image(architecture: &DiffusersArchitecture) -> Tensor<4> {
 /// Answers at the case's own times, and images at a third of the table.
 fn check(
     case: &Case,
-    architecture: &DiffusersArchitecture,
-    network: &DdpmNetwork,
+    architecture: &DiffusersConfig,
+    network: &UNet,
     file: &SafeTensors<'_>,
 ) -> Outcome {
     let z = image(architecture);
     let answer = match case.name {
         "vectors" => {
             let vectors = input("vectors", [2, 32]);
-            network.forward(z.clone(), case.times, Some(Condition::Vectors(&vectors)))
+            predict(
+                network,
+                z.clone(),
+                case.times,
+                Some(Condition::Vectors(&vectors)),
+            )
         }
-        _ => network.forward(z.clone(), case.times, case.labels.map(Condition::Labels)),
+        _ => predict(
+            network,
+            z.clone(),
+            case.times,
+            case.labels.map(Condition::Labels),
+        ),
     };
     let name = format!("{}.answer", case.name);
     close(answer, &values(file, &name)?, &name);
     if case.name == "vectors" {
         return Ok(());
     }
-    let Process::Table {
+    let DdpmProcess::Table {
         schedule: NoiseSchedule::Discrete(table),
         ..
     } = &architecture.process
@@ -103,22 +113,19 @@ fn answers_and_images_are_those_of_the_library() -> Outcome {
     for case in &CASES {
         let spec = &configs[case.name];
         let config = (spec["config"].to_string(), spec["scheduler"].to_string());
-        let architecture = DiffusersArchitecture::from_json(&config.0, &config.1)?;
+        let architecture = DiffusersConfig::from_json(&config.0, &config.1)?;
         let parameters = spec["parameters"].as_u64().ok_or("no count")?;
+        let network = NetworkConfig::new(architecture.clone())?;
         assert_eq!(
-            architecture.parameter_count()? as u64,
+            network.parameter_count() as u64,
             parameters,
             "{}",
             case.name
         );
         let toml = toml::to_string(&architecture)?;
-        assert_eq!(
-            toml::from_str::<DiffusersArchitecture>(&toml)?,
-            architecture
-        );
+        assert_eq!(toml::from_str::<DiffusersConfig>(&toml)?, architecture);
 
-        let network = architecture.init(1, &Device::flex())?;
-        let network = with_recipe(network, architecture.weight_shapes()?)?;
+        let network = with_recipe(&network)?;
         check(case, &architecture, &network, &file)?;
     }
     Ok(())
@@ -129,15 +136,16 @@ fn a_folder_that_the_library_saved_loads() -> Outcome {
     let bytes = fs::read(golden("diffusers.safetensors"))?;
     let file = SafeTensors::deserialize(&bytes)?;
     let folder = golden("diffusers");
-    let architecture = DiffusersArchitecture::from_folder(&folder)?;
+    let architecture = DiffusersConfig::from_folder(&folder)?;
+    let config = NetworkConfig::new(architecture.clone())?;
     let path = folder.join("diffusion_pytorch_model.safetensors");
     let checkpoint = Checkpoint::open(&path, CheckpointFormat::Safetensors)?;
-    let network = architecture.load(&checkpoint, &Device::flex())?;
+    let network = config.load(&checkpoint, &Device::flex())?;
     check(&CASES[0], &architecture, &network, &file)?;
 
     // The published sampler, driven by our solver. Random weights do not denoise, so that the first
     // image is some hundred times too large.
-    let Process::Table { schedule, .. } = &architecture.process else {
+    let DdpmProcess::Table { schedule, .. } = &architecture.process else {
         panic!("no table");
     };
     let model = network.denoiser(None, false);
@@ -176,25 +184,25 @@ fn a_folder_that_the_library_saved_loads() -> Outcome {
     let path = directory.path().join("old.safetensors");
     fs::write(&path, to_safetensors(&old))?;
     let checkpoint = Checkpoint::open(&path, CheckpointFormat::Safetensors)?;
-    let network = architecture.load(&checkpoint, &Device::flex())?;
+    let network = config.load(&checkpoint, &Device::flex())?;
     assert_eq!(network.state_dict(), weights);
     Ok(())
 }
 
 #[test]
 fn every_difference_is_listed_at_once_under_original_names() -> Outcome {
-    let architecture = DiffusersArchitecture::from_folder(&golden("diffusers"))?;
-    let network = architecture.init(1, &Device::flex())?;
+    let architecture = DiffusersConfig::from_folder(&golden("diffusers"))?;
+    let network = NetworkConfig::new(architecture)?.init(1, &Device::flex())?;
     let mut weights = network.state_dict();
     let bias = weights.remove("conv_in.bias").ok_or("no such tensor")?;
     weights.insert("conv_in.bios".to_owned(), bias);
     let tensor = weights.get_mut("conv_out.weight").ok_or("no such tensor")?;
     tensor.shape = vec![3, 8, 9];
-    let Err(DdpmError::Weights(WeightError::Mismatch {
+    let Err(WeightError::Mismatch {
         missing,
         unexpected,
         misshapen,
-    })) = network.load_state_dict(weights)
+    }) = network.load_state_dict(weights)
     else {
         panic!("accepted");
     };

@@ -3,23 +3,23 @@ use std::fs;
 use burn::tensor::{Device, Tensor};
 use dsno_checkpoint::{Checkpoint, CheckpointFormat};
 use dsno_ode::{Denoiser, DiscreteSchedule, NoiseLevel, NoiseSchedule, Prediction, Schedule};
-use dsno_operator::foreign::ddpm::{Condition, Process};
-use dsno_operator::foreign::guided::GuidedArchitecture;
+use dsno_operator::family::guided_diffusion::GuidedDiffusionConfig;
+use dsno_operator::{Condition, DdpmProcess, NetworkConfig};
 use safetensors::SafeTensors;
 
-use super::{Outcome, close, golden, input, values, with_recipe};
+use super::{Outcome, close, golden, input, predict, values, with_recipe};
 
 struct Case {
     name: &'static str,
-    architecture: GuidedArchitecture,
+    architecture: GuidedDiffusionConfig,
     times: &'static [f64],
     labels: Option<&'static [u32]>,
 }
 
 /// What all cases have that do not say otherwise.
-fn base() -> GuidedArchitecture {
+fn base() -> GuidedDiffusionConfig {
     let table = DiscreteSchedule::squared_cosine(4000).expect("a table");
-    GuidedArchitecture {
+    GuidedDiffusionConfig {
         image_size: 8,
         image_channels: 3,
         num_channels: 32,
@@ -36,7 +36,7 @@ fn base() -> GuidedArchitecture {
         num_classes: 0,
         learn_sigma: false,
         dropout: 0.1,
-        process: Process::Table {
+        process: DdpmProcess::Table {
             prediction: Prediction::Epsilon,
             rescale_timesteps: true,
             schedule: table.into(),
@@ -48,7 +48,7 @@ fn cases() -> [Case; 5] {
     [
         Case {
             name: "improved",
-            architecture: GuidedArchitecture {
+            architecture: GuidedDiffusionConfig {
                 num_res_blocks: 2,
                 channel_mult: vec![1.0, 2.0, 2.0],
                 attention_resolutions: vec![4],
@@ -62,7 +62,7 @@ fn cases() -> [Case; 5] {
         },
         Case {
             name: "guided",
-            architecture: GuidedArchitecture {
+            architecture: GuidedDiffusionConfig {
                 image_channels: 1,
                 num_channels: 64,
                 channel_mult: vec![0.5, 1.0],
@@ -79,7 +79,7 @@ fn cases() -> [Case; 5] {
         },
         Case {
             name: "consistency",
-            architecture: GuidedArchitecture {
+            architecture: GuidedDiffusionConfig {
                 channel_mult: vec![1.0, 2.0],
                 attention_resolutions: vec![4],
                 num_heads: 4,
@@ -87,7 +87,7 @@ fn cases() -> [Case; 5] {
                 resblock_updown: true,
                 use_new_attention_order: true,
                 num_classes: 3,
-                process: Process::Karras {
+                process: DdpmProcess::Karras {
                     sigma_data: 0.5,
                     sigma_min: 0.002,
                 },
@@ -98,7 +98,7 @@ fn cases() -> [Case; 5] {
         },
         Case {
             name: "bare",
-            architecture: GuidedArchitecture {
+            architecture: GuidedDiffusionConfig {
                 channel_mult: vec![1.0, 1.0],
                 conv_resample: false,
                 ..base()
@@ -108,7 +108,7 @@ fn cases() -> [Case; 5] {
         },
         Case {
             name: "file",
-            architecture: GuidedArchitecture {
+            architecture: GuidedDiffusionConfig {
                 image_size: 4,
                 image_channels: 1,
                 num_heads: 2,
@@ -120,7 +120,7 @@ fn cases() -> [Case; 5] {
     ]
 }
 
-fn image(architecture: &GuidedArchitecture) -> Tensor<4> {
+fn image(architecture: &GuidedDiffusionConfig) -> Tensor<4> {
     let (c, s) = (architecture.image_channels, architecture.image_size);
     input("z", [2, c, s, s])
 }
@@ -132,17 +132,25 @@ fn answers_are_those_of_the_reference() -> Outcome {
     for case in cases() {
         let architecture = case.architecture;
         let toml = toml::to_string(&architecture)?;
-        assert_eq!(toml::from_str::<GuidedArchitecture>(&toml)?, architecture);
+        assert_eq!(
+            toml::from_str::<GuidedDiffusionConfig>(&toml)?,
+            architecture
+        );
+        let config = NetworkConfig::new(architecture.clone())?;
         let network = if case.name == "file" {
             // Half precision, and two blocks that are one.
             let checkpoint = Checkpoint::open(&golden("guided.pt"), CheckpointFormat::Torch)?;
-            architecture.load(&checkpoint, &Device::flex())?
+            config.load(&checkpoint, &Device::flex())?
         } else {
-            let network = architecture.init(1, &Device::flex())?;
-            with_recipe(network, architecture.weight_shapes()?)?
+            with_recipe(&config)?
         };
         let z = image(&architecture);
-        let answer = network.forward(z.clone(), case.times, case.labels.map(Condition::Labels));
+        let answer = predict(
+            &network,
+            z.clone(),
+            case.times,
+            case.labels.map(Condition::Labels),
+        );
         let name = format!("{}.answer", case.name);
         close(answer, &values(&file, &name)?, &name);
 
@@ -153,9 +161,7 @@ fn answers_are_those_of_the_reference() -> Outcome {
                 .values_mut()
                 .filter(|tensor| tensor.shape.len() == 3);
             assert_eq!(maps.map(|tensor| tensor.shape.push(1)).count(), 8);
-            let same = architecture
-                .init(2, &Device::flex())?
-                .load_state_dict(weights)?;
+            let same = config.init(2, &Device::flex())?.load_state_dict(weights)?;
             assert_eq!(same.state_dict(), network.state_dict());
 
             let model = network.denoiser(case.labels.map(<[u32]>::to_vec), false);
@@ -176,12 +182,12 @@ fn answers_are_those_of_the_reference() -> Outcome {
 
 #[test]
 fn a_longer_table_is_told_as_a_thousand_entries() -> Outcome {
-    let architecture = GuidedArchitecture {
+    let architecture = GuidedDiffusionConfig {
         image_size: 4,
         ..base()
     };
-    let network = architecture.init(1, &Device::flex())?;
-    let Process::Table {
+    let network = NetworkConfig::new(architecture.clone())?.init(1, &Device::flex())?;
+    let DdpmProcess::Table {
         schedule: NoiseSchedule::Discrete(ref table),
         ..
     } = architecture.process
@@ -190,7 +196,7 @@ fn a_longer_table_is_told_as_a_thousand_entries() -> Outcome {
     };
     let at = table.at(table.time_of(1002.0));
     let z = image(&architecture);
-    let told = network.forward(z.clone(), &[250.5], None);
+    let told = predict(&network, z.clone(), &[250.5], None);
     let x_hat = Prediction::Epsilon.to_x(told, z.clone(), at);
     let expected: Vec<f64> = x_hat.into_data().iter::<f64>().collect();
     close(
@@ -204,7 +210,7 @@ fn a_longer_table_is_told_as_a_thousand_entries() -> Outcome {
 #[test]
 fn published_networks_have_their_published_sizes() -> Outcome {
     // Counts of the PyTorch reading; 296 M and 559 M as arXiv:2105.05233 reports them.
-    let imagenet_64 = GuidedArchitecture {
+    let imagenet_64 = GuidedDiffusionConfig {
         image_size: 64,
         num_channels: 192,
         num_res_blocks: 3,
@@ -217,16 +223,22 @@ fn published_networks_have_their_published_sizes() -> Outcome {
         learn_sigma: true,
         ..base()
     };
-    assert_eq!(imagenet_64.parameter_count()?, 295_904_454);
-    let imagenet_512 = GuidedArchitecture {
+    assert_eq!(
+        NetworkConfig::new(imagenet_64.clone())?.parameter_count(),
+        295_904_454
+    );
+    let imagenet_512 = GuidedDiffusionConfig {
         image_size: 512,
         num_channels: 256,
         num_res_blocks: 2,
         channel_mult: vec![0.5, 1.0, 1.0, 2.0, 2.0, 4.0, 4.0],
         ..imagenet_64
     };
-    assert_eq!(imagenet_512.parameter_count()?, 558_997_638);
-    let cifar_10 = GuidedArchitecture {
+    assert_eq!(
+        NetworkConfig::new(imagenet_512.clone())?.parameter_count(),
+        558_997_638
+    );
+    let cifar_10 = GuidedDiffusionConfig {
         image_size: 32,
         num_channels: 128,
         num_res_blocks: 3,
@@ -237,57 +249,60 @@ fn published_networks_have_their_published_sizes() -> Outcome {
         learn_sigma: true,
         ..base()
     };
-    assert_eq!(cifar_10.parameter_count()?, 52_546_438);
+    assert_eq!(
+        NetworkConfig::new(cifar_10.clone())?.parameter_count(),
+        52_546_438
+    );
     Ok(())
 }
 
 #[test]
 fn impossible_architectures_are_refused_by_key_and_value() {
-    let refused: [(GuidedArchitecture, &str); 7] = [
+    let refused: [(GuidedDiffusionConfig, &str); 7] = [
         (
-            GuidedArchitecture {
+            GuidedDiffusionConfig {
                 num_res_blocks: 0,
                 ..base()
             },
             "`num_res_blocks` is 0, expected 1 to 256",
         ),
         (
-            GuidedArchitecture {
+            GuidedDiffusionConfig {
                 channel_mult: vec![1.0, -2.0],
                 ..base()
             },
             "`channel_mult` is -2",
         ),
         (
-            GuidedArchitecture {
+            GuidedDiffusionConfig {
                 channel_mult: vec![1.0, 1.5],
                 ..base()
             },
             "`input_blocks.3.0` normalises",
         ),
         (
-            GuidedArchitecture {
+            GuidedDiffusionConfig {
                 attention_resolutions: vec![16],
                 ..base()
             },
             "has 16",
         ),
         (
-            GuidedArchitecture {
+            GuidedDiffusionConfig {
                 channel_mult: vec![1.0; 5],
                 ..base()
             },
             "divisible by 16",
         ),
         (
-            GuidedArchitecture {
+            GuidedDiffusionConfig {
                 num_head_channels: Some(24),
                 ..base()
             },
             "`middle_block.1`",
         ),
         (
-            GuidedArchitecture {
+            GuidedDiffusionConfig {
                 dropout: 1.0,
                 ..base()
             },
@@ -295,12 +310,12 @@ fn impossible_architectures_are_refused_by_key_and_value() {
         ),
     ];
     for (architecture, words) in refused {
-        let error = architecture.validate().unwrap_err().to_string();
+        let error = NetworkConfig::new(architecture).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }
-    let process = Process::Karras {
+    let process = DdpmProcess::Karras {
         sigma_data: 0.0,
         sigma_min: 0.0,
     };
-    assert!(GuidedArchitecture { process, ..base() }.validate().is_err());
+    assert!(NetworkConfig::new(GuidedDiffusionConfig { process, ..base() }).is_err());
 }

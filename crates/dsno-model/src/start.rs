@@ -1,0 +1,132 @@
+//! Which network a student of a teacher has, and where it starts.
+
+use burn::tensor::Device;
+use dsno_checkpoint::WeightError;
+use dsno_operator::{
+    ConfigError, NetworkConfig, OperatorConfig, Output, TemporalConvConfig, UNet, UNetConfig,
+};
+
+use crate::description::check_modes;
+use crate::{DescriptionError, Teacher};
+
+/// Why a teacher and a student's architecture do not go together.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StudentError {
+    /// Modes are chosen elsewhere.
+    #[error("the student's architecture has `temporal`; its modes are chosen by `n_modes`")]
+    Temporal,
+    /// A student predicts states.
+    #[error("the student's architecture has output `state-and-noise`, expected `state`")]
+    JointOutput,
+    /// Images of another shape.
+    #[error(
+        "the student's architecture is for images of {found:?}, the teacher's are {expected:?}"
+    )]
+    ImageShape {
+        /// Channels, height and width of the student.
+        found: [usize; 3],
+        /// Channels, height and width of the teacher.
+        expected: [usize; 3],
+    },
+    /// Another number of classes.
+    #[error("the student's architecture has {found} classes, the teacher {expected}")]
+    Classes {
+        /// Classes of the student.
+        found: usize,
+        /// Classes of the teacher.
+        expected: usize,
+    },
+    /// Too few times for the modes asked for.
+    #[error("{n_modes} temporal modes do not fit {times} times, which have {}", times / 2 + 1)]
+    Modes {
+        /// Modes asked for.
+        n_modes: usize,
+        /// Times of the trajectories, the noise left out.
+        times: usize,
+    },
+    /// The network cannot be built.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// The network of a student: its teacher's with temporal convolutions, or one of ours of another shape.
+///
+/// `times` are those of the trajectories, the noise left out, where they are known.
+///
+/// # Errors
+///
+/// [`StudentError`], if `architecture` does not fit the teacher, or the modes do not fit the times.
+pub fn student_config(
+    teacher: &NetworkConfig,
+    architecture: Option<&UNetConfig>,
+    temporal: Option<TemporalConvConfig>,
+    times: Option<usize>,
+) -> Result<OperatorConfig, StudentError> {
+    let network = match architecture {
+        None => teacher.clone(),
+        Some(given) => own(teacher, given)?,
+    };
+    let config = OperatorConfig { network, temporal };
+    config.validate()?;
+    match times.map_or(Ok(()), |times| check_modes(temporal, times)) {
+        Err(DescriptionError::Modes { n_modes, times }) => {
+            Err(StudentError::Modes { n_modes, times })
+        }
+        _ => Ok(config),
+    }
+}
+
+fn own(teacher: &NetworkConfig, given: &UNetConfig) -> Result<NetworkConfig, StudentError> {
+    if given.temporal.is_some() {
+        return Err(StudentError::Temporal);
+    }
+    if given.output == Output::StateAndNoise {
+        return Err(StudentError::JointOutput);
+    }
+    if teacher.as_unet().is_some_and(|(own, _)| own == given) {
+        return Ok(teacher.clone());
+    }
+    let network = NetworkConfig::unet(given.clone(), dsno_ode::Prediction::X)?;
+    let (found, expected) = (network.image_shape(), teacher.image_shape());
+    if found != expected {
+        return Err(StudentError::ImageShape { found, expected });
+    }
+    let (found, expected) = (network.classes(), teacher.classes());
+    if found != expected {
+        return Err(StudentError::Classes { found, expected });
+    }
+    Ok(network)
+}
+
+/// The network that a student starts as: at its teacher's weights where it is the teacher's network, at
+/// fresh ones where it has another shape. Fresh weights are a function of `seed` alone.
+///
+/// # Errors
+///
+/// [`FreshError`], if the network cannot be built or the teacher's weights do not fit it.
+pub fn fresh_student(
+    teacher: &Teacher,
+    config: &OperatorConfig,
+    seed: u64,
+    device: &Device,
+) -> Result<UNet, FreshError> {
+    let network = config.init(seed, device)?;
+    if config.network == teacher.config {
+        Ok(network.init_from_teacher(&teacher.network)?)
+    } else {
+        Ok(network)
+    }
+}
+
+/// Why a student cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FreshError {
+    /// The network cannot be built.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The teacher's weights do not fit it.
+    #[error(transparent)]
+    Weights(#[from] WeightError),
+}

@@ -1,0 +1,57 @@
+//! Hugging Face diffusers: `UNet2DModel` and the table of its scheduler.
+//!
+//! A model is a folder with `config.json`, `diffusion_pytorch_model.safetensors` and, there or in a
+//! folder `scheduler` beside, `scheduler_config.json`; `google/ddpm-cifar10-32` is one. The first and
+//! the last give a [`DiffusersConfig`], which then says everything about the network.
+//!
+//! | question                              | part                                                |
+//! |---------------------------------------|-----------------------------------------------------|
+//! | what is the network?                  | [`DiffusersConfig`]                                 |
+//! | how are the original's files read?    | [`DiffusersConfig::from_folder`], [`from_json`](DiffusersConfig::from_json) |
+//! | how is it trained?                    | [`DdpmProcess`](crate::DdpmProcess)                 |
+//! | how is it built and loaded?           | [`NetworkConfig`](crate::NetworkConfig)             |
+//!
+//! # What is read, and what is refused
+//!
+//! | option                                   | read                                       | refused, by name and value |
+//! |------------------------------------------|--------------------------------------------|----------------------------|
+//! | `down_block_types`, `up_block_types`     | `DownBlock2D`, `AttnDownBlock2D`, `ResnetDownsampleBlock2D` and the same for `Up` | others (`SkipDownBlock2D` of NCSN++, cross-attention, …) |
+//! | `mid_block_type`                         | `UNetMidBlock2D`, null                     | others                     |
+//! | `time_embedding_type`                    | `positional`                               | `fourier`, `learned`       |
+//! | `act_fn`                                 | `silu`, `swish`                            | others                     |
+//! | `downsample_type`, `upsample_type`       | `conv`, `resnet`                           | others                     |
+//! | `downsample_padding`                     | 0, 1                                       | others                     |
+//! | `resnet_time_scale_shift`                | `default`, `scale_shift`                   | `spatial`, `ada_group`     |
+//! | `class_embed_type`, `num_class_embeds`   | null, `timestep`, `identity`; any number   | others                     |
+//! | scheduler's `beta_schedule`              | `linear`, `scaled_linear`, `squaredcos_cap_v2`, `sigmoid`, `trained_betas` | others, `rescale_betas_zero_snr` |
+//! | scheduler's `prediction_type`            | `epsilon`, `sample`, `v_prediction`        | others                     |
+//! | `CMStochasticIterativeScheduler`         | `sigma_min`, `sigma_data`                  |                            |
+//!
+//! Any other key of `config.json` is refused too, unless it begins with `_`. The other keys of a
+//! scheduler say how to sample, not what the network is, and are not read.
+
+mod check;
+mod error;
+mod json;
+mod keys;
+mod layout;
+mod network;
+mod scheduler;
+
+pub use error::DiffusersConfigError;
+pub use network::{
+    ClassEmbedType, DiffusersConfig, DownBlockType, MidBlockType, ResampleType, TimeScaleShift,
+    UpBlockType,
+};
+
+use super::{Family, read};
+
+/// Hugging Face diffusers.
+pub(super) const FAMILY: Family = Family {
+    name: "diffusers",
+    about: "UNet2DModel of Hugging Face diffusers",
+    read: |table| Ok(Box::new(read::<DiffusersConfig>(table)?)),
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,245 @@
+use dsno_ode::{DiscreteSchedule, NoiseSchedule, Prediction};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::process::DdpmProcess;
+
+fn config() -> Value {
+    json!({
+        "_class_name": "UNet2DModel", "_diffusers_version": "0.0.4", "act_fn": "silu",
+        "attention_head_dim": null, "block_out_channels": [128, 256, 256, 256],
+        "center_input_sample": false,
+        "down_block_types": ["DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"],
+        "downsample_padding": 0, "flip_sin_to_cos": false, "freq_shift": 1, "in_channels": 3,
+        "layers_per_block": 2, "mid_block_scale_factor": 1, "norm_eps": 1e-6, "norm_num_groups": 32,
+        "out_channels": 3, "sample_size": 32, "time_embedding_type": "positional",
+        "up_block_types": ["UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"]
+    })
+}
+
+fn scheduler() -> Value {
+    json!({
+        "_class_name": "DDPMScheduler", "_diffusers_version": "0.1.1", "beta_end": 0.02,
+        "beta_schedule": "linear", "beta_start": 0.0001, "clip_sample": true,
+        "num_train_timesteps": 1000, "trained_betas": null, "variance_type": "fixed_large"
+    })
+}
+
+fn read(config: &Value, scheduler: &Value) -> Result<DiffusersConfig, DiffusersConfigError> {
+    DiffusersConfig::from_json(&config.to_string(), &scheduler.to_string())
+}
+
+fn parameter_count(config: &DiffusersConfig) -> usize {
+    let network = crate::NetworkConfig::new(config.clone());
+    network.unwrap().parameter_count()
+}
+
+#[test]
+fn the_published_network_has_its_published_size_and_table() {
+    let architecture = read(&config(), &scheduler()).unwrap();
+    assert_eq!(parameter_count(&architecture), 35_746_307);
+    let table = DiscreteSchedule::linear(1000, 1e-4, 0.02).unwrap();
+    let expected = DdpmProcess::Table {
+        prediction: Prediction::Epsilon,
+        rescale_timesteps: false,
+        schedule: NoiseSchedule::Discrete(table),
+    };
+    assert_eq!(architecture.process, expected);
+}
+
+#[test]
+fn the_documented_file_is_the_published_network() {
+    let documented = crate::family::documented_toml(include_str!("network.rs"));
+    let file: DiffusersConfig = toml::from_str(&documented).unwrap();
+    assert_eq!(file, read(&config(), &scheduler()).unwrap());
+}
+
+#[test]
+fn what_cannot_be_built_is_refused_by_key_and_value() {
+    let refused = [
+        (
+            "act_fn",
+            json!("gelu"),
+            "config.json has `act_fn` = \"gelu\"",
+        ),
+        (
+            "time_embedding_type",
+            json!("fourier"),
+            "`time_embedding_type` = \"fourier\"",
+        ),
+        (
+            "mid_block_type",
+            json!("UNetMidBlock2DCrossAttn"),
+            "`mid_block_type`",
+        ),
+        (
+            "resnet_time_scale_shift",
+            json!("spatial"),
+            "`resnet_time_scale_shift` = \"spatial\"",
+        ),
+        (
+            "downsample_type",
+            json!("fir"),
+            "`downsample_type` = \"fir\"",
+        ),
+        (
+            "class_embed_type",
+            json!("projection"),
+            "`class_embed_type` = \"projection\"",
+        ),
+        (
+            "down_block_types",
+            json!(vec!["SkipDownBlock2D"; 4]),
+            "SkipDownBlock2D",
+        ),
+        ("sample_size", json!([32, 64]), "`sample_size` = [32,64]"),
+        ("sample_size", json!(null), "`sample_size`"),
+        ("skip_connections", json!(true), "`skip_connections` = true"),
+        (
+            "layers_per_block",
+            json!(1_000_000_000_000_u64),
+            "expected 1 to 256",
+        ),
+        (
+            "_class_name",
+            json!("UNet2DConditionModel"),
+            "UNet2DConditionModel",
+        ),
+        ("downsample_padding", json!(2), "`downsample_padding` is 2"),
+        ("out_channels", json!(4), "4 channels"),
+        ("sample_size", json!(36), "divisible by 8"),
+        ("attention_head_dim", json!(24), "24 into heads"),
+        ("norm_num_groups", json!(24), "24 groups"),
+        (
+            "up_block_types",
+            json!(["UpBlock2D"]),
+            "`up_block_types` has 1 entries",
+        ),
+        ("freq_shift", json!(64), "`freq_shift` is 64"),
+        (
+            "mid_block_scale_factor",
+            json!(0),
+            "`mid_block_scale_factor` is 0",
+        ),
+    ];
+    for (key, value, words) in refused {
+        let mut config = config();
+        config[key] = value;
+        let error = read(&config, &scheduler()).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    for key in ["down_block_types", "block_out_channels", "sample_size"] {
+        let mut config = config();
+        config.as_object_mut().unwrap().remove(key);
+        let error = read(&config, &scheduler()).unwrap_err();
+        let expected = format!("config.json has no key `{key}`");
+        assert_eq!(error.to_string(), expected);
+    }
+    assert!(matches!(
+        DiffusersConfig::from_json("[]", "{}"),
+        Err(DiffusersConfigError::Json { .. })
+    ));
+}
+
+#[test]
+fn schedulers_say_what_was_trained() {
+    let process = |change: Value| {
+        let mut scheduler = scheduler();
+        let map = scheduler.as_object_mut().unwrap();
+        map.extend(change.as_object().unwrap().clone());
+        read(&config(), &scheduler).map(|architecture| architecture.process)
+    };
+    let table = |prediction, table: DiscreteSchedule| DdpmProcess::Table {
+        prediction,
+        rescale_timesteps: false,
+        schedule: table.into(),
+    };
+    let read = process(json!({"beta_schedule": "squaredcos_cap_v2", "prediction_type": "sample"}));
+    let expected = table(
+        Prediction::X,
+        DiscreteSchedule::squared_cosine(1000).unwrap(),
+    );
+    assert_eq!(read.unwrap(), expected);
+    let read = process(json!({"trained_betas": [0.1, 0.2], "prediction_type": "v_prediction"}));
+    let expected = table(
+        Prediction::V,
+        DiscreteSchedule::from_betas(&[0.1, 0.2]).unwrap(),
+    );
+    assert_eq!(read.unwrap(), expected);
+    let read = process(json!({"_class_name": "CMStochasticIterativeScheduler", "sigma_min": 0.01}));
+    let expected = DdpmProcess::Karras {
+        sigma_data: 0.5,
+        sigma_min: 0.01,
+    };
+    assert_eq!(read.unwrap(), expected);
+
+    let refused = [
+        (
+            json!({"beta_schedule": "laplace"}),
+            "`beta_schedule` = \"laplace\"",
+        ),
+        (
+            json!({"prediction_type": "flow"}),
+            "`prediction_type` = \"flow\"",
+        ),
+        (
+            json!({"rescale_betas_zero_snr": true}),
+            "`rescale_betas_zero_snr` = true",
+        ),
+        (json!({"beta_end": 2.0}), "beta"),
+        (
+            json!({"beta_schedule": "sigmoid", "num_train_timesteps": 1_u64 << 60}),
+            "entries",
+        ),
+    ];
+    for (change, words) in refused {
+        let error = process(change).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn no_value_of_any_key_panics_or_takes_more_than_a_moment() {
+    let hostile = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(0),
+        json!(1e308),
+        json!(u64::MAX),
+        json!(65_536),
+        json!(""),
+        json!([]),
+        json!(vec![65_536; 200]),
+        json!(vec!["DownBlock2D"; 200]),
+        json!({"": []}),
+    ];
+    let known = [
+        "time_embedding_dim",
+        "mid_block_type",
+        "dropout",
+        "attn_norm_num_groups",
+        "num_class_embeds",
+        "class_embed_type",
+    ];
+    for value in hostile {
+        let own = config();
+        let keys = own.as_object().unwrap().keys().map(String::as_str);
+        for key in keys.chain(known) {
+            let mut config = config();
+            config[key] = value.clone();
+            if let Ok(architecture) = read(&config, &scheduler()) {
+                assert!(
+                    parameter_count(&architecture) > 0,
+                    "{key} = {value}"
+                );
+            }
+        }
+        let own = scheduler();
+        for key in own.as_object().unwrap().keys() {
+            let mut scheduler = scheduler();
+            scheduler[key] = value.clone();
+            drop(read(&config(), &scheduler));
+        }
+    }
+}
