@@ -13,25 +13,20 @@ use dsno_train::{
     collect, distill, mean_per_time,
 };
 
-/// L1 between states, plus L1 between the differences of neighbouring pixels.
+/// L1 between states, plus so much times L1 between the differences of neighbouring pixels.
 #[derive(Debug)]
-struct Edges {
-    weight: f64,
-}
+struct Edges(f64);
 
 impl StateLoss for Edges {
     fn per_time(&self, predicted: Tensor<5>, target: Tensor<5>) -> Tensor<1> {
         let error = predicted - target;
-        let width = error.dims()[4] as i64;
-        let step = |axis| {
-            error.clone().slice_dim(axis, 1..width) - error.clone().slice_dim(axis, 0..width - 1)
-        };
+        let step = |axis| error.clone().slice_dim(axis, 1..) - error.clone().slice_dim(axis, ..-1);
         let edges = mean_per_time(step(3).abs()) + mean_per_time(step(4).abs());
-        mean_per_time(error.clone().abs()) + edges * self.weight
+        mean_per_time(error.clone().abs()) + edges * self.0
     }
 
     fn key(&self) -> String {
-        format!("edges {}", self.weight)
+        format!("edges {}", self.0)
     }
 }
 
@@ -72,15 +67,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         architecture: None,
         temporal: Some(TemporalConvConfig { n_modes: 2 }),
         recipe: &recipes.distill,
-        loss: Some(&Edges { weight: 0.5 }),
+        loss: Some(&Edges(0.5)),
         seed: 1,
         store: &home.path().join("store"),
         folder: &home.path().join("student"),
     };
     let _finished = distill(&job, &device, &mut Silent)?;
-    print!(
-        "{}",
-        std::fs::read_to_string(home.path().join("student/metrics.jsonl"))?
-    );
+    let log = home.path().join("student/metrics.jsonl");
+    print!("{}", std::fs::read_to_string(log)?);
     Ok(())
 }
