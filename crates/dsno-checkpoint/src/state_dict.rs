@@ -1,9 +1,10 @@
 //! Weights by name, on the host, and their safetensors files.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::{Dtype, View};
 
 use crate::{Checkpoint, CheckpointError, CheckpointFormat, DType};
 
@@ -25,6 +26,25 @@ impl HostTensor {
         let rest: usize = self.shape[1..].iter().product();
         self.values.truncate(count * rest);
         self.shape[0] = self.values.len() / rest;
+    }
+}
+
+/// A tensor of a safetensors file; its bytes are made when they are written.
+impl View for &HostTensor {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.values.iter().flat_map(|v| v.to_le_bytes()).collect()
+    }
+
+    fn data_len(&self) -> usize {
+        4 * self.values.len()
     }
 }
 
@@ -78,22 +98,7 @@ pub enum WeightError {
 ///
 /// Never for weights that were read from a module.
 pub fn to_safetensors(weights: &StateDict) -> Vec<u8> {
-    let bytes: Vec<(&String, &HostTensor, Vec<u8>)> = weights
-        .iter()
-        .map(|(name, t)| {
-            (
-                name,
-                t,
-                t.values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            )
-        })
-        .collect();
-    let views = bytes.iter().map(|(name, tensor, bytes)| {
-        let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes)
-            .expect("invariant: four bytes per value");
-        (name.as_str(), view)
-    });
-    safetensors::serialize(views, None).expect("invariant: views are consistent")
+    safetensors::serialize(weights, None).expect("invariant: f32 values fill their shapes")
 }
 
 /// Reads every tensor of a safetensors file, all of which must be f32.

@@ -39,7 +39,7 @@ def arguments():
     parser.add_argument("--configs", default="S,M")
     parser.add_argument("--tasks", default="train,sample,ddim")
     parser.add_argument("--cores", default="0,1")
-    parser.add_argument("--shards", default="", help="parts of a batch that ours works on at once")
+    parser.add_argument("--microbatches", default="", help="parts of a batch that ours works on at once")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--runs", type=int, default=7, help="timed runs of a process")
     parser.add_argument("--steps", type=Path, help="the built bench, if it is not to be built")
@@ -105,7 +105,7 @@ def main():
     os.sched_setaffinity(0, cores)
     threads = ["--threads", str(len(cores))]
     runs = ["--runs", str(args.runs)]
-    shards = ["--shards", args.shards] if args.shards else []
+    microbatches = ["--microbatches", args.microbatches] if args.microbatches else []
 
     print("| configuration | task | ours | PyTorch | its variant | ours / PyTorch | bound | by round | CPU | peak | others |")
     print("|---|---|--:|--:|---|--:|--:|---|--:|--:|--:|", flush=True)
@@ -114,7 +114,7 @@ def main():
         for task in args.tasks.split(","):
             names = variants(args, config, task)
             what = ["--config", config, "--task", task] + threads + runs
-            commands = {"ours": [steps] + what + shards}
+            commands = {"ours": [steps] + what + microbatches}
             for name in names:
                 impl, layout, compile_ = name.split(":")
                 commands[name] = [args.python, bench] + what + ["--impl", impl, "--layout", layout, "--compile", compile_,

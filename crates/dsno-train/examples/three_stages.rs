@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         recipe: &recipes.collect,
         seed: 1,
         store: &store,
-        lanes: 2,
+        workers: 2,
     };
     let _finished = collect(&job, &device, &mut Silent)?;
 
@@ -62,6 +62,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         architecture: None,
         temporal: Some(TemporalConvConfig { n_modes: 2 }),
         recipe: &recipes.distill,
+        loss: None,
         seed: 1,
         store: &store,
         folder: &to_student,

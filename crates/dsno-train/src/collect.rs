@@ -10,8 +10,8 @@ use dsno_ode::{Schedule, SolveError, TimeGrid, initial_state};
 use serde_json::{Map, json};
 
 use crate::error::TrainError;
-use crate::lane::together;
 use crate::observer::{Observer, Outcome, Progress};
+use crate::parallel::try_parallel_map;
 use crate::recipe::{CollectRecipe, StoreDtype};
 use dsno_model::Teacher;
 
@@ -27,7 +27,7 @@ pub struct CollectJob<'a> {
     /// The store's folder; made if it does not exist.
     pub store: &'a Path,
     /// Batches solved at the same time, at least 1; trajectories do not depend on it.
-    pub lanes: usize,
+    pub workers: usize,
 }
 
 /// Fills a trajectory store, shard by shard; shards that are there already are kept.
@@ -61,15 +61,12 @@ pub fn collect(
         let mut states = Vec::with_capacity(range.len() * store.spec().sample_len());
         let mut labels = Vec::new();
         let batches: Vec<Range<u64>> = batches(range, recipe.batch_size).collect();
-        for group in batches.chunks(job.lanes.max(1)) {
+        for group in batches.chunks(job.workers.max(1)) {
             if observer.stop_requested() {
                 return Ok(Outcome::Stopped);
             }
-            let solved = together(group.to_vec(), |batch| {
-                solve_batch(job, &grid, batch, device)
-            });
-            for batch in solved {
-                let batch = batch?;
+            let solve = |batch: &Range<u64>| solve_batch(job, &grid, batch.clone(), device);
+            for batch in try_parallel_map(group, solve)? {
                 images += batch.count;
                 states.extend(batch.states);
                 labels.extend(batch.labels);
@@ -163,7 +160,7 @@ fn spec(job: &CollectJob<'_>, calls: usize) -> StoreSpec {
             .collect(),
         shape: teacher.image_shape(),
         shard_samples: (recipe.shard_trajectories as usize).min(recipe.trajectories as usize),
-        dtype: match recipe.precision {
+        dtype: match recipe.dtype {
             StoreDtype::F16 => Dtype::F16,
             StoreDtype::F32 => Dtype::F32,
         },

@@ -7,18 +7,17 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dsno_data::noise::Stream;
 use dsno_data::order::InfiniteSampler;
 use dsno_data::store::TrajectoryStore;
-use dsno_ode::Schedule;
+use dsno_model::{ModelError, Student, Teacher, TeacherNetwork, backbone, units};
+use dsno_ode::{NoiseSchedule, Schedule};
 use dsno_operator::{TemporalConvConfig, Timesteps, TransferError, UNet, UNetConfig};
 use serde::Serialize;
 
-use crate::checkpoint::Checkpoint;
 use crate::error::TrainError;
+use crate::objective::{Ema, Loss, Objective};
 use crate::observer::{Observer, Outcome};
-use crate::recipe::{Distance, DistillRecipe};
-use crate::training::{Loss, Training, run_key};
-use dsno_model::backbone;
-use dsno_model::units;
-use dsno_model::{ModelError, Student, Teacher, TeacherNetwork};
+use crate::recipe::DistillRecipe;
+use crate::state_loss::StateLoss;
+use crate::training::{Training, run_key};
 
 /// All that shapes a student.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +32,8 @@ pub struct DistillJob<'a> {
     pub temporal: Option<TemporalConvConfig>,
     /// How to train.
     pub recipe: &'a DistillRecipe,
+    /// A loss in place of the recipe's `distance`.
+    pub loss: Option<&'a dyn StateLoss>,
     /// Seed of temporal weights, order and dropout.
     pub seed: u64,
     /// The trajectory store, complete.
@@ -47,6 +48,8 @@ struct Key<'a> {
     teacher_architecture: &'a UNetConfig,
     temporal: Option<TemporalConvConfig>,
     recipe: &'a DistillRecipe,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss: Option<String>,
     seed: u64,
     times: &'a [f64],
     trajectories: u64,
@@ -73,107 +76,106 @@ pub fn distill(
 ) -> Result<Outcome, TrainError> {
     job.recipe.validate()?;
     let store = TrajectoryStore::open(job.store)?;
-    let recipe = job.recipe;
     let times = store.spec().times[1..].to_vec();
     let backbone = backbone(&job.teacher.network.architecture(), job.architecture)?;
     let architecture = student_architecture(&backbone, job.temporal, times.len())?;
-    let key = run_key(&Key {
+    let run = run_key(&Key {
         teacher_sha256: job.teacher.weights_sha256(),
         teacher_architecture: &backbone,
         temporal: job.temporal,
-        recipe,
+        recipe: job.recipe,
+        loss: job.loss.map(StateLoss::key),
         seed: job.seed,
         times: &times,
         trajectories: store.len() as u64,
     });
-    let conditional = architecture.classes > 0;
     let result = job.folder.join("model");
-    if Student::load(&result, device).is_ok_and(|made| made.run == key) {
+    if Student::load(&result, device).is_ok_and(|made| made.run == run) {
         return Ok(Outcome::Finished);
     }
 
     let training = Training {
-        total_images: recipe.total_images,
-        batch_size: recipe.batch_size,
-        shards: recipe.shards,
-        concurrent: architecture.dropout == 0.0,
-        learning_rate: &recipe.learning_rate,
-        adam: recipe.adam,
-        ema_half_life_images: recipe.ema_half_life_images,
-        checkpoint_images: recipe.checkpoint_images,
-        log_images: recipe.log_images,
+        recipe: &job.recipe.training,
+        parallel: architecture.dropout == 0.0,
         seed: job.seed,
-        key: key.clone(),
+        key: run.clone(),
         folder: job.folder,
     };
-    let autodiff = device.clone().autodiff();
     let schedule = &job.teacher.schedule;
-    let log_snrs: Vec<f64> = times.iter().map(|&t| schedule.log_snr(t)).collect();
-    let weights: Vec<f32> = times
-        .iter()
-        .map(|&t| recipe.weight.of(schedule.at(t)) as f32)
-        .collect();
-    let weights = Tensor::<1>::from_data(TensorData::new(weights, [times.len()]), &autodiff);
-    let weights_seed = Stream::Weights.draws(job.seed, 0).bits();
-    let fresh = || {
-        let network = architecture.init(weights_seed, device)?;
-        let TeacherNetwork::Unet {
-            network: shared,
-            architecture: from,
-            ..
-        } = &job.teacher.network
-        else {
-            return Ok(network);
+    let mut objective = Trajectories {
+        order: InfiniteSampler::new(job.seed, store.len(), false),
+        conditional: architecture.classes > 0,
+        schedule,
+        log_snrs: times.iter().map(|&t| schedule.log_snr(t)).collect(),
+        weights: times
+            .iter()
+            .map(|&t| job.recipe.weight.of(schedule.at(t)) as f32)
+            .collect(),
+        loss: job.loss.unwrap_or(&job.recipe.distance),
+        store,
+    };
+    let init = || init_student(job, &architecture, device);
+    let save = |network| {
+        let student = Student {
+            network,
+            architecture: architecture.clone(),
+            schedule: schedule.clone(),
+            times,
+            run,
         };
-        network
-            .init_from_teacher(shared, from, &architecture)
-            .map_err(|e| match e {
-                TransferError::Architecture(error) => TrainError::from(error),
-                TransferError::Weights(error) => ModelError::from(error).into(),
-                other => unreachable!("{other}"),
-            })
+        Ok(student.save(&result)?)
     };
-    let mut order = InfiniteSampler::new(job.seed, store.len(), false);
-    let examples = |positions: Range<u64>| {
+    training.run(&mut objective, init, save, device, observer)
+}
+
+/// Stored trajectories, predicted from their first states.
+struct Trajectories<'a> {
+    store: TrajectoryStore,
+    order: InfiniteSampler,
+    conditional: bool,
+    schedule: &'a NoiseSchedule,
+    /// Natural log-SNR of the times that are predicted, and their weights.
+    log_snrs: Vec<f64>,
+    weights: Vec<f32>,
+    loss: &'a dyn StateLoss,
+}
+
+impl Objective for Trajectories<'_> {
+    /// States `[B, 1 + T, C, H, W]` and classes.
+    type Examples = (Tensor<5>, Option<Vec<u32>>);
+
+    fn examples(
+        &mut self,
+        positions: Range<u64>,
+        device: &Device,
+    ) -> Result<Self::Examples, TrainError> {
         let count = (positions.end - positions.start) as usize;
-        let order = order.batch(positions.start, count);
+        let order = self.order.batch(positions.start, count);
         let indices: Vec<usize> = order.iter().map(|example| example.index).collect();
-        let labels = conditional.then(|| store.labels(&indices)).transpose()?;
-        let states = store.batch(&indices, &autodiff)?;
-        Ok((
-            units::to_network(states, &store.spec().times, schedule),
-            labels,
-        ))
-    };
-    let loss = |network: &UNet, (states, labels): (Tensor<5>, Option<Vec<u32>>)| {
+        let labels = || self.store.labels(&indices);
+        let labels = self.conditional.then(labels).transpose()?;
+        let states = self.store.batch(&indices, device)?;
+        let states = units::to_network(states, &self.store.spec().times, self.schedule);
+        Ok((states, labels))
+    }
+
+    fn loss(&self, network: &UNet, _ema: &Ema<'_>, (states, labels): Self::Examples) -> Loss {
         let [b, t, c, h, w] = states.dims();
         let noise = states
             .clone()
             .slice([0..b, 0..1, 0..c, 0..h, 0..w])
             .squeeze_dim(1);
         let target = states.slice([0..b, 1..t, 0..c, 0..h, 0..w]);
-        let predicted = network.forward(noise, Timesteps::Shared(&log_snrs), labels.as_deref());
-        let per_time = distance(recipe.distance, predicted, target);
-        let total = (per_time.clone() * weights.clone()).mean();
+        let weights = TensorData::new(self.weights.clone(), [t - 1]);
+        let weights = Tensor::<1>::from_data(weights, &target.device());
+        let times = Timesteps::Shared(&self.log_snrs);
+        let predicted = network.forward(noise, times, labels.as_deref());
+        let per_time = self.loss.per_time(predicted, target);
         Loss {
-            total,
+            total: (per_time.clone() * weights).mean(),
             per_time: Some(per_time.detach()),
         }
-    };
-    let network = training.run(fresh, device, observer, examples, loss)?;
-    let Some(network) = network else {
-        return Ok(Outcome::Stopped);
-    };
-    let student = Student {
-        network,
-        architecture,
-        schedule: schedule.clone(),
-        times,
-        run: key,
-    };
-    student.save(&result)?;
-    Checkpoint::remove(job.folder)?;
-    Ok(Outcome::Finished)
+    }
 }
 
 /// The backbone with the student's temporal convolutions.
@@ -195,14 +197,26 @@ fn student_architecture(
     }
 }
 
-/// Mean distance at each time, `[T]`, of states `[B, T, C, H, W]`.
-fn distance(kind: Distance, predicted: Tensor<5>, target: Tensor<5>) -> Tensor<1> {
-    let error = predicted - target;
-    let error = match kind {
-        Distance::L1 => error.abs(),
-        Distance::L2 => error.square(),
+/// The student before its first step: at the teacher's weights where the teacher has the same layers.
+fn init_student(
+    job: &DistillJob<'_>,
+    architecture: &UNetConfig,
+    device: &Device,
+) -> Result<UNet, TrainError> {
+    let network = architecture.init(Stream::Weights.draws(job.seed, 0).bits(), device)?;
+    let TeacherNetwork::Unet {
+        network: teacher,
+        architecture: from,
+        ..
+    } = &job.teacher.network
+    else {
+        return Ok(network);
     };
-    let [b, t, c, h, w] = error.dims();
-    let per_image: Tensor<2> = error.reshape([b, t, c * h * w]).mean_dim(2).squeeze_dim(2);
-    per_image.mean_dim(0).squeeze_dim(0)
+    network
+        .init_from_teacher(teacher, from, architecture)
+        .map_err(|error| match error {
+            TransferError::Architecture(error) => error.into(),
+            TransferError::Weights(error) => ModelError::from(error).into(),
+            other => unreachable!("{other}"),
+        })
 }

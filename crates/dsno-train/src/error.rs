@@ -1,5 +1,6 @@
 //! Why a training, a collection or a distillation ended early.
 
+use std::error::Error;
 use std::path::PathBuf;
 
 use dsno_checkpoint::atomic::WriteError;
@@ -8,8 +9,8 @@ use dsno_data::store::StoreError;
 use dsno_ode::{GridError, SolveError};
 use dsno_operator::UNetConfigError;
 
-use crate::checkpoint::CheckpointError;
 use crate::recipe::RecipeError;
+use crate::training_state::TrainingStateError;
 use dsno_model::BackboneError;
 use dsno_model::ModelError;
 
@@ -29,9 +30,9 @@ pub enum TrainError {
     /// A model folder cannot be read or written.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A checkpoint cannot be read or written.
+    /// A training state cannot be read or written.
     #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    TrainingState(#[from] TrainingStateError),
     /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -47,6 +48,9 @@ pub enum TrainError {
     /// The solver stopped.
     #[error(transparent)]
     Solve(#[from] SolveError),
+    /// An objective cannot make its examples, for a reason of its own.
+    #[error(transparent)]
+    Objective(Box<dyn Error + Send + Sync>),
     /// The loss is not a number any more.
     #[error(
         "the loss is {loss} after {images} images; lower `learning_rate.peak` ({learning_rate:.1e} now) or lengthen the warm-up"

@@ -15,7 +15,7 @@
 //! # Nothing is lost
 //!
 //! Noise, times, order and initial weights are functions of a seed and an index, so a run depends on
-//! neither its batches' history nor a restart. [`checkpoint`] holds weights, average, Adam's moments
+//! neither its batches' history nor a restart. [`training_state`] holds weights, average, Adam's moments
 //! and position in one file that is replaced in one rename. A run that was killed and called again ends
 //! in the same bits as one that was not, on the same device and build.
 //!
@@ -28,36 +28,44 @@
 //!
 //! # Extending
 //!
-//! Watch and stop a run through [`Observer`]. A new loss is a variant of [`Distance`], a new weight
-//! one of [`TimeWeight`] or [`Weighting`]; solvers are those of `dsno_ode::SolverKind`. The crate prints nothing
-//! and chooses no device; autodiff is switched on in the loop alone.
+//! Watch and stop a run through [`Observer`]. A loss between trajectories is a [`StateLoss`], given to
+//! [`DistillJob`]; another method, with a second network or without trajectories, is an [`Objective`]
+//! that [`Training`] minimises: both are written outside this crate. A new weight is a variant of
+//! [`TimeWeight`] or [`Weighting`]; solvers are those of `dsno_ode::SolverKind`. The crate prints
+//! nothing and chooses no device; autodiff is switched on in the loop alone.
 //!
 //! # Example
 //!
-//! `cargo run --release -p dsno-train --example three_stages` goes the whole way on toy images.
+//! `cargo run --release -p dsno-train --example three_stages` goes the whole way on toy images;
+//! `own_loss` distils with a loss of its own.
 
-pub mod checkpoint;
 mod collect;
 mod distill;
-mod ema;
 mod error;
-pub mod lane;
 mod learning_rate;
 pub mod log;
+mod objective;
 mod observer;
 mod optimiser;
+mod parallel;
 mod recipe;
+mod state_loss;
 mod teacher;
 mod training;
+pub mod training_state;
 
 pub use collect::{CollectJob, collect};
 pub use distill::{DistillJob, distill};
-pub use ema::ema_rate;
 pub use error::TrainError;
 pub use learning_rate::{Decay, LearningRate};
+pub use objective::{Ema, Loss, Objective};
 pub use observer::{Observer, Outcome, Progress, Silent};
+pub use optimiser::ema_rate;
+pub use parallel::{parallel_map, try_parallel_map};
 pub use recipe::{
-    Adam, CollectRecipe, Distance, DistillRecipe, RecipeError, StoreDtype, TeacherRecipe,
-    TimeWeight, Weighting,
+    Adam, CollectRecipe, DistillRecipe, RecipeError, StoreDtype, TeacherRecipe, TimeWeight,
+    TrainingRecipe, Weighting,
 };
+pub use state_loss::{Distance, StateLoss, mean_per_time};
 pub use teacher::{TeacherJob, train_teacher};
+pub use training::{Training, run_key};

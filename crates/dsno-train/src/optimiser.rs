@@ -1,4 +1,4 @@
-//! One network under training: weights, their average, and Adam's moments.
+//! One network under training: weights, their exponential moving average (EMA), Adam's moments.
 
 use std::collections::HashMap;
 
@@ -13,28 +13,47 @@ use crate::recipe::Adam;
 /// `ε` of Adam.
 const EPSILON: f64 = 1e-8;
 
-/// Weights with everything that moves them, on a device without autodiff.
+/// Share of the old average that one step keeps, so that it halves in `half_life_images`.
+///
+/// ```text
+/// rate = 2^(−batch / half-life)         0 where the half-life is 0: the average is the newest weight
+/// ```
+///
+/// ```
+/// // The paper's rate of 0.9999 at a batch of 256 halves in 1.77 million images.
+/// let rate = dsno_train::ema_rate(256, 1_774_400.0);
+/// assert!((rate - 0.9999).abs() < 1e-8);
+/// ```
+pub fn ema_rate(batch_size: usize, half_life_images: f64) -> f64 {
+    if half_life_images == 0.0 {
+        0.0
+    } else {
+        (-(batch_size as f64) / half_life_images).exp2()
+    }
+}
+
+/// A network with the state of its optimiser, on a device without autodiff.
 #[derive(Debug)]
 pub(crate) struct Trainee {
     network: UNet,
-    traces: HashMap<ParamId, Trace>,
+    states: HashMap<ParamId, ParameterState>,
     adam: dsno_kernels::Adam,
 }
 
-/// What the updates of one parameter leave behind, flat.
+/// Optimiser state of one parameter, each tensor flattened.
 #[derive(Debug)]
-struct Trace {
+struct ParameterState {
     first_moment: Tensor<1>,
     second_moment: Tensor<1>,
-    /// None where the average is the newest weight.
-    average: Option<Tensor<1>>,
+    /// None where the EMA is the newest weight.
+    ema: Option<Tensor<1>>,
 }
 
-/// All that the next steps depend on, each part in the form of a network.
+/// All that the next steps depend on, each part stored as a network.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     pub(crate) weights: UNet,
-    pub(crate) average: UNet,
+    pub(crate) ema: UNet,
     pub(crate) first_moment: UNet,
     pub(crate) second_moment: UNet,
 }
@@ -43,9 +62,9 @@ impl Snapshot {
     /// Before the first step.
     pub(crate) fn fresh(network: UNet) -> Self {
         Self {
-            first_moment: network.clone().map(&mut Cleared),
-            second_moment: network.clone().map(&mut Cleared),
-            average: network.clone(),
+            first_moment: network.clone().map(&mut Zeroed),
+            second_moment: network.clone().map(&mut Zeroed),
+            ema: network.clone(),
             weights: network,
         }
     }
@@ -55,24 +74,23 @@ impl Trainee {
     /// Trains on from `snapshot`, whose networks are on a device without autodiff.
     pub(crate) fn new(snapshot: Snapshot, ema_rate: f64, adam: Adam) -> Self {
         let mut second_moments = flat_parameters(&snapshot.second_moment);
-        let mut averages = flat_parameters(&snapshot.average);
+        let mut emas = flat_parameters(&snapshot.ema);
         let mut take = |id: ParamId, first_moment: Tensor<1>| {
             let second_moment = second_moments.remove(&id)?;
-            let average = averages.remove(&id)?;
-            let average = (ema_rate != 0.0).then_some(average);
-            let trace = Trace {
+            let ema = emas.remove(&id)?;
+            let state = ParameterState {
                 first_moment,
                 second_moment,
-                average,
+                ema: (ema_rate != 0.0).then_some(ema),
             };
-            Some((id, trace))
+            Some((id, state))
         };
         let first_moments = flat_parameters(&snapshot.first_moment);
-        let traces = first_moments.into_iter().map(|(id, first_moment)| {
+        let states = first_moments.into_iter().map(|(id, first_moment)| {
             take(id, first_moment).expect("invariant: all parts have the network's parameters")
         });
         Self {
-            traces: traces.collect(),
+            states: states.collect(),
             network: snapshot.weights,
             adam: dsno_kernels::Adam {
                 learning_rate: 0.0,
@@ -89,26 +107,26 @@ impl Trainee {
         &self.network
     }
 
-    /// The averaged weights.
-    pub(crate) fn average(&self) -> UNet {
-        self.part(|trace| trace.average.as_ref())
+    /// The network with averaged weights.
+    pub(crate) fn ema(&self) -> UNet {
+        self.part(|state| state.ema.as_ref())
     }
 
     /// The state after the last step.
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot {
             weights: self.network.clone(),
-            average: self.average(),
-            first_moment: self.part(|trace| Some(&trace.first_moment)),
-            second_moment: self.part(|trace| Some(&trace.second_moment)),
+            ema: self.ema(),
+            first_moment: self.part(|state| Some(&state.first_moment)),
+            second_moment: self.part(|state| Some(&state.second_moment)),
         }
     }
 
     /// Step `step`, counted from 1; a parameter that the gradients lack stays as it is.
     pub(crate) fn step(self, gradients: GradientsParams, learning_rate: f64, step: u64) -> Self {
-        let mut mover = Mover {
+        let mut update = AdamUpdate {
             gradients,
-            traces: self.traces,
+            states: self.states,
             adam: dsno_kernels::Adam {
                 learning_rate,
                 ..self.adam
@@ -116,16 +134,16 @@ impl Trainee {
             step,
         };
         Self {
-            network: self.network.map(&mut mover),
-            traces: mover.traces,
+            network: self.network.map(&mut update),
+            states: update.states,
             adam: self.adam,
         }
     }
 
-    /// The network with a part of the traces in place of its weights, where there is one.
-    fn part(&self, part: impl Fn(&Trace) -> Option<&Tensor<1>>) -> UNet {
-        let traces = &self.traces;
-        self.network.clone().map(&mut Replaced { traces, part })
+    /// The network with a part of the optimiser's state in place of its weights, where there is one.
+    fn part(&self, part: impl Fn(&ParameterState) -> Option<&Tensor<1>>) -> UNet {
+        let states = &self.states;
+        self.network.clone().map(&mut Replaced { states, part })
     }
 }
 
@@ -135,74 +153,76 @@ fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
 }
 
 fn flat_parameters(network: &UNet) -> HashMap<ParamId, Tensor<1>> {
-    let mut reader = Reader::default();
+    let mut reader = FlatParameters::default();
     network.visit(&mut reader);
     reader.0
 }
 
+/// Every parameter, flattened, by its id.
 #[derive(Debug, Default)]
-struct Reader(HashMap<ParamId, Tensor<1>>);
+struct FlatParameters(HashMap<ParamId, Tensor<1>>);
 
-impl ModuleVisitor for Reader {
+impl ModuleVisitor for FlatParameters {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         self.0.insert(param.id, flat(param.val()));
     }
 }
 
-/// Zero everywhere.
-struct Cleared;
+/// [`ModuleMapper`] that sets every parameter to zero.
+struct Zeroed;
 
-impl ModuleMapper for Cleared {
+impl ModuleMapper for Zeroed {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         param.map(|weight| weight.zeros_like())
     }
 }
 
+/// [`ModuleMapper`] that replaces weights by a part of the optimiser's state.
 struct Replaced<'a, F> {
-    traces: &'a HashMap<ParamId, Trace>,
+    states: &'a HashMap<ParamId, ParameterState>,
     part: F,
 }
 
-impl<F: Fn(&Trace) -> Option<&Tensor<1>>> ModuleMapper for Replaced<'_, F> {
+impl<F: Fn(&ParameterState) -> Option<&Tensor<1>>> ModuleMapper for Replaced<'_, F> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.traces.get(&param.id).and_then(&self.part) {
+        match self.states.get(&param.id).and_then(&self.part) {
             Some(part) => param.map(|weight| part.clone().reshape(weight.shape())),
             None => param,
         }
     }
 }
 
-/// One step of all parameters.
-struct Mover {
+/// [`ModuleMapper`] that applies one step of Adam to every parameter.
+struct AdamUpdate {
     gradients: GradientsParams,
-    traces: HashMap<ParamId, Trace>,
+    states: HashMap<ParamId, ParameterState>,
     adam: dsno_kernels::Adam,
     step: u64,
 }
 
-impl ModuleMapper for Mover {
+impl ModuleMapper for AdamUpdate {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let id = param.id;
         let Some(gradient) = self.gradients.remove::<D>(id) else {
             return param;
         };
-        let trace = self.traces.remove(&id);
-        let trace = trace.expect("invariant: every parameter has a trace");
+        let state = self.states.remove(&id);
+        let state = state.expect("invariant: every parameter has an optimiser state");
         param.map(|weight| {
             let shape = weight.shape();
             let state = AdamState {
                 weight: flat(weight),
-                first_moment: trace.first_moment,
-                second_moment: trace.second_moment,
-                average: trace.average,
-            };
-            let state = adam_step(state, flat(gradient), self.adam, self.step);
-            let trace = Trace {
                 first_moment: state.first_moment,
                 second_moment: state.second_moment,
-                average: state.average,
+                average: state.ema,
             };
-            self.traces.insert(id, trace);
+            let state = adam_step(state, flat(gradient), self.adam, self.step);
+            let kept = ParameterState {
+                first_moment: state.first_moment,
+                second_moment: state.second_moment,
+                ema: state.average,
+            };
+            self.states.insert(id, kept);
             state.weight.reshape(shape)
         })
     }

@@ -7,16 +7,16 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dsno_data::ImageSet;
 use dsno_data::noise::{self, Stream};
 use dsno_data::order::InfiniteSampler;
+use dsno_model::{Teacher, TeacherNetwork};
 use dsno_ode::{NoiseLevel, NoiseSchedule, Schedule, add_noise_with};
 use dsno_operator::{Timesteps, UNet, UNetConfig};
 use serde::Serialize;
 
-use crate::checkpoint::Checkpoint;
 use crate::error::TrainError;
+use crate::objective::{Ema, Loss, Objective};
 use crate::observer::{Observer, Outcome};
 use crate::recipe::TeacherRecipe;
-use crate::training::{Loss, Training, run_key};
-use dsno_model::{Teacher, TeacherNetwork};
+use crate::training::{Training, run_key};
 
 /// All that shapes a teacher.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ pub fn train_teacher(
     job.architecture.validate()?;
     check_images(job)?;
     let recipe = job.recipe;
-    let key = run_key(&Key {
+    let run = run_key(&Key {
         architecture: job.architecture,
         schedule: job.schedule.clone(),
         recipe,
@@ -77,49 +77,45 @@ pub fn train_teacher(
         flip: job.flip,
     });
     let result = job.folder.join("model");
-    if Teacher::load(&result, device).is_ok_and(|made| made.run == key) {
+    if Teacher::load(&result, device).is_ok_and(|made| made.run == run) {
         return Ok(Outcome::Finished);
     }
 
     let training = Training {
-        total_images: recipe.total_images,
-        batch_size: recipe.batch_size,
-        shards: recipe.shards,
-        concurrent: job.architecture.dropout == 0.0,
-        learning_rate: &recipe.learning_rate,
-        adam: recipe.adam,
-        ema_half_life_images: recipe.ema_half_life_images,
-        checkpoint_images: recipe.checkpoint_images,
-        log_images: recipe.log_images,
+        recipe: &recipe.training,
+        parallel: job.architecture.dropout == 0.0,
         seed: job.seed,
-        key: key.clone(),
+        key: run.clone(),
         folder: job.folder,
     };
-    let autodiff = device.clone().autodiff();
+    let mut objective = Denoising {
+        order: InfiniteSampler::new(job.seed, job.images.len(), job.flip),
+        job,
+    };
     let weights_seed = Stream::Weights.draws(job.seed, 0).bits();
-    let fresh = || Ok(job.architecture.init(weights_seed, device)?);
-    let mut order = InfiniteSampler::new(job.seed, job.images.len(), job.flip);
-    let examples = |positions: Range<u64>| Ok(Examples::new(job, &mut order, positions, &autodiff));
-    let loss = |network: &UNet, part: Examples| part.loss(network, recipe);
-    let network = training.run(fresh, device, observer, examples, loss)?;
-    let Some(network) = network else {
-        return Ok(Outcome::Stopped);
+    let init = || Ok(job.architecture.init(weights_seed, device)?);
+    let save = |network| {
+        let teacher = Teacher {
+            network: TeacherNetwork::Unet {
+                network,
+                architecture: job.architecture.clone(),
+                prediction: recipe.prediction,
+            },
+            schedule: job.schedule.clone(),
+            run,
+        };
+        Ok(teacher.save(&result)?)
     };
-    let teacher = Teacher {
-        network: TeacherNetwork::Unet {
-            network,
-            architecture: job.architecture.clone(),
-            prediction: recipe.prediction,
-        },
-        schedule: job.schedule.clone(),
-        run: key,
-    };
-    teacher.save(&result)?;
-    Checkpoint::remove(job.folder)?;
-    Ok(Outcome::Finished)
+    training.run(&mut objective, init, save, device, observer)
 }
 
-/// A part of a batch: images, noise and one noise level each.
+/// Denoising of images at random noise levels.
+struct Denoising<'a> {
+    job: &'a TeacherJob<'a>,
+    order: InfiniteSampler,
+}
+
+/// Images, noise and one noise level each.
 struct Examples {
     x: Tensor<4>,
     eps: Tensor<4>,
@@ -127,41 +123,34 @@ struct Examples {
     labels: Option<Vec<u32>>,
 }
 
-impl Examples {
-    /// The examples at these positions of the endless order.
-    fn new(
-        job: &TeacherJob<'_>,
-        order: &mut InfiniteSampler,
-        positions: Range<u64>,
-        device: &Device,
-    ) -> Self {
+impl Objective for Denoising<'_> {
+    type Examples = Examples;
+
+    fn examples(&mut self, positions: Range<u64>, device: &Device) -> Result<Examples, TrainError> {
+        let job = self.job;
         let count = (positions.end - positions.start) as usize;
-        let examples = order.batch(positions.start, count);
+        let examples = self.order.batch(positions.start, count);
         let conditional = job.architecture.classes > 0;
         let labels = job.images.labels().filter(|_| conditional);
         let x = job.images.examples(&examples, device);
         let [_, c, h, w] = x.dims();
-        Self {
-            eps: noise::batch_of(
-                Stream::TrainingNoise,
-                job.seed,
-                positions.clone(),
-                [c, h, w],
-                device,
-            ),
+        let (stream, shape) = (Stream::TrainingNoise, [c, h, w]);
+        Ok(Examples {
             x,
+            eps: noise::batch_of(stream, job.seed, positions.clone(), shape, device),
             levels: positions.map(|position| level(job, position)).collect(),
             labels: labels.map(|labels| examples.iter().map(|e| labels[e.index]).collect()),
-        }
+        })
     }
 
-    fn loss(self, network: &UNet, recipe: &TeacherRecipe) -> Loss {
-        let Self {
+    fn loss(&self, network: &UNet, _ema: &Ema<'_>, examples: Examples) -> Loss {
+        let recipe = self.job.recipe;
+        let Examples {
             x,
             eps,
             levels,
             labels,
-        } = self;
+        } = examples;
         let column = |of: &dyn Fn(NoiseLevel) -> f64| column(&levels, of, &x.device());
         let (alpha, sigma) = (column(&NoiseLevel::alpha), column(&NoiseLevel::sigma));
         let weight = column(&|at| recipe.weighting.of(recipe.prediction, at));
@@ -170,16 +159,13 @@ impl Examples {
         let output = network.forward(z_t, Timesteps::PerSample(&log_snrs), labels.as_deref());
         let target = recipe.prediction.target_with(x, eps, alpha, sigma);
         let error: Tensor<4> = output.squeeze_dim::<4>(1) - target;
-        Loss {
-            total: (error.square() * weight).mean(),
-            per_time: None,
-        }
+        (error.square() * weight).mean().into()
     }
 }
 
 /// The noise level of one example: within a batch, times lie one batch-th apart from a random start.
 fn level(job: &TeacherJob<'_>, position: u64) -> NoiseLevel {
-    let batch = job.recipe.batch_size as u64;
+    let batch = job.recipe.training.batch_size as u64;
     let place = position % batch;
     let shift = Stream::Time.draws(job.seed, position - place).uniform();
     let t = (shift + place as f64 / batch as f64).fract();

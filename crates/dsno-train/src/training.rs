@@ -1,167 +1,160 @@
-//! The loop that teachers and students share: steps, checkpoints, log, resume.
+//! The loop of every training: steps, training states, log, resume.
 
-use std::ops::Range;
 use std::path::Path;
 
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
+use dsno_checkpoint::digest::sha256_bytes;
 use dsno_data::noise::Stream;
-use dsno_operator::UNet;
-use sha2::{Digest, Sha256};
-
-use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::ema::ema_rate;
-use crate::error::TrainError;
-use crate::lane::together;
-use crate::learning_rate::LearningRate;
-use crate::log::{self, Interval};
-use crate::observer::{Observer, Progress};
-use crate::optimiser::{Snapshot, Trainee};
-use crate::recipe::Adam;
 use dsno_model::ModelError;
+use dsno_operator::UNet;
 
-/// What the loop needs to know of a run.
-#[derive(Debug)]
-pub(crate) struct Training<'a> {
-    pub(crate) total_images: u64,
-    pub(crate) batch_size: usize,
-    /// Equal parts of a batch whose gradients are computed apart and then averaged.
-    pub(crate) shards: usize,
-    /// Compute the parts at the same time; not with dropout, whose draws must keep their order.
-    pub(crate) concurrent: bool,
-    pub(crate) learning_rate: &'a LearningRate,
-    pub(crate) adam: Adam,
-    pub(crate) ema_half_life_images: f64,
-    pub(crate) checkpoint_images: u64,
-    pub(crate) log_images: u64,
-    pub(crate) seed: u64,
+use crate::error::TrainError;
+use crate::log::{self, Interval};
+use crate::objective::{Ema, Objective};
+use crate::observer::{Observer, Outcome, Progress};
+use crate::optimiser::{Snapshot, Trainee, ema_rate};
+use crate::parallel::parallel_map;
+use crate::recipe::TrainingRecipe;
+use crate::training_state::{NEWEST, TrainingState, TrainingStateError};
+
+/// A run that minimises an [`Objective`], resumable at every training state.
+#[derive(Debug, Clone)]
+pub struct Training<'a> {
+    /// Length, steps and average.
+    pub recipe: &'a TrainingRecipe,
+    /// Compute microbatches at the same time; not with dropout, whose draws must keep their order.
+    pub parallel: bool,
+    /// Seed of dropout.
+    pub seed: u64,
     /// Digest of all that shapes the result, see [`run_key`].
-    pub(crate) key: String,
-    /// Where checkpoints and the log are.
-    pub(crate) folder: &'a Path,
+    pub key: String,
+    /// Where training states and the log go.
+    pub folder: &'a Path,
 }
 
-/// A batch's loss.
-#[derive(Debug)]
-pub(crate) struct Loss {
-    /// What is minimised, a scalar on the graph.
-    pub(crate) total: Tensor<1>,
-    /// Unweighted distance per time, off the graph; empty for teachers.
-    pub(crate) per_time: Option<Tensor<1>>,
-}
-
-/// A batch's loss as numbers, and where to go from it.
-struct Judged {
+/// The loss of a batch or a microbatch as numbers, and its gradients.
+struct Evaluated {
     loss: f64,
     loss_per_time: Vec<f64>,
     gradients: GradientsParams,
 }
 
 impl Training<'_> {
-    /// Trains `fresh`, or what the folder's checkpoint holds, to the end.
+    /// Trains what `init` makes, or what the folder's training state holds, to the end.
     ///
-    /// `examples` makes the part of a batch that starts at one position in the endless order and ends
-    /// before another; `loss` judges it. Nothing else may change what they answer. Returns the
-    /// averaged network, or `None` if the observer stopped.
-    pub(crate) fn run<E: Send>(
+    /// `save` receives the network with averaged weights and makes it durable; the training states
+    /// are deleted afterwards. Whether the result is there already, only the caller knows.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError`]; the last training state stays valid.
+    pub fn run(
         &self,
-        fresh: impl Fn() -> Result<UNet, TrainError>,
+        objective: &mut impl Objective,
+        init: impl Fn() -> Result<UNet, TrainError>,
+        save: impl FnOnce(UNet) -> Result<(), TrainError>,
         device: &Device,
         observer: &mut dyn Observer,
-        mut examples: impl FnMut(Range<u64>) -> Result<E, TrainError>,
-        loss: impl Fn(&UNet, E) -> Loss + Sync,
-    ) -> Result<Option<UNet>, TrainError> {
+    ) -> Result<Outcome, TrainError> {
+        self.recipe.validate()?;
         std::fs::create_dir_all(self.folder).map_err(|source| {
             let path = self.folder.to_owned();
             TrainError::Model(ModelError::Folder { path, source })
         })?;
-        let (mut trainee, mut images, mut interval) = self.start(fresh)?;
-        let batch = self.batch_size as u64;
-        while images < self.total_images {
+        let autodiff = device.clone().autodiff();
+        let (mut trainee, mut images, mut interval) = self.start(init)?;
+        let recipe = self.recipe;
+        let (total_images, batch) = (recipe.total_images, recipe.batch_size as u64);
+        let microbatch = batch / recipe.microbatches as u64;
+        while images < total_images {
             // Dropout is the one thing that draws from the device's generator.
             device.seed(Stream::Dropout.draws(self.seed, images).bits());
-            let part = batch / self.shards as u64;
-            let parts = (0..self.shards as u64)
-                .map(|shard| examples(images + shard * part..images + (shard + 1) * part))
-                .collect::<Result<Vec<E>, _>>()?;
-            let learning_rate = self.learning_rate.at(images, self.total_images);
-            let judged = self.judge(trainee.network(), parts, &loss);
-            let value = judged.loss;
-            if !value.is_finite() {
+            let microbatches = (images..images + batch)
+                .step_by(microbatch as usize)
+                .map(|start| objective.examples(start..start + microbatch, &autodiff))
+                .collect::<Result<_, _>>()?;
+            let learning_rate = recipe.learning_rate.at(images, total_images);
+            let batch_loss = self.evaluate(objective, &trainee, microbatches);
+            let loss = batch_loss.loss;
+            if !loss.is_finite() {
                 return Err(TrainError::NonFinite {
                     images,
-                    loss: value,
+                    loss,
                     learning_rate,
                 });
             }
             let before = images;
             images += batch;
-            trainee = trainee.step(judged.gradients, learning_rate, images / batch);
+            trainee = trainee.step(batch_loss.gradients, learning_rate, images / batch);
 
-            interval.add(value, &judged.loss_per_time);
+            interval.add(loss, &batch_loss.loss_per_time);
             let crossed = |every: u64| images / every > before / every;
-            let done = images >= self.total_images;
-            if crossed(self.log_images) || done {
+            let done = images >= total_images;
+            if crossed(recipe.log_images) || done {
                 log::append(self.folder, &interval.take(images, learning_rate))?;
             }
             observer.progress(&Progress {
-                images: images.min(self.total_images),
-                total_images: self.total_images,
-                loss: Some(value),
-                loss_per_time: judged.loss_per_time,
+                images: images.min(total_images),
+                total_images,
+                loss: Some(loss),
+                loss_per_time: batch_loss.loss_per_time,
                 learning_rate: Some(learning_rate),
             });
             let stop = observer.stop_requested() && !done;
-            if crossed(self.checkpoint_images) || stop {
-                self.checkpoint(&trainee, images, &interval)?;
+            if crossed(recipe.checkpoint_images) || stop {
+                self.save_state(&trainee, images, &interval)?;
             }
             if stop {
-                return Ok(None);
+                return Ok(Outcome::Stopped);
             }
         }
-        Ok(Some(trainee.average()))
+        save(trainee.ema())?;
+        TrainingState::remove(self.folder)?;
+        Ok(Outcome::Finished)
     }
 
-    /// Mean loss and gradient of the parts of a batch, summed in their order.
-    fn judge<E: Send>(
+    /// Mean loss and gradient of the microbatches, summed in their order.
+    fn evaluate<O: Objective>(
         &self,
-        network: &UNet,
-        parts: Vec<E>,
-        loss: &(impl Fn(&UNet, E) -> Loss + Sync),
-    ) -> Judged {
-        let share = 1.0 / parts.len() as f64;
-        let judge = |part: E| {
+        objective: &O,
+        trainee: &Trainee,
+        microbatches: Vec<O::Examples>,
+    ) -> Evaluated {
+        let share = 1.0 / microbatches.len() as f64;
+        let network = trainee.network();
+        let ema = Ema::of(trainee);
+        let evaluate = |examples| {
             // Leaves of its own: autodiff joins graphs that share one, and runs them in turn.
             let network = &network.clone().train();
-            let found = loss(network, part);
-            let loss_per_time = found.per_time.map(values).unwrap_or_default();
-            let value = found.total.clone().detach().into_scalar::<f64>();
-            let gradients = (found.total * share).backward();
-            let gradients = GradientsParams::from_grads(gradients, network);
-            Judged {
+            let loss = objective.loss(network, &ema, examples);
+            let per_time = loss.per_time.map(values).unwrap_or_default();
+            let value = loss.total.clone().detach().into_scalar::<f64>();
+            let gradients = (loss.total * share).backward();
+            Evaluated {
                 loss: value,
-                loss_per_time,
-                gradients,
+                loss_per_time: per_time,
+                gradients: GradientsParams::from_grads(gradients, network),
             }
         };
-        let judged: Vec<Judged> = if self.concurrent {
-            together(parts, judge)
+        let evaluated: Vec<Evaluated> = if self.parallel {
+            parallel_map(microbatches, evaluate)
         } else {
-            parts.into_iter().map(judge).collect()
+            microbatches.into_iter().map(evaluate).collect()
         };
 
         let mut sum = GradientsAccumulator::new();
         let mut loss = 0.0;
-        let mut loss_per_time = vec![0.0; judged[0].loss_per_time.len()];
-        for part in judged {
+        let mut loss_per_time = vec![0.0; evaluated[0].loss_per_time.len()];
+        for part in evaluated {
             loss += share * part.loss;
             for (mean, value) in loss_per_time.iter_mut().zip(part.loss_per_time) {
                 *mean += share * value;
             }
             sum.accumulate(network, part.gradients);
         }
-        Judged {
+        Evaluated {
             loss,
             loss_per_time,
             gradients: sum.grads(),
@@ -171,51 +164,50 @@ impl Training<'_> {
     /// The state to start from, and the images that it has seen.
     fn start(
         &self,
-        fresh: impl Fn() -> Result<UNet, TrainError>,
+        init: impl Fn() -> Result<UNet, TrainError>,
     ) -> Result<(Trainee, u64, Interval), TrainError> {
-        let rate = ema_rate(self.batch_size, self.ema_half_life_images);
-        let Some(found) = Checkpoint::load(self.folder)? else {
+        let rate = ema_rate(self.recipe.batch_size, self.recipe.ema_half_life_images);
+        let Some(found) = TrainingState::load(self.folder)? else {
             log::truncate(self.folder, 0)?;
-            let trainee = Trainee::new(Snapshot::fresh(fresh()?), rate, self.adam);
+            let trainee = Trainee::new(Snapshot::fresh(init()?), rate, self.recipe.adam);
             return Ok((trainee, 0, Interval::default()));
         };
         if found.key != self.key {
-            return Err(TrainError::OtherRun {
-                path: self.folder.join(crate::checkpoint::NEWEST),
-            });
+            let path = self.folder.join(NEWEST);
+            return Err(TrainError::OtherRun { path });
         }
         log::truncate(self.folder, found.images)?;
         let filled = |weights| -> Result<UNet, TrainError> {
-            let network = fresh()?.load_state_dict(weights);
+            let network = init()?.load_state_dict(weights);
             Ok(network.map_err(ModelError::from)?)
         };
         let snapshot = Snapshot {
             weights: filled(found.weights)?,
-            average: filled(found.average)?,
+            ema: filled(found.ema)?,
             first_moment: filled(found.first_moment)?,
             second_moment: filled(found.second_moment)?,
         };
-        let trainee = Trainee::new(snapshot, rate, self.adam);
+        let trainee = Trainee::new(snapshot, rate, self.recipe.adam);
         Ok((trainee, found.images, found.interval))
     }
 
-    fn checkpoint(
+    fn save_state(
         &self,
         trainee: &Trainee,
         images: u64,
         interval: &Interval,
-    ) -> Result<(), CheckpointError> {
+    ) -> Result<(), TrainingStateError> {
         let snapshot = trainee.snapshot();
-        let checkpoint = Checkpoint {
+        let state = TrainingState {
             key: self.key.clone(),
             images,
             interval: interval.clone(),
             weights: snapshot.weights.state_dict(),
-            average: snapshot.average.state_dict(),
+            ema: snapshot.ema.state_dict(),
             first_moment: snapshot.first_moment.state_dict(),
             second_moment: snapshot.second_moment.state_dict(),
         };
-        checkpoint.save(self.folder)
+        state.save(self.folder)
     }
 }
 
@@ -223,11 +215,12 @@ fn values(tensor: Tensor<1>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
 }
 
-/// Digest of everything that shapes a run's result.
-pub(crate) fn run_key(parts: &impl serde::Serialize) -> String {
-    let text = serde_json::to_vec(parts).expect("invariant: settings are plain data");
-    Sha256::digest(text)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+/// Digest of everything that shapes a run's result, as JSON.
+///
+/// # Panics
+///
+/// If a map in `settings` has keys that are not text.
+pub fn run_key(settings: &impl serde::Serialize) -> String {
+    let json = serde_json::to_vec(settings).expect("invariant: settings are plain data");
+    sha256_bytes(&json)
 }

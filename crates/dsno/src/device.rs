@@ -2,11 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
+use std::thread;
 
 use burn::tensor::{Device, Tensor};
 
 use crate::failure::Failure;
-use crate::lane::cpu_lanes;
+
+/// More batches at a time than this cost memory on a CPU and gain nothing.
+const MOST_WORKERS: usize = 8;
 
 /// A backend that the program knows, compiled in or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,9 +131,11 @@ impl std::fmt::Display for DeviceName {
 
 impl DeviceName {
     /// How many batches to work on together; other devices keep themselves busy with one.
-    pub(crate) fn lanes(&self) -> usize {
+    pub(crate) fn workers(&self) -> usize {
         if self.backend == Backend::Flex {
-            cpu_lanes()
+            thread::available_parallelism()
+                .map_or(1, usize::from)
+                .min(MOST_WORKERS)
         } else {
             1
         }

@@ -47,7 +47,7 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) extractor: &'a Extractor,
     pub(crate) device: &'a Device,
     /// Chunks to work on together.
-    pub(crate) lanes: usize,
+    pub(crate) workers: usize,
     pub(crate) folder: &'a RunFolder,
     pub(crate) ledger: &'a Ledger,
     /// Settings and device, which every unit depends on.
@@ -203,7 +203,7 @@ impl Evaluator<'_> {
             endpoint: None,
             keep_images: 0,
             passes: 0.0,
-            lanes: self.lanes,
+            workers: self.workers,
         };
         unit.run(&job, self.ledger, meter, clock)
     }
@@ -251,7 +251,7 @@ impl Evaluator<'_> {
             endpoint,
             keep_images: if is_endpoint { self.settings.paired } else { 0 },
             passes: sampler.unet_passes(),
-            lanes: self.lanes,
+            workers: self.workers,
         };
         unit.run(&job, self.ledger, meter, clock)
     }

@@ -7,6 +7,7 @@ mod distill;
 mod evaluate;
 mod file;
 mod overrides;
+mod renamed;
 mod student;
 mod teacher;
 mod validate;

@@ -16,10 +16,10 @@ use crate::evaluation::{host, write_json};
 use crate::experiment::SampleSettings;
 use crate::failure::{Failure, While};
 use crate::folder::RunFolder;
-use crate::lane::together;
 use crate::progress::Meter;
 use crate::spectrum::spectrum;
 use dsno_model::{Sampler, StudentSampler, TeacherSampler};
+use dsno_train::try_parallel_map;
 
 /// Folder of the stage, below the run folder.
 pub(crate) const FOLDER: &str = "samples";
@@ -60,7 +60,7 @@ pub(crate) struct Gallery<'a> {
     pub(crate) images: Option<&'a ImageSet>,
     pub(crate) device: &'a Device,
     /// Batches to work on together.
-    pub(crate) lanes: usize,
+    pub(crate) workers: usize,
     pub(crate) folder: &'a RunFolder,
 }
 
@@ -82,11 +82,11 @@ impl Gallery<'_> {
             .chain(self.students.iter().map(|student| student as &dyn Sampler));
         for (index, sampler) in samplers.enumerate() {
             let mut values = Vec::with_capacity(count * c * h * w);
-            for group in batches.chunks(self.lanes) {
+            for group in batches.chunks(self.workers) {
                 if meter.stop_requested() {
                     return Ok(false);
                 }
-                let images = together(group, |range| {
+                let images = try_parallel_map(group, |range| {
                     let labels = self.labels(range);
                     host(&sampler.images(self.noise(range.clone()), labels.as_deref())?)
                 })?;

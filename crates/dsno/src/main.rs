@@ -40,7 +40,6 @@ mod gallery;
 mod home;
 mod import;
 mod interrupt;
-mod lane;
 mod model;
 mod plan;
 mod preflight;

@@ -209,7 +209,7 @@ fn answers_are_those_of_the_original() -> Result<(), Box<dyn Error>> {
         close(&answer.into_data(), &expected, OUTPUT, case.name);
 
         let latest =
-            progressive_distillation::read(&checkpoint, ParameterSet::Latest, &case.architecture)?;
+            progressive_distillation::read(&checkpoint, WeightSet::Model, &case.architecture)?;
         assert!(latest.values().all(|t| t.values.iter().all(|&v| v == 0.0)));
     }
     Ok(())

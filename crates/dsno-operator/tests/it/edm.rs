@@ -8,9 +8,8 @@ use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use dsno_checkpoint::StateDict;
-use dsno_ode::{
-    Ddim, Denoiser, EdmSchedule, GridKind, NoiseLevel, Schedule, TimeGrid, ddim_step, solve,
-};
+use dsno_ode::solver::ddim_step;
+use dsno_ode::{Ddim, Denoiser, EdmSchedule, GridKind, NoiseLevel, Schedule, TimeGrid, solve};
 use dsno_operator::{NetworkConfig, Timesteps, UNet};
 use safetensors::SafeTensors;
 

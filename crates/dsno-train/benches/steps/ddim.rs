@@ -3,11 +3,12 @@
 use std::error::Error;
 
 use burn::tensor::Device;
-use dsno_model::{Teacher, TeacherArchitecture};
+use dsno_model::Teacher;
 use dsno_ode::{
     CosineSchedule, NoiseSchedule, Prediction, SolverKind, TimeGrid, initial_state,
 };
-use dsno_train::lane::together;
+use dsno_operator::NetworkConfig;
+use dsno_train::try_parallel_map;
 
 use crate::sample::noise_parts;
 use crate::setting::{STEPS, Setting, TIMES};
@@ -30,16 +31,14 @@ pub(crate) fn run(setting: &Setting) -> Result<Times, Box<dyn Error>> {
     let noise = noise_parts(setting, &device);
     let mut clock = Clock::new(setting.warmup);
     for _ in 0..setting.warmup.max(1) + setting.runs {
-        let solved = together(noise.clone(), |noise| {
+        let solved = try_parallel_map(&noise, |noise| {
             let model = teacher.denoiser(None, true);
-            let z_1 = initial_state(noise, &schedule);
+            let z_1 = initial_state(noise.clone(), &schedule);
             let solution =
                 SolverKind::Ddim.solve(model.as_ref(), &schedule, &grid, z_1, &record)?;
             Ok::<_, dsno_ode::SolveError>(solution.into_trajectory().into_data())
-        });
-        for part in solved {
-            drop(part?);
-        }
+        })?;
+        drop(solved);
         clock.run_ended();
     }
     clock.times()

@@ -98,7 +98,7 @@ fn line(setting: &Setting, times: &Times) -> Result<serde_json::Value, Box<dyn E
         "task": setting.task.name(),
         "batch": setting.batch,
         "threads": rayon::current_num_threads(),
-        "shards": setting.shards,
+        "microbatches": setting.microbatches,
         "params": setting.architecture().parameter_count()?,
         "gflop": setting.direct_flops()? / 1e9,
         "peak_mib": machine::peak_bytes().map(|bytes| bytes as f64 / f64::from(1 << 20)),

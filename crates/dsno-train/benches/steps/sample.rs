@@ -7,7 +7,7 @@ use dsno_data::noise;
 use dsno_data::picture::Uint8Images;
 use dsno_model::Student;
 use dsno_ode::CosineSchedule;
-use dsno_train::lane::together;
+use dsno_train::try_parallel_map;
 
 use crate::setting::{Setting, TIMES};
 use crate::times::{Clock, Times};
@@ -25,12 +25,9 @@ pub(crate) fn run(setting: &Setting) -> Result<Times, Box<dyn Error>> {
     let noise = noise_parts(setting, &device);
     let mut clock = Clock::new(setting.warmup);
     for _ in 0..setting.warmup.max(1) + setting.runs {
-        let pictures = together(noise.clone(), |noise| {
-            Uint8Images::from_tensor(student.sample(noise, None))
-        });
-        for part in pictures {
-            drop(part?);
-        }
+        drop(try_parallel_map(&noise, |noise| {
+            Uint8Images::from_tensor(student.sample(noise.clone(), None))
+        })?);
         clock.run_ended();
     }
     clock.times()
@@ -40,11 +37,11 @@ pub(crate) fn run(setting: &Setting) -> Result<Times, Box<dyn Error>> {
 pub(crate) fn noise_parts(setting: &Setting, device: &Device) -> Vec<Tensor<4>> {
     let architecture = setting.config.backbone();
     let side = architecture.image_size;
-    let part = (setting.batch / setting.shards) as u64;
-    (0..setting.shards as u64)
-        .map(|shard| {
+    let count = (setting.batch / setting.microbatches) as u64;
+    (0..setting.microbatches as u64)
+        .map(|part| {
             let shape = [architecture.image_channels, side, side];
-            noise::batch(1, shard * part..(shard + 1) * part, shape, device)
+            noise::batch(1, part * count..(part + 1) * count, shape, device)
         })
         .collect()
 }

@@ -39,7 +39,7 @@ pub(crate) struct Setting {
     pub(crate) task: Task,
     pub(crate) batch: usize,
     /// Equal parts of a batch that are worked on at the same time.
-    pub(crate) shards: usize,
+    pub(crate) microbatches: usize,
     pub(crate) runs: usize,
     /// Runs before those that count.
     pub(crate) warmup: usize,
@@ -75,7 +75,7 @@ pub(crate) struct Asked {
     pub(crate) config: Option<Config>,
     pub(crate) task: Option<Task>,
     pub(crate) threads: Option<usize>,
-    shards: Option<usize>,
+    microbatches: Option<usize>,
     batch: Option<usize>,
     runs: Option<usize>,
     warmup: Option<usize>,
@@ -96,7 +96,7 @@ impl Asked {
                 "--config" => asked.config = Some(named(&Config::ALL, Config::name, &value)?),
                 "--task" => asked.task = Some(named(&Task::ALL, Task::name, &value)?),
                 "--threads" => asked.threads = Some(value.parse()?),
-                "--shards" => asked.shards = Some(value.parse()?),
+                "--microbatches" => asked.microbatches = Some(value.parse()?),
                 "--batch" => asked.batch = Some(value.parse()?),
                 "--runs" => asked.runs = Some(value.parse()?),
                 "--warmup" => asked.warmup = Some(value.parse()?),
@@ -115,7 +115,7 @@ impl Asked {
             config,
             task,
             batch: self.batch.unwrap_or(batch),
-            shards: self.shards.unwrap_or(1),
+            microbatches: self.microbatches.unwrap_or(1),
             runs: self.runs.unwrap_or(9),
             warmup: self.warmup.unwrap_or(2),
         }

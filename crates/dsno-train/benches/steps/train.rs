@@ -10,7 +10,7 @@ use dsno_model::{Teacher, TeacherArchitecture};
 use dsno_ode::{CosineSchedule, Prediction, Schedule};
 use dsno_train::{
     Adam, Decay, Distance, DistillJob, DistillRecipe, LearningRate, Observer, Outcome, Progress,
-    TimeWeight, distill,
+    TimeWeight, TrainingRecipe, distill,
 };
 
 use crate::setting::{Setting, TIMES};
@@ -37,6 +37,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Times, Box<dyn Error>> {
         architecture: None,
         temporal: setting.architecture().temporal,
         recipe: &recipe,
+        loss: None,
         seed: 1,
         store: &store,
         folder: &home.path().join("student"),
@@ -94,21 +95,23 @@ fn recipe(setting: &Setting) -> DistillRecipe {
             min: 1.0,
             max: 10_000.0,
         },
-        total_images,
-        batch_size: setting.batch,
-        shards: setting.shards,
-        learning_rate: LearningRate {
-            peak: 2e-4,
-            warmup_images: 0,
-            decay: Decay::Constant {},
+        training: TrainingRecipe {
+            total_images,
+            batch_size: setting.batch,
+            microbatches: setting.microbatches,
+            learning_rate: LearningRate {
+                peak: 2e-4,
+                warmup_images: 0,
+                decay: Decay::Constant {},
+            },
+            adam: Adam {
+                beta_1: 0.9,
+                beta_2: 0.999,
+            },
+            // An average that keeps 0.9999 of itself in a step.
+            ema_half_life_images: 6931.0 * setting.batch as f64,
+            checkpoint_images: total_images + 1,
+            log_images: total_images + 1,
         },
-        adam: Adam {
-            beta_1: 0.9,
-            beta_2: 0.999,
-        },
-        // An average that keeps 0.9999 of itself in a step.
-        ema_half_life_images: 6931.0 * setting.batch as f64,
-        checkpoint_images: total_images + 1,
-        log_images: total_images + 1,
     }
 }

@@ -113,7 +113,7 @@ fn steps_are_those_of_burns_adam_with_an_average() {
         trainee = trainee.step(gradients(step), LEARNING_RATE, step);
         if [1, 2, 20].contains(&step) {
             assert_close(&trainee.network().state_dict(), &expected.state_dict());
-            assert_close(&trainee.average().state_dict(), &average);
+            assert_close(&trainee.ema().state_dict(), &average);
         }
     }
 }
@@ -122,7 +122,7 @@ fn steps_are_those_of_burns_adam_with_an_average() {
 fn parts(snapshot: &Snapshot) -> BTreeMap<&'static str, StateDict> {
     BTreeMap::from([
         ("weights", snapshot.weights.state_dict()),
-        ("average", snapshot.average.state_dict()),
+        ("ema", snapshot.ema.state_dict()),
         ("first", snapshot.first_moment.state_dict()),
         ("second", snapshot.second_moment.state_dict()),
     ])
@@ -153,7 +153,7 @@ fn without_a_half_life_the_average_is_the_newest_weight() {
     let trainee = Trainee::new(Snapshot::fresh(network()), 0.0, adam());
     let trainee = trainee.step(gradients(1), LEARNING_RATE, 1);
     let snapshot = trainee.snapshot();
-    assert_eq!(snapshot.average.state_dict(), snapshot.weights.state_dict());
+    assert_eq!(snapshot.ema.state_dict(), snapshot.weights.state_dict());
     assert_ne!(snapshot.weights.state_dict(), network().state_dict());
 }
 
@@ -162,5 +162,5 @@ fn what_has_no_gradient_stays() {
     let trainee = Trainee::new(Snapshot::fresh(network()), RATE, adam());
     let trainee = trainee.step(GradientsParams::new(), LEARNING_RATE, 1);
     assert_eq!(trainee.network().state_dict(), network().state_dict());
-    assert_eq!(trainee.average().state_dict(), network().state_dict());
+    assert_eq!(trainee.ema().state_dict(), network().state_dict());
 }

@@ -4,7 +4,7 @@ use dsno_model::Solve;
 use dsno_ode::{GridKind, SolverKind};
 use serde::{Deserialize, Serialize};
 
-use super::{RecipeError, range};
+use super::{RecipeError, at_least_1};
 
 /// Solving the probability-flow ODE for many noises, keeping the states at a few times.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,7 +28,10 @@ pub struct CollectRecipe {
     /// Trajectories per file; what a killed run loses at most.
     pub shard_trajectories: u64,
     /// How states are stored.
-    pub precision: StoreDtype,
+    ///
+    /// Written as `precision`, its earlier name, so that keys of runs stay what they were.
+    #[serde(rename(serialize = "precision"), alias = "precision")]
+    pub dtype: StoreDtype,
 }
 
 /// Number formats of stored states.
@@ -58,21 +61,10 @@ impl CollectRecipe {
     ///
     /// [`RecipeError`] names the first key whose value cannot work.
     pub fn validate(&self) -> Result<(), RecipeError> {
-        range(
-            self.trajectories > 0,
-            "trajectories",
-            &self.trajectories,
-            "at least 1",
-        )?;
-        range(self.steps > 0, "steps", &self.steps, "at least 1")?;
-        range(
-            self.batch_size > 0,
-            "batch_size",
-            &self.batch_size,
-            "at least 1",
-        )?;
-        let shard = self.shard_trajectories;
-        range(shard > 0, "shard_trajectories", &shard, "at least 1")?;
+        at_least_1("trajectories", self.trajectories)?;
+        at_least_1("steps", self.steps as u64)?;
+        at_least_1("batch_size", self.batch_size as u64)?;
+        at_least_1("shard_trajectories", self.shard_trajectories)?;
         let falling = self.record.windows(2).all(|pair| pair[0] > pair[1]);
         let whole = self.record.first() == Some(&1.0) && self.record.last() == Some(&0.0);
         if falling && whole && self.record.len() >= 2 {

@@ -3,45 +3,26 @@
 use dsno_ode::NoiseLevel;
 use serde::{Deserialize, Serialize};
 
-use super::{Adam, RecipeError, range, validate_training};
-use crate::learning_rate::LearningRate;
+use super::training::beside_training;
+use super::{RecipeError, TrainingRecipe, range};
+use crate::state_loss::Distance;
 
 /// Distillation of stored trajectories into an operator.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DistillRecipe {
     /// Distance between predicted and stored states.
     pub distance: Distance,
     /// Which times count how much.
     pub weight: TimeWeight,
-    /// Trajectories seen in all, repetitions counted; rounded up to whole batches.
-    pub total_images: u64,
-    /// Trajectories per optimiser step.
-    pub batch_size: usize,
-    /// Equal parts of a batch that are worked on at the same time (one after the other with
-    /// dropout). Their number, not the number of processors, shapes the result.
-    pub shards: usize,
-    /// Step size.
-    pub learning_rate: LearningRate,
-    /// Moments of the optimiser.
-    pub adam: Adam,
-    /// Trajectories after which a weight's share in the average has halved; 0 to keep raw weights.
-    pub ema_half_life_images: f64,
-    /// Trajectories between checkpoints.
-    pub checkpoint_images: u64,
-    /// Trajectories between lines of the metrics log.
-    pub log_images: u64,
+    /// Length, steps and average; an example is a trajectory.
+    #[serde(flatten)]
+    pub training: TrainingRecipe,
 }
 
-/// Distance between two states, a mean over channels and pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Distance {
-    /// Mean absolute difference.
-    L1,
-    /// Mean squared difference.
-    L2,
-}
+beside_training!(DistillRecipe {
+    distance: Distance,
+    weight: TimeWeight
+});
 
 /// Weight of a time in the distillation loss.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -87,24 +68,14 @@ impl DistillRecipe {
     ///
     /// [`RecipeError`] names the first key whose value cannot work.
     pub fn validate(&self) -> Result<(), RecipeError> {
-        validate_training(
-            self.total_images,
-            self.batch_size,
-            self.shards,
-            self.checkpoint_images,
-            self.ema_half_life_images,
-        )?;
+        if let Distance::PseudoHuber { c } = self.distance {
+            let ok = c > 0.0 && c.is_finite();
+            range(ok, "distance.c", &c, "a positive number")?;
+        }
         if let TimeWeight::RootSnr { min, max } = self.weight {
             let ok = min > 0.0 && min <= max && max.is_finite();
             range(ok, "weight", &(min, max), "0 < min, min <= max")?;
         }
-        range(
-            self.log_images > 0,
-            "log_images",
-            &self.log_images,
-            "at least 1",
-        )?;
-        self.learning_rate.validate()?;
-        self.adam.validate()
+        self.training.validate()
     }
 }

@@ -3,35 +3,25 @@
 use dsno_ode::{NoiseLevel, Prediction};
 use serde::{Deserialize, Serialize};
 
-use super::{Adam, RecipeError, validate_training};
-use crate::learning_rate::LearningRate;
+use super::training::beside_training;
+use super::{RecipeError, TrainingRecipe, range};
 
 /// Training of a teacher on images, in continuous time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TeacherRecipe {
     /// What the network's output means.
     pub prediction: Prediction,
     /// Which noise levels count how much.
     pub weighting: Weighting,
-    /// Images seen in all, repetitions counted; rounded up to whole batches.
-    pub total_images: u64,
-    /// Images per optimiser step.
-    pub batch_size: usize,
-    /// Equal parts of a batch that are worked on at the same time (one after the other with
-    /// dropout). Their number, not the number of processors, shapes the result.
-    pub shards: usize,
-    /// Step size.
-    pub learning_rate: LearningRate,
-    /// Moments of the optimiser.
-    pub adam: Adam,
-    /// Images after which a weight's share in the average has halved; 0 to keep the raw weights.
-    pub ema_half_life_images: f64,
-    /// Images between checkpoints.
-    pub checkpoint_images: u64,
-    /// Images between lines of the metrics log.
-    pub log_images: u64,
+    /// Length, steps and average; an example is an image.
+    #[serde(flatten)]
+    pub training: TrainingRecipe,
 }
+
+beside_training!(TeacherRecipe {
+    prediction: Prediction,
+    weighting: Weighting
+});
 
 /// Weight of a noise level in a teacher's loss, written for the clean image's squared error.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -77,24 +67,10 @@ impl TeacherRecipe {
     ///
     /// [`RecipeError`] names the first key whose value cannot work.
     pub fn validate(&self) -> Result<(), RecipeError> {
-        validate_training(
-            self.total_images,
-            self.batch_size,
-            self.shards,
-            self.checkpoint_images,
-            self.ema_half_life_images,
-        )?;
         if let Weighting::MinSnr { gamma } = self.weighting {
-            super::range(gamma > 0.0, "weighting.gamma", &gamma, "a positive number")?;
+            range(gamma > 0.0, "weighting.gamma", &gamma, "a positive number")?;
         }
-        super::range(
-            self.log_images > 0,
-            "log_images",
-            &self.log_images,
-            "at least 1",
-        )?;
-        self.learning_rate.validate()?;
-        self.adam.validate()
+        self.training.validate()
     }
 }
 

@@ -17,7 +17,7 @@ use dsno_operator::foreign::guided::GuidedArchitecture;
 use dsno_operator::{Heads, Output, TemporalConvConfig, UNetConfig};
 use dsno_train::{
     Adam, CollectJob, CollectRecipe, Decay, Distance, DistillJob, DistillRecipe, LearningRate,
-    Outcome, Silent, StoreDtype, TimeWeight, TrainError, collect, distill,
+    Outcome, Silent, StoreDtype, TimeWeight, TrainError, TrainingRecipe, collect, distill,
 };
 
 use crate::alone;
@@ -234,14 +234,14 @@ fn a_student_of_another_family_starts_afresh_and_learns() -> Checked {
             clamp: true,
             batch_size: 4,
             shard_trajectories: 4,
-            precision: StoreDtype::F32,
+            dtype: StoreDtype::F32,
         };
         let job = CollectJob {
             teacher: &teacher,
             recipe: &recipe,
             seed: 3,
             store: &store,
-            lanes: 1,
+            workers: 1,
         };
         assert_eq!(collect(&job, &device, &mut Silent)?, Outcome::Finished);
         let stored = TrajectoryStore::open(&store)?;
@@ -256,21 +256,23 @@ fn a_student_of_another_family_starts_afresh_and_learns() -> Checked {
         let recipe = DistillRecipe {
             distance: Distance::L2,
             weight: TimeWeight::RootSnr { min: 1.0, max: 1e4 },
-            total_images: 16,
-            batch_size: 8,
-            shards: 1,
-            learning_rate: LearningRate {
-                peak: 1e-3,
-                warmup_images: 8,
-                decay: Decay::Constant {},
+            training: TrainingRecipe {
+                total_images: 16,
+                batch_size: 8,
+                microbatches: 1,
+                learning_rate: LearningRate {
+                    peak: 1e-3,
+                    warmup_images: 8,
+                    decay: Decay::Constant {},
+                },
+                adam: Adam {
+                    beta_1: 0.9,
+                    beta_2: 0.999,
+                },
+                ema_half_life_images: 0.0,
+                checkpoint_images: 8,
+                log_images: 8,
             },
-            adam: Adam {
-                beta_1: 0.9,
-                beta_2: 0.999,
-            },
-            ema_half_life_images: 0.0,
-            checkpoint_images: 8,
-            log_images: 8,
         };
         let backbone = student(teacher.classes());
         let job = DistillJob {
@@ -278,6 +280,7 @@ fn a_student_of_another_family_starts_afresh_and_learns() -> Checked {
             architecture: Some(&backbone),
             temporal: Some(TemporalConvConfig { n_modes: 2 }),
             recipe: &recipe,
+            loss: None,
             seed: 4,
             store: &store,
             folder: &folder,

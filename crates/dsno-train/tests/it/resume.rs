@@ -13,11 +13,11 @@ use dsno_data::store::TrajectoryStore;
 use dsno_model::{Student, Teacher};
 use dsno_ode::{CosineSchedule, GridKind, Prediction, SolverKind};
 use dsno_operator::{Heads, Output, TemporalConvConfig, UNetConfig};
-use dsno_train::checkpoint::{NEWEST, PREVIOUS};
+use dsno_train::training_state::{NEWEST, PREVIOUS};
 use dsno_train::{
     Adam, CollectJob, CollectRecipe, Decay, Distance, DistillJob, DistillRecipe, LearningRate,
     Observer, Outcome, Progress, Silent, StoreDtype, TeacherJob, TeacherRecipe, TimeWeight,
-    TrainError, Weighting, collect, distill, train_teacher,
+    TrainError, TrainingRecipe, Weighting, collect, distill, train_teacher,
 };
 
 use crate::alone;
@@ -77,17 +77,19 @@ fn teacher_recipe() -> TeacherRecipe {
     TeacherRecipe {
         prediction: Prediction::V,
         weighting: Weighting::Native {},
-        total_images: 80,
-        batch_size: 8,
-        shards: 2,
-        learning_rate: learning_rate(),
-        adam: Adam {
-            beta_1: 0.9,
-            beta_2: 0.99,
+        training: TrainingRecipe {
+            total_images: 80,
+            batch_size: 8,
+            microbatches: 2,
+            learning_rate: learning_rate(),
+            adam: Adam {
+                beta_1: 0.9,
+                beta_2: 0.99,
+            },
+            ema_half_life_images: 20.0,
+            checkpoint_images: 24,
+            log_images: 16,
         },
-        ema_half_life_images: 20.0,
-        checkpoint_images: 24,
-        log_images: 16,
     }
 }
 
@@ -114,7 +116,7 @@ fn collect_recipe() -> CollectRecipe {
         clamp: true,
         batch_size: 4,
         shard_trajectories: 8,
-        precision: StoreDtype::F32,
+        dtype: StoreDtype::F32,
     }
 }
 
@@ -122,17 +124,19 @@ fn distill_recipe() -> DistillRecipe {
     DistillRecipe {
         distance: Distance::L1,
         weight: TimeWeight::RootSnr { min: 1.0, max: 1e4 },
-        total_images: 48,
-        batch_size: 8,
-        shards: 2,
-        learning_rate: learning_rate(),
-        adam: Adam {
-            beta_1: 0.9,
-            beta_2: 0.999,
+        training: TrainingRecipe {
+            total_images: 48,
+            batch_size: 8,
+            microbatches: 2,
+            learning_rate: learning_rate(),
+            adam: Adam {
+                beta_1: 0.9,
+                beta_2: 0.999,
+            },
+            ema_half_life_images: 0.0,
+            checkpoint_images: 16,
+            log_images: 16,
         },
-        ema_half_life_images: 0.0,
-        checkpoint_images: 16,
-        log_images: 16,
     }
 }
 
@@ -206,7 +210,7 @@ fn collection_and_distillation_go_on_to_the_same_bits() -> Checked {
             recipe: &collect_recipe(),
             seed: 3,
             store: &store,
-            lanes: if name == "whole" { 1 } else { 2 },
+            workers: if name == "whole" { 1 } else { 2 },
         };
         collect(&job, &device, observer)
     };
@@ -233,6 +237,7 @@ fn collection_and_distillation_go_on_to_the_same_bits() -> Checked {
                 architecture: None,
                 temporal: n_modes.map(|n_modes| TemporalConvConfig { n_modes }),
                 recipe: &distill_recipe(),
+                loss: None,
                 seed: 4,
                 store: &store("whole"),
                 folder: &home.path().join(format!("{name}-{n_modes:?}")),
@@ -274,11 +279,17 @@ fn recipes_that_cannot_be_followed_are_refused() {
         change(&mut recipe);
         recipe.validate().unwrap_err().to_string()
     };
-    assert!(refused(&|r| r.shards = 3).contains("`shards` is 3"));
-    assert!(refused(&|r| r.batch_size = 0).contains("`batch_size` is 0"));
-    assert!(refused(&|r| r.learning_rate.peak = f64::NAN).contains("`learning_rate.peak` is NaN"));
-    assert!(refused(&|r| r.adam.beta_2 = 1.0).contains("`adam.beta_2` is 1"));
-    assert!(refused(&|r| r.ema_half_life_images = -1.0).contains("`ema_half_life_images` is -1"));
+    assert!(refused(&|r| r.training.microbatches = 3).contains("`microbatches` is 3"));
+    assert!(refused(&|r| r.training.batch_size = 0).contains("`batch_size` is 0"));
+    assert!(
+        refused(&|r| r.training.learning_rate.peak = f64::NAN)
+            .contains("`learning_rate.peak` is NaN")
+    );
+    assert!(refused(&|r| r.training.adam.beta_2 = 1.0).contains("`adam.beta_2` is 1"));
+    assert!(
+        refused(&|r| r.training.ema_half_life_images = -1.0)
+            .contains("`ema_half_life_images` is -1")
+    );
     let recipe = CollectRecipe {
         record: vec![1.0, 0.5],
         ..collect_recipe()

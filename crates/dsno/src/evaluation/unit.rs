@@ -15,9 +15,9 @@ use super::chunk::Chunk;
 use super::{Clock, Extractor, Progressed};
 use crate::failure::{Failure, While};
 use crate::folder::RunFolder;
-use crate::lane::together;
 use crate::progress::Meter;
 use crate::stage::{Key, Ledger};
+use dsno_train::try_parallel_map;
 
 /// What a unit is called, where it lies and how it is cut.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ pub(super) struct Job<'a> {
     /// Cost of one image.
     pub(super) passes: f64,
     /// Chunks to work on together.
-    pub(super) lanes: usize,
+    pub(super) workers: usize,
 }
 
 impl Unit {
@@ -129,11 +129,11 @@ impl Unit {
     ) -> Result<bool, Failure> {
         thread::scope(|scope| {
             let mut storing = None;
-            for group in chunks.chunks(job.lanes) {
+            for group in chunks.chunks(job.workers) {
                 if meter.stop_requested() {
                     return joined(storing).and(Ok(false));
                 }
-                let made = together(group, |chunk| make(job, chunk))?;
+                let made = try_parallel_map(group, |chunk| make(job, chunk))?;
                 joined(storing)?;
                 storing = Some(scope.spawn(move || self.store(group, made)));
                 let images = group.iter().map(ExactSizeIterator::len).sum::<usize>();
@@ -146,7 +146,7 @@ impl Unit {
 
     fn store(&self, chunks: &[Range<usize>], made: Vec<Chunk>) -> Result<(), Failure> {
         for (chunk, mut made) in chunks.iter().zip(made) {
-            // Lanes share the processors, so each image took only its share of the time.
+            // Workers share the processors, so each image took only its share of the time.
             made.seconds /= chunks.len() as f64;
             made.write(&self.path(chunk))?;
         }

@@ -9,7 +9,7 @@ use super::file::one_line;
 
 /// How students learn: the recipe, and the network that a perceptual distance needs.
 ///
-/// `distance` is `"l1"`, `"l2"` or `{ kind = "vgg16-features", weights = FILE }`.
+/// `distance` is what [`dsno_train::Distance`] reads or `{ kind = "vgg16-features", weights = FILE }`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct DistillSettings {
     /// Everything but a perceptual distance.
@@ -43,7 +43,9 @@ impl<'de> Deserialize<'de> for DistillSettings {
         let mut table = Table::deserialize(deserializer)?;
         let one_line = |error: toml::de::Error| D::Error::custom(one_line(&error));
         let perceptual = match table.get("distance") {
-            Some(Value::Table(distance)) => Some(distance.clone().try_into().map_err(one_line)?),
+            Some(Value::Table(distance)) if names_perceptual(distance) => {
+                Some(distance.clone().try_into().map_err(one_line)?)
+            }
             _ => None,
         };
         if perceptual.is_some() {
@@ -52,4 +54,8 @@ impl<'de> Deserialize<'de> for DistillSettings {
         let recipe = table.try_into().map_err(one_line)?;
         Ok(Self { recipe, perceptual })
     }
+}
+
+fn names_perceptual(distance: &Table) -> bool {
+    distance.get("kind").and_then(Value::as_str) == Some("vgg16-features")
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use toml::Table;
 
-use super::{Experiment, Override, StudentPlan};
+use super::{Experiment, Override, StudentPlan, renamed};
 use crate::failure::{Failure, While};
 
 /// An experiment as it will run, with the tree that it came from and what was changed in it.
@@ -27,7 +27,7 @@ impl Resolved {
     ///
     /// A usage failure that names the file and the key: no such file, no TOML, a key that is
     /// missing, unknown or of the wrong type, settings that cannot work together.
-    pub(crate) fn load(file: &Path, overrides: Vec<Override>) -> Result<Self, Failure> {
+    pub(crate) fn load(file: &Path, mut overrides: Vec<Override>) -> Result<Self, Failure> {
         let place = file.display();
         let text = std::fs::read_to_string(file).or_usage(format!("cannot read {place}"))?;
         let mut tree = text.parse::<Table>().map_err(|error| {
@@ -37,6 +37,9 @@ impl Resolved {
                 error.message()
             ))
         })?;
+        for key in renamed::rename(&mut tree, &mut overrides) {
+            eprintln!("{place}: {key}");
+        }
         for change in &overrides {
             change.apply(&mut tree)?;
         }

@@ -50,6 +50,11 @@ impl Override {
         }
     }
 
+    /// Changes the key if it is `earlier`.
+    pub(super) fn rename(&mut self, earlier: &str, today: &str) -> Option<()> {
+        (self.key == earlier).then(|| today.clone_into(&mut self.key))
+    }
+
     /// Replaces the value of an existing key.
     ///
     /// # Errors

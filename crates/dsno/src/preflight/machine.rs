@@ -29,7 +29,7 @@ pub(super) fn space(
         .and_then(|a| a.parameter_count().ok())
         .unwrap_or_default() as u64;
     let store = experiment.collect.as_ref().map_or(0, |recipe| {
-        let bytes = match recipe.precision {
+        let bytes = match recipe.dtype {
             StoreDtype::F16 => 2,
             StoreDtype::F32 => 4,
         };

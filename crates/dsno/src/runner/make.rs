@@ -127,7 +127,7 @@ impl Runner<'_> {
             recipe,
             seed,
             store: &store,
-            lanes: self.session.device.lanes(),
+            workers: self.session.device.workers(),
         };
         collect(&job, &self.device, &mut Watch(meter)).while_doing(self.again("collection", STORE))
     }
@@ -150,6 +150,7 @@ impl Runner<'_> {
             architecture: student.settings.architecture.as_ref(),
             temporal: student.settings.temporal(),
             recipe: &student.distill.recipe,
+            loss: None,
             seed: self.resolved.experiment.seed,
             store: &store,
             folder: &self.folder.join(&stage),

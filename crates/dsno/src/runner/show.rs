@@ -71,7 +71,7 @@ impl Runner<'_> {
             classes: teacher.classes(),
             images: images.as_ref(),
             device: &self.device,
-            lanes: self.session.device.lanes(),
+            workers: self.session.device.workers(),
             folder: &self.folder,
         };
         Ok(outcome(gallery.make(meter)?))
@@ -114,7 +114,7 @@ impl Runner<'_> {
             classes: teacher.classes(),
             extractor: &extractor,
             device: &self.device,
-            lanes: self.session.device.lanes(),
+            workers: self.session.device.workers(),
             folder: &self.folder,
             ledger: &self.ledger,
             common: self.common(settings, features),

@@ -13,11 +13,11 @@ use super::noise::{Source, check_times};
 use crate::args::CollectArgs;
 use crate::evaluation::host;
 use crate::failure::{Failure, While};
-use crate::lane::together;
 use crate::model;
 use crate::runner::Watch;
 use crate::session::{Session, stopped};
 use dsno_model::{Sampler, TeacherSampler};
+use dsno_train::try_parallel_map;
 
 /// Carries out the verb.
 pub(super) fn run(args: &CollectArgs) -> Result<(), Failure> {
@@ -57,7 +57,7 @@ fn store(
         recipe: &recipe,
         seed: args.noise.seed,
         store: path,
-        lanes: session.device.lanes(),
+        workers: session.device.workers(),
     };
     let mut meter = session.meter("collect", "trajectories");
     let outcome = collect(&job, device, &mut Watch(&mut meter)).while_doing("collection")?;
@@ -114,7 +114,7 @@ fn recipe(args: &CollectArgs) -> CollectRecipe {
         clamp: !args.unclamped,
         batch_size,
         shard_trajectories: batch_size as u64,
-        precision: StoreDtype::F32,
+        dtype: StoreDtype::F32,
     }
 }
 
@@ -129,11 +129,11 @@ fn raw(
     let mut meter = session.meter("collect", "trajectories");
     let mut values = Vec::new();
     let batches: Vec<_> = source.batches().collect();
-    for group in batches.chunks(session.device.lanes()) {
+    for group in batches.chunks(session.device.workers()) {
         if meter.stop_requested() {
             return Err(Failure::run("stopped at your request; nothing was written"));
         }
-        let made = together(group, |range| host(&states(range)?))?;
+        let made = try_parallel_map(group, |range| host(&states(range)?))?;
         values.extend(made.into_iter().flatten());
         let done = group.last().map_or(0, |range| range.end);
         meter.update(done as u64, source.count() as u64, "");

@@ -11,10 +11,10 @@ use super::noise::{Source, check_times};
 use crate::args::SampleArgs;
 use crate::evaluation::host;
 use crate::failure::{Failure, While};
-use crate::lane::together;
 use crate::model::Model;
 use crate::session::Session;
 use dsno_model::{Sampler, Solve, StudentSampler, TeacherSampler};
+use dsno_train::try_parallel_map;
 
 /// Steps of a teacher's solver, unless asked otherwise.
 const TEACHER_STEPS: usize = 64;
@@ -69,11 +69,11 @@ fn draw(
     let mut meter = session.meter("sample", "images");
     let mut values = Vec::new();
     let batches: Vec<_> = source.batches().collect();
-    for group in batches.chunks(session.device.lanes()) {
+    for group in batches.chunks(session.device.workers()) {
         if meter.stop_requested() {
             return Err(Failure::run("stopped at your request; nothing was written"));
         }
-        let made = together(group, |range| {
+        let made = try_parallel_map(group, |range| {
             let (noise, labels) = (source.noise(range, device), source.labels(range));
             if args.trajectory || args.times.is_some() {
                 host(&sampler.trajectory(noise, labels, times)?)

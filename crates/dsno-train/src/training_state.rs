@@ -18,34 +18,34 @@ mod format;
 
 use format::Flaw;
 
-/// Name of the newest checkpoint in its folder.
+/// File name of the newest state in its folder.
 pub const NEWEST: &str = "checkpoint.safetensors";
 /// Name of the one before.
 pub const PREVIOUS: &str = "checkpoint.previous.safetensors";
 
 /// State of a training between two steps.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Checkpoint {
+pub struct TrainingState {
     /// Digest of all settings that shape the run.
     pub key: String,
     /// Images seen.
     pub images: u64,
-    /// What the metrics log has not been told yet.
+    /// Metrics of the steps since the last line of the log.
     pub interval: Interval,
     /// Weights.
     pub weights: StateDict,
     /// Averaged weights.
-    pub average: StateDict,
+    pub ema: StateDict,
     /// Running means of gradients.
     pub first_moment: StateDict,
     /// Running means of squared gradients.
     pub second_moment: StateDict,
 }
 
-/// Why a checkpoint cannot be read or written.
+/// Why a training state cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum CheckpointError {
+pub enum TrainingStateError {
     /// The file cannot be read.
     #[error("cannot read the checkpoint {}: {source}", path.display())]
     Read {
@@ -87,20 +87,20 @@ pub enum CheckpointError {
     },
 }
 
-impl Checkpoint {
-    /// Writes the checkpoint into `folder`, keeping the one before it.
+impl TrainingState {
+    /// Writes the state into `folder`, keeping the one before it.
     ///
     /// # Errors
     ///
-    /// [`CheckpointError::Write`] or [`CheckpointError::Keep`] if the disk is full or the folder
-    /// may not be written; the previous checkpoint is then still valid.
-    pub fn save(&self, folder: &Path) -> Result<(), CheckpointError> {
+    /// [`TrainingStateError::Write`] or [`TrainingStateError::Keep`] if the disk is full or the folder
+    /// may not be written; the previous state is then still valid.
+    pub fn save(&self, folder: &Path) -> Result<(), TrainingStateError> {
         let bytes = self.to_bytes();
         let newest = folder.join(NEWEST);
         if newest.exists() {
             // A hard link, then a rename over both names: at no moment is there no valid file.
             let previous = folder.join(PREVIOUS);
-            let keep = |source| CheckpointError::Keep {
+            let keep = |source| TrainingStateError::Keep {
                 path: newest.clone(),
                 source,
             };
@@ -114,14 +114,14 @@ impl Checkpoint {
         Ok(write_atomic(newest, &bytes)?)
     }
 
-    /// Reads the newest checkpoint of `folder`, or `None` if it has none.
+    /// Reads the newest state of `folder`, or `None` if it has none.
     ///
     /// # Errors
     ///
-    /// * [`CheckpointError::Read`] if the file exists but cannot be read;
-    /// * [`CheckpointError::Damaged`] if it is not what was written;
-    /// * [`CheckpointError::Earlier`] if an earlier version wrote it.
-    pub fn load(folder: &Path) -> Result<Option<Self>, CheckpointError> {
+    /// * [`TrainingStateError::Read`] if the file exists but cannot be read;
+    /// * [`TrainingStateError::Damaged`] if it is not what was written;
+    /// * [`TrainingStateError::Earlier`] if an earlier version wrote it.
+    pub fn load(folder: &Path) -> Result<Option<Self>, TrainingStateError> {
         let path = [NEWEST, PREVIOUS]
             .map(|name| folder.join(name))
             .into_iter()
@@ -129,26 +129,26 @@ impl Checkpoint {
         let Some(path) = path else { return Ok(None) };
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(source) => return Err(CheckpointError::Read { path, source }),
+            Err(source) => return Err(TrainingStateError::Read { path, source }),
         };
         Self::from_bytes(&bytes)
             .map(Some)
             .map_err(|flaw| match flaw {
-                Flaw::Damaged(reason) => CheckpointError::Damaged { path, reason },
-                Flaw::Earlier => CheckpointError::Earlier { path },
+                Flaw::Damaged(reason) => TrainingStateError::Damaged { path, reason },
+                Flaw::Earlier => TrainingStateError::Earlier { path },
             })
     }
 
-    /// Deletes the checkpoints of `folder`; for when the result itself is on disk.
+    /// Deletes the states of `folder`; for when the result itself is on disk.
     ///
     /// # Errors
     ///
-    /// [`CheckpointError::Keep`] if one cannot be deleted.
-    pub fn remove(folder: &Path) -> Result<(), CheckpointError> {
+    /// [`TrainingStateError::Keep`] if one cannot be deleted.
+    pub fn remove(folder: &Path) -> Result<(), TrainingStateError> {
         for path in [NEWEST, PREVIOUS].map(|name| folder.join(name)) {
             match fs::remove_file(&path) {
                 Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(CheckpointError::Keep { path, source });
+                    return Err(TrainingStateError::Keep { path, source });
                 }
                 _ => {}
             }

@@ -1,16 +1,16 @@
-//! A checkpoint as bytes.
+//! A training state as bytes.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
+use dsno_checkpoint::digest::to_hex;
 use dsno_checkpoint::{HostTensor, StateDict};
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView, View};
+use safetensors::tensor::TensorView;
 use sha2::{Digest, Sha256};
 
-use super::Checkpoint;
+use super::TrainingState;
 
-/// Why bytes are not a checkpoint.
+/// Why bytes are not a training state.
 #[derive(Debug)]
 pub(super) enum Flaw {
     Damaged(String),
@@ -26,12 +26,12 @@ impl<S: Into<String>> From<S> for Flaw {
 /// What only earlier versions stored: their optimiser's own record.
 const EARLIER: &str = "optimiser";
 
-impl Checkpoint {
-    /// The four sets of tensors, by the name that their tensors' names begin with.
+impl TrainingState {
+    /// The four state dicts, each with the prefix of its tensors' names in the file.
     fn parts(&self) -> [(&'static str, &StateDict); 4] {
         [
             ("weights", &self.weights),
-            ("average", &self.average),
+            ("average", &self.ema),
             ("first-moment", &self.first_moment),
             ("second-moment", &self.second_moment),
         ]
@@ -39,8 +39,9 @@ impl Checkpoint {
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let entries = self.parts().into_iter().flat_map(|(part, tensors)| {
-            let entry = move |(name, tensor)| (format!("{part}/{name}"), Entry::of(tensor));
-            tensors.iter().map(entry)
+            tensors
+                .iter()
+                .map(move |(name, tensor)| (format!("{part}/{name}"), tensor))
         });
         let metadata = HashMap::from([
             ("images".to_owned(), self.images.to_string()),
@@ -78,7 +79,7 @@ impl Checkpoint {
             interval: serde_json::from_str(text("interval")?)
                 .map_err(|e| format!("its `interval`: {e}"))?,
             weights: part("weights"),
-            average: part("average"),
+            ema: part("average"),
             first_moment: part("first-moment"),
             second_moment: part("second-moment"),
         };
@@ -93,7 +94,7 @@ impl Checkpoint {
         serde_json::to_string(&self.interval).expect("invariant: an interval is plain numbers")
     }
 
-    /// SHA-256 over everything the checkpoint holds.
+    /// SHA-256 over everything the state holds.
     fn digest(&self) -> String {
         let mut hasher = Sha256::new();
         hasher.update(self.images.to_le_bytes());
@@ -111,11 +112,7 @@ impl Checkpoint {
                 }
             }
         }
-        hasher
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        to_hex(&hasher.finalize())
     }
 }
 
@@ -128,37 +125,5 @@ fn host(view: &TensorView<'_>) -> HostTensor {
     HostTensor {
         shape: view.shape().to_vec(),
         values,
-    }
-}
-
-struct Entry {
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl Entry {
-    fn of(tensor: &HostTensor) -> Self {
-        Self {
-            shape: tensor.shape.clone(),
-            bytes: tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        }
-    }
-}
-
-impl View for Entry {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.bytes)
-    }
-
-    fn data_len(&self) -> usize {
-        self.bytes.len()
     }
 }

@@ -3,7 +3,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use super::*;
 
-fn checkpoint(images: u64) -> Checkpoint {
+fn checkpoint(images: u64) -> TrainingState {
     let part = |values: [f32; 2]| {
         let tensor = HostTensor {
             shape: vec![2],
@@ -11,12 +11,12 @@ fn checkpoint(images: u64) -> Checkpoint {
         };
         StateDict::from([("a.b".to_owned(), tensor)])
     };
-    Checkpoint {
+    TrainingState {
         key: "k".to_owned(),
         images,
         interval: Interval::default(),
         weights: part([1.5, -0.0]),
-        average: part([1.25, 0.0]),
+        ema: part([1.25, 0.0]),
         first_moment: part([-1e-3, 0.0]),
         second_moment: part([1e-6, 1e-40]),
     }
@@ -25,20 +25,20 @@ fn checkpoint(images: u64) -> Checkpoint {
 #[test]
 fn what_is_saved_is_loaded_and_the_one_before_is_kept() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(Checkpoint::load(folder.path()).unwrap().is_none());
+    assert!(TrainingState::load(folder.path()).unwrap().is_none());
     checkpoint(1).save(folder.path()).unwrap();
     checkpoint(2).save(folder.path()).unwrap();
     assert_eq!(
-        Checkpoint::load(folder.path()).unwrap(),
+        TrainingState::load(folder.path()).unwrap(),
         Some(checkpoint(2))
     );
     fs::remove_file(folder.path().join(NEWEST)).unwrap();
     assert_eq!(
-        Checkpoint::load(folder.path()).unwrap(),
+        TrainingState::load(folder.path()).unwrap(),
         Some(checkpoint(1))
     );
-    Checkpoint::remove(folder.path()).unwrap();
-    assert!(Checkpoint::load(folder.path()).unwrap().is_none());
+    TrainingState::remove(folder.path()).unwrap();
+    assert!(TrainingState::load(folder.path()).unwrap().is_none());
 }
 
 #[test]
@@ -50,15 +50,15 @@ fn every_flipped_byte_and_every_truncation_is_noticed() {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x11;
         fs::write(&path, &damaged).unwrap();
-        match Checkpoint::load(folder.path()) {
-            Err(CheckpointError::Damaged { .. }) => {}
+        match TrainingState::load(folder.path()) {
+            Err(TrainingStateError::Damaged { .. }) => {}
             // Padding of the header is the only place where a byte may differ without meaning.
             Ok(Some(same)) => assert_eq!(same, checkpoint(7), "byte {at}"),
             other => panic!("byte {at}: {other:?}"),
         }
         fs::write(&path, &whole[..at]).unwrap();
         assert!(
-            Checkpoint::load(folder.path()).is_err(),
+            TrainingState::load(folder.path()).is_err(),
             "truncated at {at}"
         );
     }
@@ -70,6 +70,6 @@ fn a_checkpoint_of_an_earlier_version_is_named_as_such() {
     let record = TensorView::new(Dtype::U8, vec![3], &[1, 2, 3]).unwrap();
     let bytes = safetensors::serialize([("optimiser", record)], None).unwrap();
     fs::write(folder.path().join(NEWEST), bytes).unwrap();
-    let error = Checkpoint::load(folder.path()).unwrap_err();
+    let error = TrainingState::load(folder.path()).unwrap_err();
     assert!(error.to_string().contains("earlier version"), "{error}");
 }
