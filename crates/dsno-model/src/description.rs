@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use burn::tensor::Device;
 use dsno_checkpoint::Weights;
 use dsno_ode::{EdmSchedule, NoiseSchedule};
 use dsno_operator::{ConfigError, NetworkConfig, OperatorConfig, TemporalConvConfig};
@@ -9,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use crate::ModelError;
+use crate::{ModelError, Teacher};
 use crate::folder::{read_card, write};
 
 /// A teacher without its weights.
@@ -121,6 +122,20 @@ impl TeacherDescription {
             (None, None) => EdmSchedule::default().into(),
         };
         Ok(Self { network, schedule })
+    }
+
+    /// The teacher with fresh weights, a function of `seed` alone.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], if the network cannot be built.
+    pub fn init(&self, seed: u64, device: &Device) -> Result<Teacher, ConfigError> {
+        Ok(Teacher {
+            network: self.network.init(seed, device)?,
+            config: self.network.clone(),
+            schedule: self.schedule.clone(),
+            run: String::new(),
+        })
     }
 
     /// Reads what a teacher's folder says, without its weights.

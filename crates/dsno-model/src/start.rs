@@ -63,9 +63,10 @@ pub fn student_config(
     temporal: Option<TemporalConvConfig>,
     times: Option<usize>,
 ) -> Result<OperatorConfig, StudentError> {
+    let backbone = backbone(teacher)?;
     let network = match architecture {
-        None => teacher.clone(),
-        Some(given) => own(teacher, given)?,
+        None => backbone,
+        Some(given) => own(backbone, given)?,
     };
     let config = OperatorConfig { network, temporal };
     config.validate()?;
@@ -77,7 +78,20 @@ pub fn student_config(
     }
 }
 
-fn own(teacher: &NetworkConfig, given: &UNetConfig) -> Result<NetworkConfig, StudentError> {
+/// The network of a student that starts at this teacher: of image and noise side by side, it predicts
+/// the image alone.
+fn backbone(teacher: &NetworkConfig) -> Result<NetworkConfig, ConfigError> {
+    match teacher.as_unet() {
+        Some((own, Some(prediction))) if own.output == Output::StateAndNoise => {
+            let own = own.clone().with_output(Output::State);
+            NetworkConfig::unet(own, prediction)
+        }
+        _ => Ok(teacher.clone()),
+    }
+}
+
+/// A network of ours, if it has the images and classes of the teacher.
+fn own(teacher: NetworkConfig, given: &UNetConfig) -> Result<NetworkConfig, StudentError> {
     if given.temporal.is_some() {
         return Err(StudentError::Temporal);
     }
@@ -85,7 +99,7 @@ fn own(teacher: &NetworkConfig, given: &UNetConfig) -> Result<NetworkConfig, Stu
         return Err(StudentError::JointOutput);
     }
     if teacher.as_unet().is_some_and(|(own, _)| own == given) {
-        return Ok(teacher.clone());
+        return Ok(teacher);
     }
     let network = NetworkConfig::unet(given.clone(), dsno_ode::Prediction::X)?;
     let (found, expected) = (network.image_shape(), teacher.image_shape());
@@ -112,7 +126,7 @@ pub fn fresh_student(
     device: &Device,
 ) -> Result<UNet, FreshError> {
     let network = config.init(seed, device)?;
-    if config.network == teacher.config {
+    if config.network == backbone(&teacher.config)? {
         Ok(network.init_from_teacher(&teacher.network)?)
     } else {
         Ok(network)

@@ -5,9 +5,9 @@
 //! ```
 
 use burn::tensor::{Device, Tensor};
-use dsno_model::{Teacher, TeacherArchitecture};
+use dsno_model::TeacherDescription;
 use dsno_ode::CosineSchedule;
-use dsno_operator::{TemporalConvConfig, UNetConfig};
+use dsno_operator::{NetworkConfig, TemporalConvConfig, UNetConfig};
 use dsno_train::{
     CollectJob, CollectRecipe, DistillJob, DistillRecipe, Silent, StateLoss, TeacherRecipe,
     collect, distill, mean_per_time,
@@ -44,15 +44,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut recipes: Recipes = toml::from_str(include_str!("three_stages.toml"))?;
     recipes.distill.training.total_images = 50 * recipes.distill.training.batch_size as u64;
 
-    let architecture = TeacherArchitecture::Unet {
-        architecture: recipes.architecture,
-        prediction: recipes.teacher.prediction,
-    };
-    let teacher = Teacher {
-        network: architecture.init(1, &device)?,
-        schedule: CosineSchedule::default().into(),
-        run: String::new(),
-    };
+    let network = NetworkConfig::unet(recipes.architecture, recipes.teacher.prediction)?;
+    let schedule = CosineSchedule::default().into();
+    let teacher = TeacherDescription::new(network, Some(schedule))?.init(1, &device)?;
     let job = CollectJob {
         teacher: &teacher,
         recipe: &recipes.collect,

@@ -7,9 +7,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dsno_data::noise::Stream;
 use dsno_data::order::InfiniteSampler;
 use dsno_data::store::TrajectoryStore;
-use dsno_model::{ModelError, Student, Teacher, TeacherNetwork, backbone, units};
+use dsno_model::{Student, Teacher, fresh_student, student_config, units};
 use dsno_ode::{NoiseSchedule, Schedule};
-use dsno_operator::{TemporalConvConfig, Timesteps, TransferError, UNet, UNetConfig};
+use dsno_operator::{NetworkConfig, TemporalConvConfig, Timesteps, UNet, UNetConfig};
 use serde::Serialize;
 
 use crate::error::TrainError;
@@ -22,11 +22,10 @@ use crate::training::{Training, run_key};
 /// All that shapes a student.
 #[derive(Debug, Clone, Copy)]
 pub struct DistillJob<'a> {
-    /// The model that the trajectories are of. A student of one of our own networks has its
-    /// architecture and starts at its weights.
+    /// The model that the trajectories are of, of any family.
     pub teacher: &'a Teacher,
-    /// The student's network without temporal convolutions, for a teacher of another family and only
-    /// then; it starts at fresh weights.
+    /// The student's network without temporal convolutions, if it is not its teacher's; it then starts
+    /// at fresh weights, and at the teacher's otherwise.
     pub architecture: Option<&'a UNetConfig>,
     /// Its temporal convolutions; `None` leaves time points independent of one another.
     pub temporal: Option<TemporalConvConfig>,
@@ -45,7 +44,7 @@ pub struct DistillJob<'a> {
 #[derive(Serialize)]
 struct Key<'a> {
     teacher_sha256: String,
-    teacher_architecture: &'a UNetConfig,
+    teacher_architecture: Backbone<'a>,
     temporal: Option<TemporalConvConfig>,
     recipe: &'a DistillRecipe,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,6 +52,23 @@ struct Key<'a> {
     seed: u64,
     times: &'a [f64],
     trajectories: u64,
+}
+
+/// The student's network without temporal convolutions, as run keys have it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Backbone<'a> {
+    Own(&'a UNetConfig),
+    Other(toml::Table),
+}
+
+impl<'a> From<&'a NetworkConfig> for Backbone<'a> {
+    fn from(network: &'a NetworkConfig) -> Self {
+        match network.as_unet() {
+            Some((own, _)) => Self::Own(own),
+            None => Self::Other(network.table()),
+        }
+    }
 }
 
 /// Distils a student, resuming from the folder's checkpoint if it has one.
@@ -77,11 +93,11 @@ pub fn distill(
     job.recipe.validate()?;
     let store = TrajectoryStore::open(job.store)?;
     let times = store.spec().times[1..].to_vec();
-    let backbone = backbone(&job.teacher.network.architecture(), job.architecture)?;
-    let architecture = student_architecture(&backbone, job.temporal, times.len())?;
+    let teacher = &job.teacher.config;
+    let config = student_config(teacher, job.architecture, job.temporal, Some(times.len()))?;
     let run = run_key(&Key {
         teacher_sha256: job.teacher.weights_sha256(),
-        teacher_architecture: &backbone,
+        teacher_architecture: (&config.network).into(),
         temporal: job.temporal,
         recipe: job.recipe,
         loss: job.loss.map(StateLoss::key),
@@ -96,7 +112,7 @@ pub fn distill(
 
     let training = Training {
         recipe: &job.recipe.training,
-        parallel: architecture.dropout == 0.0,
+        parallel: config.network.dropout() == 0.0,
         seed: job.seed,
         key: run.clone(),
         folder: job.folder,
@@ -104,7 +120,7 @@ pub fn distill(
     let schedule = &job.teacher.schedule;
     let mut objective = Trajectories {
         order: InfiniteSampler::new(job.seed, store.len(), false),
-        conditional: architecture.classes > 0,
+        conditional: config.network.classes() > 0,
         schedule,
         log_snrs: times.iter().map(|&t| schedule.log_snr(t)).collect(),
         weights: times
@@ -114,11 +130,12 @@ pub fn distill(
         loss: job.loss.unwrap_or(&job.recipe.distance),
         store,
     };
-    let init = || init_student(job, &architecture, device);
+    let seed = Stream::Weights.draws(job.seed, 0).bits();
+    let init = || Ok(fresh_student(job.teacher, &config, seed, device)?);
     let save = |network| {
         let student = Student {
             network,
-            architecture: architecture.clone(),
+            config: config.clone(),
             schedule: schedule.clone(),
             times,
             run,
@@ -176,47 +193,4 @@ impl Objective for Trajectories<'_> {
             per_time: Some(per_time.detach()),
         }
     }
-}
-
-/// The backbone with the student's temporal convolutions.
-fn student_architecture(
-    backbone: &UNetConfig,
-    temporal: Option<TemporalConvConfig>,
-    times: usize,
-) -> Result<UNetConfig, TrainError> {
-    let architecture = UNetConfig {
-        temporal,
-        ..backbone.clone()
-    };
-    architecture.validate()?;
-    match temporal {
-        Some(TemporalConvConfig { n_modes }) if times > 1 && n_modes > times / 2 + 1 => {
-            Err(TrainError::Modes { n_modes, times })
-        }
-        _ => Ok(architecture),
-    }
-}
-
-/// The student before its first step: at the teacher's weights where the teacher has the same layers.
-fn init_student(
-    job: &DistillJob<'_>,
-    architecture: &UNetConfig,
-    device: &Device,
-) -> Result<UNet, TrainError> {
-    let network = architecture.init(Stream::Weights.draws(job.seed, 0).bits(), device)?;
-    let TeacherNetwork::Unet {
-        network: teacher,
-        architecture: from,
-        ..
-    } = &job.teacher.network
-    else {
-        return Ok(network);
-    };
-    network
-        .init_from_teacher(teacher, from, architecture)
-        .map_err(|error| match error {
-            TransferError::Architecture(error) => error.into(),
-            TransferError::Weights(error) => ModelError::from(error).into(),
-            other => unreachable!("{other}"),
-        })
 }

@@ -6,13 +6,12 @@ use std::path::PathBuf;
 use dsno_checkpoint::atomic::WriteError;
 use dsno_data::DataError;
 use dsno_data::store::StoreError;
+use dsno_model::{FreshError, ModelError, StudentError};
 use dsno_ode::{GridError, SolveError};
-use dsno_operator::UNetConfigError;
+use dsno_operator::ConfigError;
 
 use crate::recipe::RecipeError;
 use crate::training_state::TrainingStateError;
-use dsno_model::BackboneError;
-use dsno_model::ModelError;
 
 /// Why a run failed; what was on disk before stays valid.
 #[derive(Debug, thiserror::Error)]
@@ -23,10 +22,13 @@ pub enum TrainError {
     Recipe(#[from] RecipeError),
     /// A network cannot be built.
     #[error(transparent)]
-    Architecture(#[from] UNetConfigError),
+    Config(#[from] ConfigError),
     /// A teacher and a student's architecture do not go together.
     #[error(transparent)]
-    Backbone(#[from] BackboneError),
+    Student(#[from] StudentError),
+    /// A student cannot start at its teacher's weights.
+    #[error(transparent)]
+    Fresh(#[from] FreshError),
     /// A model folder cannot be read or written.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -7,9 +7,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dsno_data::ImageSet;
 use dsno_data::noise::{self, Stream};
 use dsno_data::order::InfiniteSampler;
-use dsno_model::{Teacher, TeacherNetwork};
+use dsno_model::Teacher;
 use dsno_ode::{NoiseLevel, NoiseSchedule, Schedule, add_noise_with};
-use dsno_operator::{Timesteps, UNet, UNetConfig};
+use dsno_operator::{NetworkConfig, Timesteps, UNet, UNetConfig};
 use serde::Serialize;
 
 use crate::error::TrainError;
@@ -65,9 +65,10 @@ pub fn train_teacher(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
     job.recipe.validate()?;
-    job.architecture.validate()?;
     check_images(job)?;
     let recipe = job.recipe;
+    let config = NetworkConfig::unet(job.architecture.clone(), recipe.prediction)?;
+    config.check_teacher()?;
     let run = run_key(&Key {
         architecture: job.architecture,
         schedule: job.schedule.clone(),
@@ -93,14 +94,11 @@ pub fn train_teacher(
         job,
     };
     let weights_seed = Stream::Weights.draws(job.seed, 0).bits();
-    let init = || Ok(job.architecture.init(weights_seed, device)?);
+    let init = || Ok(config.init(weights_seed, device)?);
     let save = |network| {
         let teacher = Teacher {
-            network: TeacherNetwork::Unet {
-                network,
-                architecture: job.architecture.clone(),
-                prediction: recipe.prediction,
-            },
+            network,
+            config: config.clone(),
             schedule: job.schedule.clone(),
             run,
         };

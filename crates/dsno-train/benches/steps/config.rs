@@ -1,6 +1,6 @@
 //! The two networks of PyTorch's benchmark.
 
-use dsno_operator::{Heads, Output, UNetConfig};
+use dsno_operator::UNetConfig;
 
 /// A small or a medium network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,22 +23,11 @@ impl Config {
 
     /// The backbone: the teacher's network.
     pub(crate) fn backbone(self) -> UNetConfig {
-        let small = UNetConfig {
-            image_size: 16,
-            image_channels: 1,
-            base_channels: 32,
-            embedding_channels: 128,
-            channel_multipliers: vec![1, 2],
-            res_blocks: 1,
-            attention_resolutions: vec![8],
-            heads: Heads::Count(1),
-            attention_groups: 32,
-            residual_groups: None,
-            classes: 0,
-            dropout: 0.0,
-            temporal: None,
-            output: Output::State,
-        };
+        let small = UNetConfig::new(16, 1)
+            .with_base_channels(32)
+            .with_channel_multipliers(vec![1, 2])
+            .with_res_blocks(1)
+            .with_attention_resolutions(vec![8]);
         match self {
             Self::S => small,
             Self::M => UNetConfig {

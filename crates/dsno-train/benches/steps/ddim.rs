@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use burn::tensor::Device;
-use dsno_model::Teacher;
+use dsno_model::TeacherDescription;
 use dsno_ode::{
     CosineSchedule, NoiseSchedule, Prediction, SolverKind, TimeGrid, initial_state,
 };
@@ -16,16 +16,9 @@ use crate::times::{Clock, Times};
 
 pub(crate) fn run(setting: &Setting) -> Result<Times, Box<dyn Error>> {
     let device = Device::flex();
-    let architecture = TeacherArchitecture::Unet {
-        architecture: setting.architecture(),
-        prediction: Prediction::X,
-    };
+    let network = NetworkConfig::unet(setting.architecture(), Prediction::X)?;
     let schedule = NoiseSchedule::from(CosineSchedule::default());
-    let teacher = Teacher {
-        network: architecture.init(1, &device)?,
-        schedule: schedule.clone(),
-        run: String::new(),
-    };
+    let teacher = TeacherDescription::new(network, Some(schedule.clone()))?.init(1, &device)?;
     let grid = TimeGrid::uniform(STEPS)?;
     let record: Vec<f64> = [1.0].into_iter().chain(TIMES).collect();
     let noise = noise_parts(setting, &device);

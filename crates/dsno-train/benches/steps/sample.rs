@@ -6,7 +6,8 @@ use burn::tensor::{Device, Tensor};
 use dsno_data::noise;
 use dsno_data::picture::Uint8Images;
 use dsno_model::Student;
-use dsno_ode::CosineSchedule;
+use dsno_ode::{CosineSchedule, Prediction};
+use dsno_operator::{NetworkConfig, OperatorConfig};
 use dsno_train::try_parallel_map;
 
 use crate::setting::{Setting, TIMES};
@@ -14,13 +15,15 @@ use crate::times::{Clock, Times};
 
 pub(crate) fn run(setting: &Setting) -> Result<Times, Box<dyn Error>> {
     let device = Device::flex();
-    let architecture = setting.architecture();
+    let network = NetworkConfig::unet(setting.config.backbone(), Prediction::X)?;
+    let temporal = setting.architecture().temporal;
+    let config = OperatorConfig { network, temporal };
     let student = Student {
-        network: architecture.init(1, &device)?,
+        network: config.init(1, &device)?,
         schedule: CosineSchedule::default().into(),
         times: TIMES.to_vec(),
         run: String::new(),
-        architecture,
+        config,
     };
     let noise = noise_parts(setting, &device);
     let mut clock = Clock::new(setting.warmup);

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use dsno_operator::{TemporalConvConfig, UNetConfig, UNetConfigError};
+use dsno_operator::{TemporalConvConfig, UNetConfig, ConfigError};
 
 use crate::config::Config;
 
@@ -57,7 +57,7 @@ impl Setting {
 
     /// Operations of the task's convolutions and products, direct: two for each multiply-add, and
     /// three times those of a forward pass to train.
-    pub(crate) fn direct_flops(&self) -> Result<f64, UNetConfigError> {
+    pub(crate) fn direct_flops(&self) -> Result<f64, ConfigError> {
         let architecture = self.architecture();
         let (times, passes) = match self.task {
             Task::Train => (TIMES.len(), 3),

@@ -6,8 +6,9 @@ use std::path::Path;
 use burn::tensor::Device;
 use dsno_data::noise;
 use dsno_data::store::{Dtype, Provenance, StoreSpec, TrajectoryStore};
-use dsno_model::{Teacher, TeacherArchitecture};
+use dsno_model::TeacherDescription;
 use dsno_ode::{CosineSchedule, Prediction, Schedule};
+use dsno_operator::NetworkConfig;
 use dsno_train::{
     Adam, Decay, Distance, DistillJob, DistillRecipe, LearningRate, Observer, Outcome, Progress,
     TimeWeight, TrainingRecipe, distill,
@@ -22,15 +23,9 @@ pub(crate) fn run(setting: &Setting) -> Result<Times, Box<dyn Error>> {
     let store = home.path().join("trajectories");
     fill(&store, setting)?;
 
-    let architecture = TeacherArchitecture::Unet {
-        architecture: setting.config.backbone(),
-        prediction: Prediction::X,
-    };
-    let teacher = Teacher {
-        network: architecture.init(1, &device)?,
-        schedule: CosineSchedule::default().into(),
-        run: String::new(),
-    };
+    let network = NetworkConfig::unet(setting.config.backbone(), Prediction::X)?;
+    let schedule = CosineSchedule::default().into();
+    let teacher = TeacherDescription::new(network, Some(schedule))?.init(1, &device)?;
     let recipe = recipe(setting);
     let job = DistillJob {
         teacher: &teacher,

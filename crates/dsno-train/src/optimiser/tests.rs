@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::optim::AdamConfig;
 use burn::tensor::Device;
 use dsno_checkpoint::{HostTensor, StateDict};
-use dsno_operator::{Heads, Output, UNetConfig};
+use dsno_operator::UNetConfig;
 
 use super::*;
 
@@ -21,22 +21,13 @@ fn adam() -> Adam {
 }
 
 fn network() -> UNet {
-    let architecture = UNetConfig {
-        image_size: 4,
-        image_channels: 1,
-        base_channels: 8,
-        embedding_channels: 8,
-        channel_multipliers: vec![1, 2],
-        res_blocks: 1,
-        attention_resolutions: vec![2],
-        heads: Heads::Count(1),
-        attention_groups: 4,
-        residual_groups: None,
-        classes: 0,
-        dropout: 0.0,
-        temporal: None,
-        output: Output::State,
-    };
+    let architecture = UNetConfig::new(4, 1)
+        .with_base_channels(8)
+        .with_embedding_channels(8)
+        .with_channel_multipliers(vec![1, 2])
+        .with_res_blocks(1)
+        .with_attention_resolutions(vec![2])
+        .with_attention_groups(4);
     architecture.init(1, &Device::flex()).unwrap()
 }
 

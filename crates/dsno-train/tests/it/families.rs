@@ -7,17 +7,18 @@ use burn::tensor::{Device, Tensor};
 use dsno_data::noise;
 use dsno_data::store::TrajectoryStore;
 use dsno_model::{
-    BackboneError, DescriptionError, ModelError, Student, Teacher, TeacherArchitecture,
-    TeacherArchitectureError, TeacherDescription, backbone,
+    DescriptionError, ModelError, Student, Teacher, TeacherDescription, student_config,
 };
 use dsno_ode::{Denoiser, GridKind, NoiseLevel, NoiseSchedule, Prediction, Schedule, SolverKind};
-use dsno_operator::foreign::ddpm::Process;
-use dsno_operator::foreign::edm::{EdmArchitecture, EdmModel, Preconditioning};
-use dsno_operator::foreign::guided::GuidedArchitecture;
-use dsno_operator::{Heads, Output, TemporalConvConfig, UNetConfig};
+use dsno_operator::family::diffusers::{ClassEmbedType, DiffusersConfig};
+use dsno_operator::family::edm::{EdmConfig, EdmModel, Preconditioning};
+use dsno_operator::family::guided_diffusion::GuidedDiffusionConfig;
+use dsno_operator::{
+    ConfigError, DdpmProcess, Heads, NetworkConfig, Output, TemporalConvConfig, UNetConfig,
+};
 use dsno_train::{
     Adam, CollectJob, CollectRecipe, Decay, Distance, DistillJob, DistillRecipe, LearningRate,
-    Outcome, Silent, StoreDtype, TimeWeight, TrainError, TrainingRecipe, collect, distill,
+    Outcome, Silent, StoreDtype, TimeWeight, TrainingRecipe, collect, distill,
 };
 
 use crate::alone;
@@ -29,8 +30,8 @@ fn table() -> NoiseSchedule {
         .unwrap()
 }
 
-fn guided() -> TeacherArchitecture {
-    TeacherArchitecture::Guided(GuidedArchitecture {
+fn guided() -> NetworkConfig {
+    NetworkConfig::new(GuidedDiffusionConfig {
         image_size: 4,
         image_channels: 1,
         num_channels: 32,
@@ -47,15 +48,16 @@ fn guided() -> TeacherArchitecture {
         num_classes: 3,
         learn_sigma: true,
         dropout: 0.0,
-        process: Process::Table {
+        process: DdpmProcess::Table {
             prediction: Prediction::Epsilon,
             rescale_timesteps: false,
             schedule: table(),
         },
     })
+    .unwrap()
 }
 
-fn diffusers() -> TeacherArchitecture {
+fn diffusers() -> DiffusersConfig {
     let keys = r#"
         sample_size = 4
         in_channels = 1
@@ -83,11 +85,11 @@ fn diffusers() -> TeacherArchitecture {
         rescale_timesteps = false
         schedule = { kind = "discrete-squared-cosine", entries = 50 }
     "#;
-    TeacherArchitecture::Diffusers(toml::from_str(keys).unwrap())
+    toml::from_str(keys).unwrap()
 }
 
-fn edm() -> TeacherArchitecture {
-    TeacherArchitecture::Edm(EdmArchitecture {
+fn edm() -> NetworkConfig {
+    NetworkConfig::new(EdmConfig {
         img_resolution: 4,
         img_channels: 1,
         label_dim: 0,
@@ -101,67 +103,57 @@ fn edm() -> TeacherArchitecture {
         model: EdmModel::DhariwalUNet {},
         preconditioning: Preconditioning::Edm { sigma_data: 0.5 },
     })
+    .unwrap()
 }
 
 fn student(classes: usize) -> UNetConfig {
-    UNetConfig {
-        image_size: 4,
-        image_channels: 1,
-        base_channels: 8,
-        embedding_channels: 8,
-        channel_multipliers: vec![1, 2],
-        res_blocks: 1,
-        attention_resolutions: vec![],
-        heads: Heads::Count(1),
-        attention_groups: 4,
-        residual_groups: None,
-        classes,
-        dropout: 0.0,
-        temporal: None,
-        output: Output::State,
-    }
+    UNetConfig::new(4, 1)
+        .with_base_channels(8)
+        .with_embedding_channels(8)
+        .with_channel_multipliers(vec![1, 2])
+        .with_res_blocks(1)
+        .with_attention_resolutions(vec![])
+        .with_heads(Heads::Count(1))
+        .with_attention_groups(4)
+        .with_classes(classes)
+        .with_dropout(0.0)
 }
 
-fn own() -> TeacherArchitecture {
-    TeacherArchitecture::Unet {
-        architecture: student(0),
-        prediction: Prediction::V,
-    }
+fn own() -> NetworkConfig {
+    NetworkConfig::unet(student(0), Prediction::V).unwrap()
 }
 
-fn teacher(architecture: &TeacherArchitecture, device: &Device) -> Teacher {
-    let given = match architecture {
-        TeacherArchitecture::Unet { .. } => Some(dsno_ode::CosineSchedule::default().into()),
-        _ => None,
-    };
-    let TeacherDescription { schedule, .. } =
-        TeacherDescription::new(architecture.clone(), given).unwrap();
-    Teacher {
-        network: architecture.init(3, device).unwrap(),
-        schedule,
-        run: String::new(),
-    }
+fn families() -> [NetworkConfig; 4] {
+    let diffusers = NetworkConfig::new(diffusers()).unwrap();
+    [own(), diffusers, guided(), edm()]
+}
+
+fn teacher(network: NetworkConfig, device: &Device) -> Teacher {
+    let cosine = || dsno_ode::CosineSchedule::default().into();
+    let given = network.as_unet().map(|_| cosine());
+    let description = TeacherDescription::new(network, given).unwrap();
+    description.init(3, device).unwrap()
 }
 
 #[test]
 fn folders_of_every_family_come_back_as_they_were() -> Checked {
     let device = Device::flex();
-    for architecture in [own(), diffusers(), guided(), edm()] {
-        let family = architecture.family();
+    for network in families() {
+        let family = network.family();
         let home = tempfile::tempdir()?;
-        let made = teacher(&architecture, &device);
+        let made = teacher(network.clone(), &device);
         made.save(home.path())?;
         let found = Teacher::load(home.path(), &device)?;
-        assert_eq!(found.network.architecture(), architecture, "{family}");
+        assert_eq!(found.config, network, "{family}");
         assert_eq!(found.network.state_dict(), made.network.state_dict());
         assert_eq!(found.schedule, made.schedule, "{family}");
         assert_eq!(found.weights_sha256(), made.weights_sha256());
         let described = TeacherDescription::read(home.path())?;
-        assert_eq!(described.architecture, architecture, "{family}");
+        assert_eq!(described.network, network, "{family}");
 
         let card = fs::read_to_string(home.path().join("model.toml"))?;
         let says = card.contains(&format!("family = \"{family}\""));
-        assert_eq!(says, family.name() != "unet", "{card}");
+        assert_eq!(says, family.name != "unet", "{card}");
         let again = tempfile::tempdir()?;
         found.save(again.path())?;
         for file in ["model.toml", "model.safetensors"] {
@@ -180,7 +172,7 @@ fn folders_of_every_family_come_back_as_they_were() -> Checked {
 #[test]
 fn damaged_weights_of_another_family_are_refused() -> Checked {
     let (device, home) = (Device::flex(), tempfile::tempdir()?);
-    teacher(&edm(), &device).save(home.path())?;
+    teacher(edm(), &device).save(home.path())?;
     let path = home.path().join("model.safetensors");
     let mut bytes = fs::read(&path)?;
     bytes.pop();
@@ -205,26 +197,27 @@ fn the_shipped_teacher_is_written_as_it_was_read() -> Checked {
 #[test]
 fn a_clamped_teacher_hides_no_broken_prediction() {
     let device = Device::flex();
-    for architecture in [own(), diffusers(), guided(), edm()] {
-        let teacher = teacher(&architecture, &device);
+    for network in families() {
+        let family = network.family();
+        let teacher = teacher(network, &device);
         let labels = (teacher.classes() > 0).then(|| vec![1]);
         let z_t = Tensor::<4>::full([1, 1, 4, 4], f32::INFINITY, &device);
         let model = teacher.denoiser(labels, true);
         let x_hat = model.denoise(z_t, NoiseLevel::from_log_snr(1.0));
         let broken = x_hat.is_nan().any().into_scalar::<bool>();
-        assert!(broken, "{}", architecture.family());
+        assert!(broken, "{family}");
     }
 }
 
 #[test]
-fn a_student_of_another_family_starts_afresh_and_learns() -> Checked {
+fn students_of_every_family_start_at_their_teacher_and_learn() -> Checked {
     let _alone = alone();
     let device = Device::flex();
-    for architecture in [diffusers(), guided(), edm()] {
-        let family = architecture.family();
+    for network in families() {
+        let family = network.family();
         let home = tempfile::tempdir()?;
         let (store, folder) = (home.path().join("store"), home.path().join("student"));
-        let teacher = teacher(&architecture, &device);
+        let teacher = teacher(network, &device);
         let recipe = CollectRecipe {
             trajectories: 8,
             solver: SolverKind::Ddim,
@@ -274,10 +267,9 @@ fn a_student_of_another_family_starts_afresh_and_learns() -> Checked {
                 log_images: 8,
             },
         };
-        let backbone = student(teacher.classes());
         let job = DistillJob {
             teacher: &teacher,
-            architecture: Some(&backbone),
+            architecture: None,
             temporal: Some(TemporalConvConfig { n_modes: 2 }),
             recipe: &recipe,
             loss: None,
@@ -295,45 +287,46 @@ fn a_student_of_another_family_starts_afresh_and_learns() -> Checked {
         let sum = trajectory.sum().into_scalar::<f32>();
         assert!(sum.is_finite(), "{family}: {sum}");
 
+        // A network of another shape is a student too; it starts at fresh weights.
+        let other = student(teacher.classes()).with_base_channels(16);
         let job = DistillJob {
-            architecture: None,
+            architecture: Some(&other),
             ..job
         };
-        let error = distill(&job, &device, &mut Silent).unwrap_err();
-        let expected = BackboneError::Absent { family };
-        assert!(matches!(error, TrainError::Backbone(found) if found == expected));
+        assert_eq!(distill(&job, &device, &mut Silent)?, Outcome::Finished);
+        let student = Student::load(&folder.join("model"), &device)?;
+        let (found, _) = student.config.network.as_unet().unwrap();
+        assert_eq!(*found, other, "{family}");
     }
     Ok(())
 }
 
 #[test]
-fn backbones_that_do_not_fit_their_teacher_are_refused() {
-    let refused = |teacher: &TeacherArchitecture, given: Option<&UNetConfig>| {
-        backbone(teacher, given).unwrap_err().to_string()
+fn networks_that_do_not_fit_their_teacher_are_refused() {
+    let refused = |teacher: &NetworkConfig, given: &UNetConfig| {
+        let refused = student_config(teacher, Some(given), None, None);
+        refused.unwrap_err().to_string()
     };
-    assert!(refused(&own(), Some(&student(0))).contains("leave `architecture` out"));
-    assert!(refused(&edm(), None).contains("family `edm`"));
-    assert!(refused(&edm(), Some(&student(2))).contains("2 classes, the teacher 0"));
-    let change = |change: &dyn Fn(&mut UNetConfig)| {
-        let mut changed = student(0);
-        change(&mut changed);
-        refused(&edm(), Some(&changed))
-    };
-    assert!(
-        change(&|a| a.temporal = Some(TemporalConvConfig { n_modes: 2 })).contains("`n_modes`")
-    );
-    assert!(change(&|a| a.output = Output::StateAndNoise).contains("`state-and-noise`"));
-    assert!(change(&|a| a.image_size = 8).contains("[1, 8, 8]"));
-    assert!(change(&|a| a.base_channels = 2).contains("base_channels is 2"));
+    assert!(refused(&edm(), &student(2)).contains("2 classes, the teacher 0"));
+    let change = |changed: UNetConfig| refused(&edm(), &changed);
+    let temporal = Some(TemporalConvConfig { n_modes: 2 });
+    assert!(change(student(0).with_temporal(temporal)).contains("`n_modes`"));
+    assert!(change(student(0).with_output(Output::StateAndNoise)).contains("`state-and-noise`"));
+    assert!(change(UNetConfig::new(8, 1).with_base_channels(32)).contains("[1, 8, 8]"));
+    assert!(change(student(0).with_base_channels(2)).contains("base_channels is 2"));
     // Of image and noise side by side, a student has the image.
-    let joint = TeacherArchitecture::Unet {
-        architecture: UNetConfig {
-            output: Output::StateAndNoise,
-            ..student(0)
-        },
-        prediction: Prediction::X,
-    };
-    assert_eq!(backbone(&joint, None), Ok(student(0)));
+    let joint = student(0).with_output(Output::StateAndNoise);
+    let joint = NetworkConfig::unet(joint, Prediction::X).unwrap();
+    let student_of_it = student_config(&joint, None, None, None).unwrap();
+    assert_eq!(student_of_it.as_unet(), Some(student(0)));
+    // Its own architecture is that of its teacher.
+    let given = student_config(&own(), Some(&student(0)), None, None);
+    assert_eq!(given, student_config(&own(), None, None, None));
+    let modes = student_config(&edm(), None, temporal, Some(2));
+    assert!(modes.is_ok());
+    let temporal = Some(TemporalConvConfig { n_modes: 3 });
+    let modes = student_config(&edm(), None, temporal, Some(2));
+    assert!(modes.unwrap_err().to_string().contains("3 temporal modes"));
 }
 
 #[test]
@@ -348,19 +341,12 @@ fn descriptions_that_contradict_themselves_are_refused() {
     let taken = TeacherDescription::new(edm(), Some(cosine.clone()));
     assert_eq!(taken.unwrap().schedule, cosine);
 
-    let TeacherArchitecture::Diffusers(mut vectors) = diffusers() else {
-        unreachable!();
-    };
-    vectors.class_embed_type = Some(dsno_operator::foreign::diffusers::ClassEmbedType::Identity);
-    let refused = TeacherArchitecture::Diffusers(vectors).validate();
-    assert_eq!(refused, Err(TeacherArchitectureError::Vectors));
+    let mut vectors = diffusers();
+    vectors.class_embed_type = Some(ClassEmbedType::Identity);
+    let refused = NetworkConfig::new(vectors).unwrap().check_teacher();
+    assert_eq!(refused, Err(ConfigError::Vectors));
 
-    let temporal = TeacherArchitecture::Unet {
-        architecture: UNetConfig {
-            temporal: Some(TemporalConvConfig { n_modes: 2 }),
-            ..student(0)
-        },
-        prediction: Prediction::X,
-    };
-    assert_eq!(temporal.validate(), Err(TeacherArchitectureError::Temporal));
+    let temporal = student(0).with_temporal(Some(TemporalConvConfig { n_modes: 2 }));
+    let temporal = NetworkConfig::unet(temporal, Prediction::X).unwrap();
+    assert_eq!(temporal.check_teacher(), Err(ConfigError::TemporalTeacher));
 }

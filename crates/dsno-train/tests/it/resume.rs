@@ -47,22 +47,14 @@ fn images() -> ImageSet {
 }
 
 fn architecture(dropout: f64) -> UNetConfig {
-    UNetConfig {
-        image_size: 4,
-        image_channels: 1,
-        base_channels: 8,
-        embedding_channels: 8,
-        channel_multipliers: vec![1, 2],
-        res_blocks: 1,
-        attention_resolutions: vec![],
-        heads: Heads::Count(1),
-        attention_groups: 4,
-        residual_groups: None,
-        classes: 0,
-        dropout,
-        temporal: None,
-        output: Output::State,
-    }
+    UNetConfig::new(4, 1)
+        .with_base_channels(8)
+        .with_embedding_channels(8)
+        .with_channel_multipliers(vec![1, 2])
+        .with_res_blocks(1)
+        .with_attention_resolutions(vec![])
+        .with_attention_groups(4)
+        .with_dropout(dropout)
 }
 
 fn learning_rate() -> LearningRate {

@@ -16,22 +16,13 @@ struct Files(tempfile::TempDir);
 
 impl Files {
     fn new() -> Self {
-        let architecture = UNetConfig {
-            image_size: 4,
-            image_channels: 1,
-            base_channels: 32,
-            embedding_channels: 8,
-            channel_multipliers: vec![1],
-            res_blocks: 1,
-            attention_resolutions: vec![],
-            heads: Heads::Count(1),
-            attention_groups: 32,
-            residual_groups: None,
-            classes: 0,
-            dropout: 0.0,
-            temporal: Some(TemporalConvConfig { n_modes: 2 }),
-            output: Output::State,
-        };
+        let architecture = UNetConfig::new(4, 1)
+            .with_base_channels(32)
+            .with_embedding_channels(8)
+            .with_channel_multipliers(vec![1])
+            .with_res_blocks(1)
+            .with_attention_resolutions(vec![])
+            .with_temporal(Some(TemporalConvConfig { n_modes: 2 }));
         let device = burn::tensor::Device::flex();
         let weights = architecture.init(1, &device).unwrap().state_dict();
         let theirs = authors::rename(weights, &architecture).unwrap();

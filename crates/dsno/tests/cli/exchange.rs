@@ -14,22 +14,15 @@ use crate::program::{call, text};
 
 /// A network that the authors' program has too.
 fn architecture() -> UNetConfig {
-    UNetConfig {
-        image_size: 4,
-        image_channels: 3,
-        base_channels: 32,
-        embedding_channels: 16,
-        channel_multipliers: vec![1, 2],
-        res_blocks: 1,
-        attention_resolutions: vec![2],
-        heads: Heads::Channels(16),
-        attention_groups: 32,
-        residual_groups: None,
-        classes: 3,
-        dropout: 0.0,
-        temporal: Some(TemporalConvConfig { n_modes: 2 }),
-        output: Output::State,
-    }
+    UNetConfig::new(4, 3)
+        .with_base_channels(32)
+        .with_embedding_channels(16)
+        .with_channel_multipliers(vec![1, 2])
+        .with_res_blocks(1)
+        .with_attention_resolutions(vec![2])
+        .with_heads(Heads::Channels(16))
+        .with_classes(3)
+        .with_temporal(Some(TemporalConvConfig { n_modes: 2 }))
 }
 
 /// The description of a student, as `--arch` takes it.
