@@ -126,6 +126,7 @@ pub use solve::{Recorded, Solution, SolveError, StepReport, planned_calls, solve
 pub use solver::{
     AlgorithmType, Ddim, Deis, DpmSolverFast, DpmSolverMultistep, DpmSolverSinglestep, Euler, Heun,
     Plms, Pndm, Rk4, Solver, SolverOrder, StepError, StochasticDdim, StochasticHeun, UniPc,
+    ddim_step,
 };
 pub use solver_kind::{SolverKind, UnknownSolver};
 pub use step::Step;
