@@ -55,20 +55,38 @@ fn metadata() -> Result<(Arrows, Arrows), Box<dyn Error>> {
 fn crates_depend_on_each_other_as_the_architecture_says() -> Result<(), Box<dyn Error>> {
     let (arrows, _) = metadata()?;
     let all = [
+        "dsno-checkpoint",
         "dsno-data",
         "dsno-eval",
         "dsno-kernels",
+        "dsno-model",
         "dsno-ode",
         "dsno-operator",
         "dsno-train",
     ];
     let expected = [
         ("dsno", &all[..]),
-        ("dsno-operator", &["dsno-kernels", "dsno-ode"]),
+        ("dsno-data", &["dsno-checkpoint"]),
+        ("dsno-eval", &["dsno-checkpoint", "dsno-data", "dsno-model"]),
+        (
+            "dsno-model",
+            &["dsno-checkpoint", "dsno-ode", "dsno-operator"],
+        ),
+        (
+            "dsno-operator",
+            &["dsno-checkpoint", "dsno-kernels", "dsno-ode"],
+        ),
         ("dsno-tests", &["dsno-kernels"]),
         (
             "dsno-train",
-            &["dsno-data", "dsno-kernels", "dsno-ode", "dsno-operator"],
+            &[
+                "dsno-checkpoint",
+                "dsno-data",
+                "dsno-kernels",
+                "dsno-model",
+                "dsno-ode",
+                "dsno-operator",
+            ],
         ),
     ];
     let set = |names: &[&str]| names.iter().map(|&n| n.to_owned()).collect();

@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use crate::{ModelError, Teacher};
 use crate::folder::{read_card, write};
+use crate::{ModelError, Teacher};
 
 /// A teacher without its weights.
 ///

@@ -47,7 +47,6 @@ pub trait FamilyConfig: Any + fmt::Debug + Send + Sync {
     ///
     /// [`ConfigError`] names the first key or layer that cannot work.
     #[doc(hidden)]
-    #[allow(private_interfaces, reason = "seals the trait")]
     fn plan(&self) -> Result<Plan, ConfigError>;
 }
 

@@ -279,7 +279,8 @@ impl OperatorConfig {
     /// If the operator cannot be built, see [`Self::validate`].
     pub fn find(&self, checkpoint: &Checkpoint) -> Result<Vec<KeyMapping>, WeightError> {
         let plan = self.plan();
-        plan.expect("invariant: the operator is validated").find(checkpoint)
+        plan.expect("invariant: the operator is validated")
+            .find(checkpoint)
     }
 
     /// Counts the trainable parameters.

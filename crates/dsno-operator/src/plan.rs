@@ -21,7 +21,11 @@ use crate::process::Process;
 
 /// Everything that a network, its weight file and its counts follow from.
 #[derive(Debug, Clone)]
-pub(crate) struct Plan {
+#[allow(
+    unreachable_pub,
+    reason = "it seals `FamilyConfig`, whose method returns it"
+)]
+pub struct Plan {
     /// Channels, height and width of the images.
     pub(crate) image_shape: [usize; 3],
     pub(crate) embedding: EmbeddingPlan,

@@ -146,7 +146,11 @@ fn normal(seed: u64, deviation: f64, count: usize) -> Vec<f32> {
 }
 
 /// Refuses a stored resampling filter that is not the one of the configuration.
-pub(crate) fn check_filter(name: &str, stored: &HostTensor, taps: &[f64]) -> Result<(), WeightError> {
+pub(crate) fn check_filter(
+    name: &str,
+    stored: &HostTensor,
+    taps: &[f64],
+) -> Result<(), WeightError> {
     let filter = Filter::new(taps).stored();
     let largest = filter.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
     for (&found, &expected) in stored.values.iter().zip(&filter) {

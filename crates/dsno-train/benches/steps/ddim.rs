@@ -4,9 +4,7 @@ use std::error::Error;
 
 use burn::tensor::Device;
 use dsno_model::TeacherDescription;
-use dsno_ode::{
-    CosineSchedule, NoiseSchedule, Prediction, SolverKind, TimeGrid, initial_state,
-};
+use dsno_ode::{CosineSchedule, NoiseSchedule, Prediction, SolverKind, TimeGrid, initial_state};
 use dsno_operator::NetworkConfig;
 use dsno_train::try_parallel_map;
 

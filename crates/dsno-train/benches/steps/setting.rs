@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use dsno_operator::{TemporalConvConfig, UNetConfig, ConfigError};
+use dsno_operator::{ConfigError, TemporalConvConfig, UNetConfig};
 
 use crate::config::Config;
 

@@ -24,7 +24,11 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
     let (family, own, weights) = match Model::load(&args.model, &device)? {
         Model::Student(Student {
             config, network, ..
-        }) => (config.network.family(), config.as_unet(), network.state_dict()),
+        }) => (
+            config.network.family(),
+            config.as_unet(),
+            network.state_dict(),
+        ),
         Model::Teacher(Teacher {
             config, network, ..
         }) => {

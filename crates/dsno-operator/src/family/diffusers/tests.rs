@@ -229,10 +229,7 @@ fn no_value_of_any_key_panics_or_takes_more_than_a_moment() {
             let mut config = config();
             config[key] = value.clone();
             if let Ok(architecture) = read(&config, &scheduler()) {
-                assert!(
-                    parameter_count(&architecture) > 0,
-                    "{key} = {value}"
-                );
+                assert!(parameter_count(&architecture) > 0, "{key} = {value}");
             }
         }
         let own = scheduler();
