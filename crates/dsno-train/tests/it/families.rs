@@ -278,11 +278,11 @@ fn students_of_every_family_start_at_their_teacher_and_learn() -> Checked {
             folder: &folder,
         };
         assert_eq!(distill(&job, &device, &mut Silent)?, Outcome::Finished);
-        let student = Student::load(&folder.join("model"), &device)?;
-        assert_eq!(student.schedule, teacher.schedule, "{family}");
+        let made = Student::load(&folder.join("model"), &device)?;
+        assert_eq!(made.schedule, teacher.schedule, "{family}");
         let labels = (teacher.classes() > 0).then_some(&[0, 2][..]);
         let noise = noise::batch(9, 0..2, [1, 4, 4], &device);
-        let trajectory = student.trajectory(noise, labels);
+        let trajectory = made.trajectory(noise, labels);
         assert_eq!(trajectory.dims(), [2, 3, 1, 4, 4]);
         let sum = trajectory.sum().into_scalar::<f32>();
         assert!(sum.is_finite(), "{family}: {sum}");
@@ -294,8 +294,8 @@ fn students_of_every_family_start_at_their_teacher_and_learn() -> Checked {
             ..job
         };
         assert_eq!(distill(&job, &device, &mut Silent)?, Outcome::Finished);
-        let student = Student::load(&folder.join("model"), &device)?;
-        let (found, _) = student.config.network.as_unet().unwrap();
+        let made = Student::load(&folder.join("model"), &device)?;
+        let (found, _) = made.config.network.as_unet().unwrap();
         assert_eq!(*found, other, "{family}");
     }
     Ok(())

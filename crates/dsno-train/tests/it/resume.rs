@@ -12,7 +12,7 @@ use dsno_data::picture::Uint8Images;
 use dsno_data::store::TrajectoryStore;
 use dsno_model::{Student, Teacher};
 use dsno_ode::{CosineSchedule, GridKind, Prediction, SolverKind};
-use dsno_operator::{Heads, Output, TemporalConvConfig, UNetConfig};
+use dsno_operator::{TemporalConvConfig, UNetConfig};
 use dsno_train::training_state::{NEWEST, PREVIOUS};
 use dsno_train::{
     Adam, CollectJob, CollectRecipe, Decay, Distance, DistillJob, DistillRecipe, LearningRate,
