@@ -25,7 +25,7 @@
 //! # This crate
 //!
 //! It runs experiments and is the only one that prints, reads the environment or chooses a device.
-//! Start reading at [`runner`], which goes through the stages of an experiment; [`stage`] says when
+//! Start reading at [`runner`], which goes through the stages of an experiment; [`ledger`] says when
 //! one counts as done, [`preflight`] what must be there before the first, [`device`] which backends
 //! there are.
 
@@ -40,6 +40,8 @@ mod gallery;
 mod home;
 mod import;
 mod interrupt;
+mod json;
+mod ledger;
 mod model;
 mod plan;
 mod preflight;
@@ -49,7 +51,7 @@ mod report;
 mod runner;
 mod session;
 mod spectrum;
-mod stage;
+mod tensor;
 mod verb;
 
 use std::process::ExitCode;

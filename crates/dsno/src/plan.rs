@@ -11,7 +11,7 @@ use crate::experiment::{DataSettings, Features, Import, Load, Resolved, TeacherS
 use crate::failure::{Failure, While};
 use crate::home::Home;
 use crate::import;
-use crate::stage::{Key, Ledger};
+use crate::ledger::{Key, Ledger};
 
 /// Names of stages, which are also names of stage files.
 pub(crate) mod name {

@@ -11,9 +11,9 @@ use crate::experiment::{Experiment, Resolved, TeacherSource};
 use crate::failure::Failure;
 use crate::folder::RunFolder;
 use crate::home::Home;
+use crate::ledger::Ledger;
 use crate::model;
 use crate::plan::{Plan, name};
-use crate::stage::Ledger;
 
 /// Something that the run needs and that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]

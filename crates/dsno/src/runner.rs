@@ -11,28 +11,18 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use dsno_checkpoint::atomic::write_atomic;
 use dsno_train::Outcome;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::clock::human;
 use crate::experiment::Resolved;
 use crate::failure::{Failure, While};
 use crate::folder::RunFolder;
+use crate::ledger::{Key, Ledger, StageReport};
 use crate::plan::{Plan, Step, name};
 use crate::preflight;
 use crate::progress::Meter;
 use crate::provenance::Provenance;
 use crate::session::{Session, stopped};
-use crate::stage::{Key, Ledger};
-
-/// How a stage ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct StageReport {
-    pub(crate) name: String,
-    /// Seconds of work, in whichever run it was done.
-    pub(crate) seconds: f64,
-    /// Whether it had been done before.
-    pub(crate) skipped: bool,
-}
 
 /// What a run did.
 #[derive(Debug, Clone, Serialize)]

@@ -6,14 +6,15 @@ use dsno_model::{Student, Teacher};
 use dsno_train::{CollectRecipe, Outcome};
 
 use super::Runner;
-use crate::evaluation::{self, Candidate, Evaluator, Extractor, write_json};
+use crate::evaluation::{self, Candidate, Evaluator, Extractor};
 use crate::experiment::{EvaluateSettings, StudentPlan};
 use crate::failure::Failure;
 use crate::gallery::Gallery;
+use crate::json::write_json;
+use crate::ledger::Key;
 use crate::model;
 use crate::progress::Meter;
 use crate::report;
-use crate::stage::Key;
 use dsno_model::{Solve, StudentSampler, TeacherSampler};
 
 impl Runner<'_> {

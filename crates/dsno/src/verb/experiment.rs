@@ -11,11 +11,11 @@ use crate::evaluation::Evaluation;
 use crate::experiment::{Override, Resolved};
 use crate::failure::Failure;
 use crate::folder::RunFolder;
+use crate::ledger::Ledger;
 use crate::plan::{Plan, Step, name};
 use crate::report;
 use crate::runner::{self, Summary};
 use crate::session::Session;
-use crate::stage::Ledger;
 
 /// Runs an experiment, up to the stage `until` if there is one.
 pub(super) fn run(args: &RunArgs, until: Option<&str>) -> Result<(), Failure> {

@@ -53,6 +53,16 @@ pub(crate) struct StageFile {
     pub(crate) outputs: Vec<PathBuf>,
 }
 
+/// How a stage ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StageReport {
+    pub(crate) name: String,
+    /// Seconds of work, in whichever run it was done.
+    pub(crate) seconds: f64,
+    /// Whether it had been done before.
+    pub(crate) skipped: bool,
+}
+
 /// The stage files of one run folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
