@@ -1,4 +1,4 @@
-//! What a stage depends on, and whether it has been done.
+//! What outputs depend on, and which are done.
 //!
 //! A stage has a key: the digest of its settings and of the keys of everything that it reads. Its
 //! stage file says for which key its outputs were made. The file is written last, when all outputs
@@ -9,11 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dsno_checkpoint::atomic::write_atomic;
-use dsno_checkpoint::digest::sha256_bytes;
+use dsno_checkpoint::digest::{sha256_bytes, sha256_file};
 use serde::{Deserialize, Serialize};
 
 use crate::clock;
 use crate::failure::{Failure, While};
+use crate::folder::RunFolder;
 
 /// Raised when outputs of an earlier version of the program can no longer be used.
 const FORMAT: u32 = 1;
@@ -36,6 +37,11 @@ impl Key {
     pub(crate) fn short(&self) -> &str {
         &self.0[..12]
     }
+}
+
+/// The digest of a file that a key depends on, or `missing`.
+pub(crate) fn digest(path: &Path) -> String {
+    sha256_file(path).unwrap_or_else(|_unreadable| "missing".to_owned())
 }
 
 /// What is known about a stage after a run.
@@ -66,25 +72,30 @@ pub(crate) struct StageReport {
 /// The stage files of one run folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
-    run: PathBuf,
+    folder: RunFolder,
     device: String,
 }
 
 impl Ledger {
     /// The ledger of a run folder, which need not exist yet.
-    pub(crate) fn new(run: &Path, device: &str) -> Self {
+    pub(crate) fn new(folder: RunFolder, device: &str) -> Self {
         Self {
-            run: run.to_path_buf(),
+            folder,
             device: device.to_owned(),
         }
     }
 
+    /// The run folder.
+    pub(crate) fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+
     fn path(&self, stage: &str) -> PathBuf {
-        self.run.join("stages").join(format!("{stage}.json"))
+        self.folder.join("stages").join(format!("{stage}.json"))
     }
 
     /// What is known about a stage; nothing if its file is absent or unreadable.
-    pub(crate) fn read(&self, stage: &str) -> Option<StageFile> {
+    fn read(&self, stage: &str) -> Option<StageFile> {
         serde_json::from_slice(&fs::read(self.path(stage)).ok()?).ok()
     }
 
@@ -96,8 +107,17 @@ impl Ledger {
                 && file
                     .outputs
                     .iter()
-                    .all(|output| self.run.join(output).exists())
+                    .all(|output| self.folder.join(output).exists())
         })
+    }
+
+    /// The report of a stage that was done before.
+    pub(crate) fn skipped(&self, stage: &str) -> StageReport {
+        StageReport {
+            name: stage.to_owned(),
+            seconds: self.read(stage).map_or(0.0, |file| file.seconds),
+            skipped: true,
+        }
     }
 
     /// Prepares a stage: leftovers of another key are removed, those of this one are kept.
@@ -118,7 +138,7 @@ impl Ledger {
         }
         remove(&self.path(stage))?;
         for output in outputs {
-            remove(&self.run.join(output))?;
+            remove(&self.folder.join(output))?;
         }
         self.write(stage, key, false, 0.0, outputs)?;
         Ok(0.0)
@@ -164,7 +184,7 @@ impl Ledger {
             outputs: outputs.to_vec(),
         };
         let path = self.path(stage);
-        let folder = self.run.join("stages");
+        let folder = self.folder.join("stages");
         fs::create_dir_all(&folder).while_doing(format!("cannot create {}", folder.display()))?;
         let text = serde_json::to_vec_pretty(&file).while_doing("writing a stage file")?;
         write_atomic(path, &text).while_doing(format!("recording stage {stage}"))
@@ -202,14 +222,15 @@ mod tests {
 
     #[test]
     fn leftovers_survive_only_their_own_key() {
-        let run = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(run.path(), "flex");
+        let out = tempfile::tempdir().unwrap();
+        let ledger = Ledger::new(RunFolder::new(out.path(), "run"), "flex");
         let (old, new) = (Key::of("distill", &1, &[]), Key::of("distill", &2, &[]));
         let outputs = [PathBuf::from("distill")];
-        let checkpoint = run.path().join("distill/checkpoint");
+        let folder = ledger.folder().join("distill");
+        let checkpoint = folder.join("checkpoint");
 
         ledger.begin("distill", &old, &outputs).unwrap();
-        fs::create_dir(run.path().join("distill")).unwrap();
+        fs::create_dir(folder).unwrap();
         fs::write(&checkpoint, "half").unwrap();
         ledger.begin("distill", &old, &outputs).unwrap();
         assert!(checkpoint.exists() && !ledger.is_done("distill", &old));
@@ -223,8 +244,8 @@ mod tests {
 
     #[test]
     fn a_stage_whose_output_was_deleted_is_not_done() {
-        let run = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(run.path(), "flex");
+        let out = tempfile::tempdir().unwrap();
+        let ledger = Ledger::new(RunFolder::new(out.path(), "run"), "flex");
         let key = Key::of("sample", &1, &[]);
         ledger
             .finish("sample", &key, 1.0, &[PathBuf::from("samples")])
