@@ -2,6 +2,7 @@
 
 use dsno_ode::NoiseSchedule;
 use dsno_operator::UNetConfig;
+use dsno_operator::interop::WeightSet;
 use dsno_train::TeacherRecipe;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -46,7 +47,7 @@ pub(crate) struct Import {
     /// Its format, as for `dsno import`.
     pub(crate) format: String,
     /// Which weights of a training, as for `dsno import`.
-    pub(crate) weights: Option<String>,
+    pub(crate) weights: Option<WeightSet>,
     /// The network, as in the file of `dsno import --arch`; empty if the files beside the weights say it.
     pub(crate) described: Table,
 }
@@ -58,7 +59,7 @@ impl Import {
         struct File {
             path: String,
             format: String,
-            weights: Option<String>,
+            weights: Option<WeightSet>,
         }
 
         let keys = ["path", "format", "weights"];

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use dsno_model::{Student, TeacherArchitecture, backbone};
-use dsno_operator::UNetConfig;
+use dsno_model::{Student, student_config};
+use dsno_operator::{NetworkConfig, OperatorConfig};
 use dsno_train::{DistillJob, DistillRecipe, Outcome, distill};
 use serde::Serialize;
 
@@ -27,6 +27,8 @@ pub(super) struct DistillStage<'a> {
     setup: &'a Setup<'a>,
     teacher: Rc<TeacherStage<'a>>,
     student: &'a StudentPlan,
+    /// Times of the trajectories, the noise left out.
+    times: usize,
     /// Nothing if this version has no such distance.
     recipe: Option<DistillRecipe>,
     pub(super) facts: Facts,
@@ -52,7 +54,7 @@ impl<'a> DistillStage<'a> {
         };
         let students = setup.resolved.students.iter();
         let stage = |student: &'a StudentPlan| {
-            let made = Self::new(setup, teacher, &collect.facts.key, student);
+            let made = Self::new(setup, teacher, collect, student);
             made.map(Rc::new).map_err(|error| {
                 if student.is_main() {
                     error
@@ -67,7 +69,7 @@ impl<'a> DistillStage<'a> {
     fn new(
         setup: &'a Setup<'a>,
         teacher: &Rc<TeacherStage<'a>>,
-        trajectories: &Key,
+        collect: &CollectStage<'a>,
         student: &'a StudentPlan,
     ) -> Result<Self, String> {
         let recipe = student.distill.recipe();
@@ -95,33 +97,33 @@ impl<'a> DistillStage<'a> {
             setup,
             teacher: teacher.clone(),
             student,
+            times: collect.recipe().record.len() - 1,
             recipe,
             facts: Facts {
-                key: Key::of("distill", &inputs, &[&teacher.facts.key, trajectories]),
+                key: Key::of(
+                    "distill",
+                    &inputs,
+                    &[&teacher.facts.key, &collect.facts.key],
+                ),
                 outputs: folder_with(&name, "model/model.toml"),
                 name,
                 unit: "trajectories",
                 trains: Some(student.name.clone()),
             },
         };
-        if let Some(architecture) = teacher.described() {
-            stage.network(&architecture)?;
+        if let Some(network) = teacher.described() {
+            stage.network(&network)?;
         }
         Ok(stage)
     }
 
     /// The student's network, for this teacher.
-    fn network(&self, teacher: &TeacherArchitecture) -> Result<UNetConfig, String> {
+    fn network(&self, teacher: &NetworkConfig) -> Result<OperatorConfig, String> {
         let settings = &self.student.settings;
-        let backbone = backbone(teacher, settings.architecture.as_ref());
-        let backbone = backbone.map_err(|error| format!("student: {}", sentence(&error)))?;
-        let network = UNetConfig {
-            temporal: settings.temporal(),
-            ..backbone
-        };
-        let fits = network.validate();
-        fits.map_err(|error| format!("student: {}", sentence(&error)))?;
-        Ok(network)
+        let architecture = settings.architecture.as_ref();
+        let times = Some(self.times);
+        let network = student_config(teacher, architecture, settings.temporal(), times);
+        network.map_err(|error| format!("student: {}", sentence(&error)))
     }
 
     /// Name of its sampler.
@@ -146,8 +148,8 @@ impl Stage for DistillStage<'_> {
             let remedy = "train with `--set distill.distance=l1`, the paper's other choice";
             needs.unmet("perceptual loss", NO_FEATURES, remedy);
         }
-        if let Some(architecture) = self.teacher.architecture(ledger) {
-            let network = self.network(&architecture).map_err(Failure::usage)?;
+        if let Some(teacher) = self.teacher.network(ledger) {
+            let network = self.network(&teacher).map_err(Failure::usage)?;
             needs.training(network.parameter_count().unwrap_or_default());
         }
         Ok(())
@@ -165,6 +167,7 @@ impl Stage for DistillStage<'_> {
             architecture: self.student.settings.architecture.as_ref(),
             temporal: self.student.settings.temporal(),
             recipe,
+            loss: None,
             seed: self.setup.experiment.seed,
             store: &store,
             folder: &folder,

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use dsno_model::{Teacher, TeacherArchitecture, TeacherDescription};
+use dsno_model::{Teacher, TeacherDescription};
+use dsno_operator::{ConfigError, NetworkConfig};
 use dsno_train::{Outcome, TeacherJob, train_teacher};
 
 use super::{Facts, Run, Setup, Stage, folder_with};
 use crate::experiment::{Import, Load, TeacherSource, Train};
 use crate::failure::{Failure, While, sentence};
-use crate::import::{self, Format, Source, WeightSet};
+use crate::import::{self, Format, Source};
 use crate::ledger::{Key, Ledger, digest};
 use crate::model::{self, CARD, Description, WEIGHTS};
 use crate::preflight::Needs;
@@ -30,11 +31,11 @@ pub(super) struct TeacherStage<'a> {
 enum Origin<'a> {
     /// A model folder that is used where it lies.
     Load(PathBuf),
-    Train(&'a Train),
+    Train(&'a Train, NetworkConfig),
     Import {
         source: Source,
         /// The network; of a diffusers model, the files beside the weights may say it.
-        described: Option<Box<TeacherDescription>>,
+        described: Option<TeacherDescription>,
     },
 }
 
@@ -53,7 +54,10 @@ impl<'a> TeacherStage<'a> {
                 recipe.map_err(|error| format!("teacher.recipe: {}", sentence(&error)))?;
                 let inputs = (source, experiment.seed);
                 let key = Key::of("train", &inputs, &[&setup.data.key]);
-                (Origin::Train(train), key)
+                let network = network(train);
+                let network =
+                    network.map_err(|e| format!("teacher.architecture: {}", sentence(&e)))?;
+                (Origin::Train(train, network), key)
             }
             TeacherSource::Import(import) => {
                 let (from, described) = understood(import, setup)?;
@@ -66,7 +70,7 @@ impl<'a> TeacherStage<'a> {
         };
         let outputs = match origin {
             Origin::Load(_) => Vec::new(),
-            Origin::Train(_) | Origin::Import { .. } => folder_with(NAME, "model/model.toml"),
+            Origin::Train(..) | Origin::Import { .. } => folder_with(NAME, "model/model.toml"),
         };
         let facts = Facts {
             name: NAME.to_owned(),
@@ -75,46 +79,33 @@ impl<'a> TeacherStage<'a> {
             unit: "images",
             trains: Some(NAME.to_owned()),
         };
-        let stage = Self {
+        Ok(Self {
             setup,
             origin,
             facts,
-        };
-        if let Some(architecture) = stage.described() {
-            let valid = architecture.validate();
-            valid.map_err(|error| format!("teacher.architecture: {}", sentence(&error)))?;
-        }
-        Ok(stage)
+        })
     }
 
-    /// The architecture, if the experiment says it.
-    pub(super) fn described(&self) -> Option<TeacherArchitecture> {
+    /// The network, if the experiment says it.
+    pub(super) fn described(&self) -> Option<NetworkConfig> {
         match &self.origin {
             Origin::Load(_) => None,
-            Origin::Train(train) => Some(TeacherArchitecture::Unet {
-                architecture: train.architecture.clone(),
-                prediction: train.recipe.prediction,
-            }),
-            Origin::Import { described, .. } => described.as_ref().map(|d| d.architecture.clone()),
+            Origin::Train(_, network) => Some(network.clone()),
+            Origin::Import { described, .. } => described.as_ref().map(|d| d.network.clone()),
         }
     }
 
-    /// The architecture before the stage has run, as far as files say it.
-    pub(super) fn architecture(&self, ledger: &Ledger) -> Option<TeacherArchitecture> {
-        let read = |folder| {
-            TeacherDescription::read(folder)
-                .ok()
-                .map(|d| d.architecture)
-        };
-        match &self.origin {
-            Origin::Load(folder) => read(folder),
-            _ if ledger.is_done(NAME, &self.facts.key) => read(&ledger.folder().join(MODEL)),
-            Origin::Train(_) => self.described(),
-            Origin::Import { source, described } => {
-                let description = describe(source, described.as_deref());
-                description.ok().map(|d| d.architecture)
+    /// The network before the stage has run, as far as files say it.
+    pub(super) fn network(&self, ledger: &Ledger) -> Option<NetworkConfig> {
+        let description = match &self.origin {
+            Origin::Load(folder) => TeacherDescription::read(folder).ok(),
+            _ if ledger.is_done(NAME, &self.facts.key) => {
+                TeacherDescription::read(&ledger.folder().join(MODEL)).ok()
             }
-        }
+            Origin::Train(_, network) => return Some(network.clone()),
+            Origin::Import { source, described } => describe(source, described.as_ref()).ok(),
+        };
+        Some(description?.network)
     }
 
     /// Checks that the teacher is for images of the data set.
@@ -123,10 +114,10 @@ impl<'a> TeacherStage<'a> {
     ///
     /// A usage failure with both sizes.
     pub(super) fn fits_data(&self, ledger: &Ledger) -> Result<(), Failure> {
-        let Some(architecture) = self.architecture(ledger) else {
+        let Some(network) = self.network(ledger) else {
             return Ok(());
         };
-        let [channels, size, _] = architecture.image_shape();
+        let [channels, size, _] = network.image_shape();
         let [expected, asked, _] = self.setup.data.image_shape();
         if (size, channels) == (asked, expected) {
             return Ok(());
@@ -139,7 +130,7 @@ impl<'a> TeacherStage<'a> {
     fn folder(&self, ledger: &Ledger) -> PathBuf {
         match &self.origin {
             Origin::Load(folder) => folder.clone(),
-            Origin::Train(_) | Origin::Import { .. } => ledger.folder().join(MODEL),
+            Origin::Train(..) | Origin::Import { .. } => ledger.folder().join(MODEL),
         }
     }
 
@@ -173,15 +164,15 @@ impl Stage for TeacherStage<'_> {
                     needs.unmet("teacher", sentence(&error), remedy);
                 }
             }
-            Origin::Train(train) => {
+            Origin::Train(_, network) => {
                 self.setup.data.needs(needs);
-                needs.training(train.architecture.parameter_count().unwrap_or_default());
+                needs.training(network.parameter_count());
             }
             Origin::Import { source, described } => {
                 let found = source.check();
-                let found = found.and_then(|()| describe(source, described.as_deref()));
+                let found = found.and_then(|()| describe(source, described.as_ref()));
                 match found {
-                    Ok(teacher) => needs.model(teacher.architecture.parameter_count().unwrap_or_default()),
+                    Ok(teacher) => needs.model(teacher.network.parameter_count()),
                     Err(failure) => needs.unmet(
                         "teacher",
                         failure.to_string(),
@@ -201,7 +192,7 @@ impl Stage for TeacherStage<'_> {
             Origin::Load(_) => {
                 self.load(run)?;
             }
-            Origin::Train(train) => {
+            Origin::Train(train, _) => {
                 let images = self.setup.data.open()?;
                 let folder = run.folder().join(NAME);
                 let job = TeacherJob {
@@ -219,41 +210,44 @@ impl Stage for TeacherStage<'_> {
                 ));
             }
             Origin::Import { source, described } => {
-                let teacher = Description::Teacher(describe(source, described.as_deref())?);
-                source.import(&teacher, &self.folder(run.ledger), run.device)?;
+                let teacher = Description::Teacher(describe(source, described.as_ref())?);
+                source.import(&teacher, &self.folder(run.ledger))?;
             }
         }
         Ok(Outcome::Finished)
     }
 }
 
+/// The network of a teacher that is trained here.
+fn network(train: &Train) -> Result<NetworkConfig, ConfigError> {
+    let network = NetworkConfig::unet(train.architecture.clone(), train.recipe.prediction)?;
+    network.check_teacher()?;
+    Ok(network)
+}
+
 /// What `dsno import` would be given, and the network if the section describes it.
 fn understood(
     import: &Import,
     setup: &Setup<'_>,
-) -> Result<(Source, Option<Box<TeacherDescription>>), String> {
+) -> Result<(Source, Option<TeacherDescription>), String> {
     let format: Format = import.format.parse().map_err(|e| format!("teacher: {e}"))?;
-    let weights = import.weights.as_deref().map(|name| {
-        let set = WeightSet::ALL.iter().find(|set| set.name() == name);
-        set.copied().ok_or_else(|| {
-            let known: Vec<&str> = WeightSet::ALL.iter().map(|set| set.name()).collect();
-            format!(
-                "teacher.weights is `{name}`, expected {}",
-                known.join(" or ")
-            )
-        })
-    });
     let source = Source {
         path: setup.home.resolve(&import.path),
         format,
-        weights: weights.transpose()?,
+        weights: import.weights,
     };
     if format == Format::Diffusers && import.described.is_empty() {
         return Ok((source, None));
     }
-    let described = TeacherDescription::from_table(format.family(), import.described.clone());
-    let described = described.map_err(|error| format!("teacher: {}", sentence(&error)))?;
-    Ok((source, Some(Box::new(described))))
+    let described = TeacherDescription::from_table(format.family().name, import.described.clone());
+    let described = described.map_err(|error| {
+        let error = sentence(&error);
+        match error.rsplit_once(" in `") {
+            Some((wrong, key)) => format!("{wrong} in `teacher.{key}"),
+            None => format!("teacher: {error}"),
+        }
+    })?;
+    Ok((source, Some(described)))
 }
 
 /// The network of an import, read from beside the weights where nothing else describes it.
