@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use dsno_ode::{GridKind, SolverKind};
 use dsno_operator::interop::WeightSet;
 
@@ -229,10 +229,10 @@ pub(crate) struct ExportArgs {
     #[arg(value_name = "MODEL_DIR")]
     pub(crate) model: PathBuf,
     /// The kind of file
-    #[arg(long, value_parser = named(ExportFormat::ALL, ExportFormat::name))]
+    #[arg(long)]
     pub(crate) format: ExportFormat,
     /// Names of the tensors of our own network: the DSNO authors' or ours
-    #[arg(long, default_value = "authors", value_parser = named(Names::ALL, Names::name))]
+    #[arg(long, default_value = "authors")]
     pub(crate) names: Names,
     /// The file to write
     #[arg(long, value_name = "FILE")]
@@ -242,43 +242,18 @@ pub(crate) struct ExportArgs {
 }
 
 /// What `dsno export` writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExportFormat {
-    /// Safetensors.
+    // No doc comments on variants: the help would show them.
     Safetensors,
-    /// A checkpoint for the DSNO authors' program.
     DsnoPytorch,
 }
 
-impl ExportFormat {
-    const ALL: &[Self] = &[Self::Safetensors, Self::DsnoPytorch];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Safetensors => "safetensors",
-            Self::DsnoPytorch => "dsno-pytorch",
-        }
-    }
-}
-
-/// Whose names tensors have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whose names tensors have: the DSNO authors' or those of model folders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Names {
-    /// The DSNO authors'.
     Authors,
-    /// Those of model folders.
     Ours,
-}
-
-impl Names {
-    const ALL: &[Self] = &[Self::Authors, Self::Ours];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Authors => "authors",
-            Self::Ours => "ours",
-        }
-    }
 }
 
 /// `dsno describe`.

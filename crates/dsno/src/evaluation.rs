@@ -17,7 +17,6 @@ use dsno_data::order::epoch_order;
 
 pub(crate) use feature::Extractor;
 pub(crate) use figure::{Evaluation, FILE, Measured};
-pub(crate) use unit::{host, write_json};
 
 use figure::FrechetFigure;
 use unit::{Job, Unit};
@@ -25,8 +24,8 @@ use unit::{Job, Unit};
 use crate::experiment::EvaluateSettings;
 use crate::failure::Failure;
 use crate::folder::RunFolder;
+use crate::ledger::{Key, Ledger};
 use crate::progress::Meter;
-use crate::stage::{Key, Ledger};
 use dsno_model::Sampler;
 
 /// A sampler and the key of all that its images are a function of.

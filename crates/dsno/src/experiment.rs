@@ -1,7 +1,8 @@
 //! The schema of experiment files: one complete TOML is one run.
 //!
 //! Every key is present, unknown keys are errors, and variants are chosen by `kind`. Sections that
-//! an experiment does not have are stages that it does not run.
+//! an experiment does not have are stages that it does not run. This is data: nothing here opens a file
+//! but [`Resolved::load`] its own, and what the sections ask for is found by the stages.
 
 mod distill;
 mod evaluate;
@@ -14,7 +15,7 @@ mod validate;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use distill::DistillSettings;
+pub(crate) use distill::{Distance, DistillSettings, Perceptual};
 pub(crate) use evaluate::{EvaluateSettings, Features};
 pub(crate) use file::Resolved;
 pub(crate) use overrides::Override;
@@ -22,6 +23,8 @@ pub(crate) use student::{Ablation, StudentPlan, StudentSettings};
 pub(crate) use teacher::{Import, Load, TeacherSource, Train};
 
 use dsno_train::CollectRecipe;
+
+use validate::{at_least, at_most};
 
 /// A whole experiment.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -69,4 +72,17 @@ pub(crate) struct SampleSettings {
     pub(crate) columns: usize,
     /// Rows of the strip that shows trajectories of teacher and student side by side.
     pub(crate) strips: usize,
+}
+
+impl SampleSettings {
+    /// Checks every value.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the key, what it is and what was expected.
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        at_least("sample.count", self.count, 1)?;
+        at_least("sample.columns", self.columns, 1)?;
+        at_most("sample.strips", self.strips, self.count, "sample.count")
+    }
 }

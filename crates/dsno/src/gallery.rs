@@ -12,12 +12,13 @@ use dsno_data::noise::{self, Stream};
 use dsno_data::picture::Uint8Images;
 use serde::{Deserialize, Serialize};
 
-use crate::evaluation::{host, write_json};
 use crate::experiment::SampleSettings;
 use crate::failure::{Failure, While};
 use crate::folder::RunFolder;
+use crate::json::write_json;
 use crate::progress::Meter;
 use crate::spectrum::spectrum;
+use crate::tensor::host;
 use dsno_model::{Sampler, StudentSampler, TeacherSampler};
 use dsno_train::try_parallel_map;
 

@@ -14,23 +14,27 @@
 //!
 //! Each can be used alone, and its page is a guide with an example.
 //!
-//! | crate             | question that it answers                                         |
-//! |-------------------|------------------------------------------------------------------|
-//! | [`dsno_ode`]      | how is a teacher's ODE solved, and what is recorded?             |
-//! | [`dsno_operator`] | what are the networks, how do times mix, how do weights get in?  |
-//! | [`dsno_data`]     | where do images, noise and stored trajectories come from?        |
-//! | [`dsno_train`]    | how are teachers trained, trajectories collected, students distilled? |
-//! | [`dsno_eval`]     | how good are the samples?                                        |
+//! | crate               | question that it answers                                              |
+//! |---------------------|-----------------------------------------------------------------------|
+//! | [`dsno_ode`]        | how is a teacher's ODE solved, and what is recorded?                  |
+//! | [`dsno_kernels`]    | how are convolutions, norms and attention made fast on a CPU?         |
+//! | [`dsno_checkpoint`] | how are weights and arrays read and written, whoever wrote them?      |
+//! | [`dsno_operator`]   | what are the networks, and how do times mix?                          |
+//! | [`dsno_model`]      | what is a teacher or a student on disk, and how is it sampled?        |
+//! | [`dsno_data`]       | where do images, noise and stored trajectories come from?             |
+//! | [`dsno_train`]      | how are teachers trained, trajectories collected, students distilled? |
+//! | [`dsno_eval`]       | how good are the samples?                                             |
 //!
 //! # This crate
 //!
 //! It runs experiments and is the only one that prints, reads the environment or chooses a device.
-//! Start reading at [`runner`], which goes through the stages of an experiment; [`stage`] says when
-//! one counts as done, [`preflight`] what must be there before the first, [`device`] which backends
-//! there are.
+//! Start reading at [`stage`], which has a file for each stage of an experiment. [`runner`] goes through
+//! them, [`ledger`] says which are done, [`preflight`] what must be there before the first; [`experiment`]
+//! is the schema of experiment files, [`device`] says which backends there are.
 
 mod args;
 mod clock;
+mod data;
 mod device;
 mod evaluation;
 mod experiment;
@@ -40,8 +44,9 @@ mod gallery;
 mod home;
 mod import;
 mod interrupt;
+mod json;
+mod ledger;
 mod model;
-mod plan;
 mod preflight;
 mod progress;
 mod provenance;
@@ -50,6 +55,7 @@ mod runner;
 mod session;
 mod spectrum;
 mod stage;
+mod tensor;
 mod verb;
 
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! Model folders: what is read of them without loading their weights.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::Device;
 use dsno_model::{Student, StudentDescription, Teacher, TeacherDescription};
@@ -13,8 +13,6 @@ use crate::failure::{Failure, While};
 pub(crate) const CARD: &str = "model.toml";
 /// The file with its weights.
 pub(crate) const WEIGHTS: &str = "model.safetensors";
-/// Where a run keeps its teacher, below the run folder.
-pub(crate) const TEACHER_FOLDER: &str = "teacher/model";
 
 /// Which of the two a model is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,9 +128,4 @@ pub(crate) fn load_teacher(folder: &Path, device: &Device) -> Result<Teacher, Fa
 /// Loads a student.
 pub(crate) fn load_student(folder: &Path, device: &Device) -> Result<Student, Failure> {
     Student::load(folder, device).while_doing(format!("loading the student {}", folder.display()))
-}
-
-/// The model folder that a student's stage leaves, below the run folder.
-pub(crate) fn student_folder(stage: &str) -> PathBuf {
-    Path::new(stage).join("model")
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use dsno_train::{Observer, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock::human;
@@ -114,6 +115,19 @@ impl Meter {
 
     /// Whether the user asked to stop.
     pub(crate) fn stop_requested(&self) -> bool {
+        self.interrupt.is_requested()
+    }
+}
+
+impl Observer for Meter {
+    fn progress(&mut self, progress: &Progress) {
+        let note = progress
+            .loss
+            .map_or(String::new(), |loss| format!("loss {loss:.4}"));
+        self.update(progress.images, progress.total_images, &note);
+    }
+
+    fn stop_requested(&self) -> bool {
         self.interrupt.is_requested()
     }
 }

@@ -13,13 +13,14 @@ use dsno_checkpoint::atomic::write_atomic;
 use serde::Serialize;
 
 use crate::clock;
-use crate::evaluation::{Evaluation, Measured, write_json};
+use crate::evaluation::{Evaluation, Measured};
 use crate::experiment::Resolved;
 use crate::failure::{Failure, While};
 use crate::folder::RunFolder;
 use crate::gallery;
+use crate::json::write_json;
+use crate::ledger::StageReport;
 use crate::provenance::{Provenance, VERSION};
-use crate::runner::StageReport;
 
 /// Folder of event files, below the run folder.
 pub(crate) const TENSORBOARD: &str = "tensorboard";

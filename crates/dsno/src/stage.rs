@@ -1,224 +1,194 @@
-//! What a stage depends on, and whether it has been done.
+//! The stages of an experiment, a file each.
 //!
-//! A stage has a key: the digest of its settings and of the keys of everything that it reads. Its
-//! stage file says for which key its outputs were made. The file is written last, when all outputs
-//! are durable, so a run that is killed at any moment finds either a finished stage or an unfinished
-//! one that its own checkpoints continue.
+//! A file says all that there is to say of its stage: what its outputs are a function of, what it
+//! needs, how it is known to be done, what it does and what it shows. [`Setup::stages`] lists them; the
+//! runner knows only the trait. A new stage is a new file and a line in that list, and a section of the
+//! experiment if it has settings.
 
-use std::fs;
+mod collect;
+pub(crate) mod distill;
+mod evaluate;
+pub(crate) mod report;
+mod sample;
+pub(crate) mod teacher;
+
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use dsno_checkpoint::atomic::write_atomic;
-use dsno_checkpoint::digest::sha256_bytes;
-use serde::{Deserialize, Serialize};
+use burn::tensor::Device;
+use dsno_model::{Solve, Student};
+use dsno_train::Outcome;
 
-use crate::clock;
-use crate::failure::{Failure, While};
+use self::collect::CollectStage;
+use self::distill::DistillStage;
+use self::evaluate::EvaluateStage;
+use self::report::ReportStage;
+use self::sample::SampleStage;
+use self::teacher::TeacherStage;
+use crate::data::Data;
+use crate::experiment::{Experiment, Resolved};
+use crate::failure::Failure;
+use crate::folder::RunFolder;
+use crate::home::Home;
+use crate::ledger::{Key, Ledger, StageReport};
+use crate::preflight::Needs;
+use crate::progress::Meter;
+use crate::provenance::Provenance;
 
-/// Raised when outputs of an earlier version of the program can no longer be used.
-const FORMAT: u32 = 1;
+/// One stage of one experiment.
+pub(crate) trait Stage {
+    /// What is known of it before it runs.
+    fn facts(&self) -> &Facts;
 
-/// The digest of all that a stage's outputs are a function of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Key(String);
+    /// Adds what it needs that is not there; asked of stages that are not done, before any starts.
+    ///
+    /// # Errors
+    ///
+    /// A usage failure for settings that turn out not to go together.
+    fn needs(&self, ledger: &Ledger, needs: &mut Needs) -> Result<(), Failure>;
 
-impl Key {
-    /// The key of a stage: of its name, its settings, and the keys of its inputs.
-    pub(crate) fn of(stage: &str, settings: &impl Serialize, inputs: &[&Self]) -> Self {
-        let text = serde_json::json!({
-            "format": FORMAT, "stage": stage, "settings": settings, "inputs": inputs,
-        });
-        Self(sha256_bytes(text.to_string().as_bytes()))
-    }
-
-    /// Its first characters, for people.
-    pub(crate) fn short(&self) -> &str {
-        &self.0[..12]
-    }
+    /// Does the work. What an attempt that was stopped has left is continued.
+    ///
+    /// # Errors
+    ///
+    /// A failure at run time, with the way out where there is one.
+    fn run(&self, run: &Run<'_>, meter: &mut Meter) -> Result<Outcome, Failure>;
 }
 
-/// What is known about a stage after a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct StageFile {
-    pub(crate) stage: String,
+/// What is known of a stage before it runs.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    /// Its name, which is also that of its stage file.
+    pub(crate) name: String,
+    /// The digest of all that its outputs are a function of.
     pub(crate) key: Key,
-    pub(crate) done: bool,
-    /// Seconds of work, as far as they could be recorded (a killed process takes its own with it).
-    pub(crate) seconds: f64,
-    /// When it was finished or stopped, in UTC.
-    pub(crate) at: String,
-    pub(crate) device: String,
-    /// Files and folders that must exist for the stage to count as done, below the run folder.
+    /// The files and folders that it leaves below the run folder. Without all of them it is not done;
+    /// those that another key left are removed before it starts.
     pub(crate) outputs: Vec<PathBuf>,
+    /// What its progress is counted in.
+    pub(crate) unit: &'static str,
+    /// What the report calls the model that it trains, if it does. Its metrics are in a folder of the
+    /// stage's name.
+    pub(crate) trains: Option<String>,
 }
 
-/// The stage files of one run folder.
-#[derive(Debug, Clone)]
-pub(crate) struct Ledger {
-    run: PathBuf,
+/// The stages of an experiment, in the order in which they run.
+pub(crate) type Stages<'a> = Vec<Rc<dyn Stage + 'a>>;
+
+/// What a stage works with.
+pub(crate) struct Run<'a> {
+    pub(crate) device: &'a Device,
+    /// Batches to work on together.
+    pub(crate) workers: usize,
+    pub(crate) ledger: &'a Ledger,
+    /// The stages before this one.
+    pub(crate) reports: &'a [StageReport],
+    pub(crate) provenance: &'a Provenance,
+}
+
+impl Run<'_> {
+    fn folder(&self) -> &RunFolder {
+        self.ledger.folder()
+    }
+}
+
+/// What the stages of an experiment are made from.
+#[derive(Debug)]
+pub(crate) struct Setup<'a> {
+    resolved: &'a Resolved,
+    experiment: &'a Experiment,
+    home: &'a Home,
     device: String,
+    data: Data,
 }
 
-impl Ledger {
-    /// The ledger of a run folder, which need not exist yet.
-    pub(crate) fn new(run: &Path, device: &str) -> Self {
-        Self {
-            run: run.to_path_buf(),
+impl<'a> Setup<'a> {
+    /// Finds the data set and digests what is known of its files.
+    ///
+    /// # Errors
+    ///
+    /// A usage failure if there is no such data set.
+    pub(crate) fn new(
+        resolved: &'a Resolved,
+        home: &'a Home,
+        device: &str,
+    ) -> Result<Self, Failure> {
+        let experiment = &resolved.experiment;
+        let data = Data::find(&experiment.data, home)?;
+        Ok(Self {
+            resolved,
+            experiment,
+            home,
             device: device.to_owned(),
-        }
-    }
-
-    fn path(&self, stage: &str) -> PathBuf {
-        self.run.join("stages").join(format!("{stage}.json"))
-    }
-
-    /// What is known about a stage; nothing if its file is absent or unreadable.
-    pub(crate) fn read(&self, stage: &str) -> Option<StageFile> {
-        serde_json::from_slice(&fs::read(self.path(stage)).ok()?).ok()
-    }
-
-    /// Whether a stage was finished for this key and its outputs are still there.
-    pub(crate) fn is_done(&self, stage: &str, key: &Key) -> bool {
-        self.read(stage).is_some_and(|file| {
-            file.done
-                && file.key == *key
-                && file
-                    .outputs
-                    .iter()
-                    .all(|output| self.run.join(output).exists())
+            data,
         })
     }
 
-    /// Prepares a stage: leftovers of another key are removed, those of this one are kept.
+    /// All stages. Files that a key depends on are digested; where they are missing the key says so,
+    /// so that a plan can be shown before they are there.
     ///
-    /// Returns the seconds that earlier, interrupted attempts took.
-    pub(crate) fn begin(
-        &self,
-        stage: &str,
-        key: &Key,
-        outputs: &[PathBuf],
-    ) -> Result<f64, Failure> {
-        let known = self.read(stage);
-        if let Some(file) = known.filter(|file| file.key == *key) {
-            // A finished stage whose outputs were deleted since then starts from what is left.
-            let seconds = if file.done { 0.0 } else { file.seconds };
-            self.write(stage, key, false, seconds, outputs)?;
-            return Ok(seconds);
-        }
-        remove(&self.path(stage))?;
-        for output in outputs {
-            remove(&self.run.join(output))?;
-        }
-        self.write(stage, key, false, 0.0, outputs)?;
-        Ok(0.0)
+    /// # Errors
+    ///
+    /// A usage failure that names the section whose settings cannot work.
+    pub(crate) fn stages(&'a self) -> Result<Stages<'a>, Failure> {
+        let place = self.resolved.place();
+        self.list()
+            .map_err(|error| Failure::usage(format!("{place}: {error}")))
     }
 
-    /// Records the time of an attempt that was stopped before the end.
-    pub(crate) fn pause(
-        &self,
-        stage: &str,
-        key: &Key,
-        seconds: f64,
-        outputs: &[PathBuf],
-    ) -> Result<(), Failure> {
-        self.write(stage, key, false, seconds, outputs)
+    fn list(&'a self) -> Result<Stages<'a>, String> {
+        let teacher = Rc::new(TeacherStage::new(self)?);
+        let collect = CollectStage::new(self, &teacher)?.map(Rc::new);
+        let students = DistillStage::all(self, &teacher, collect.as_deref())?;
+        let models = Rc::new(Models {
+            teacher,
+            collect,
+            students,
+        });
+        let mut stages: Stages<'a> = vec![models.teacher.clone()];
+        stages.extend(models.collect.iter().map(|stage| stage.clone() as Rc<_>));
+        stages.extend(models.students.iter().map(|stage| stage.clone() as Rc<_>));
+        stages.extend(SampleStage::new(self, &models)?.map(|stage| Rc::new(stage) as Rc<_>));
+        stages.extend(EvaluateStage::new(self, &models)?.map(|stage| Rc::new(stage) as Rc<_>));
+        stages.push(Rc::new(ReportStage::new(self, &stages)));
+        Ok(stages)
     }
 
-    /// Marks a stage as done; its outputs must be durable by now.
-    pub(crate) fn finish(
-        &self,
-        stage: &str,
-        key: &Key,
-        seconds: f64,
-        outputs: &[PathBuf],
-    ) -> Result<(), Failure> {
-        self.write(stage, key, true, seconds, outputs)
-    }
-
-    fn write(
-        &self,
-        stage: &str,
-        key: &Key,
-        done: bool,
-        seconds: f64,
-        outputs: &[PathBuf],
-    ) -> Result<(), Failure> {
-        let file = StageFile {
-            stage: stage.to_owned(),
-            key: key.clone(),
-            done,
-            seconds,
-            at: clock::now(),
-            device: self.device.clone(),
-            outputs: outputs.to_vec(),
-        };
-        let path = self.path(stage);
-        let folder = self.run.join("stages");
-        fs::create_dir_all(&folder).while_doing(format!("cannot create {}", folder.display()))?;
-        let text = serde_json::to_vec_pretty(&file).while_doing("writing a stage file")?;
-        write_atomic(path, &text).while_doing(format!("recording stage {stage}"))
+    /// Names of the students, the main one first.
+    fn student_names(&self) -> Vec<&str> {
+        let students = &self.resolved.students;
+        students.iter().map(|s| s.name.as_str()).collect()
     }
 }
 
-/// Removes a file or a folder if it is there.
-fn remove(path: &Path) -> Result<(), Failure> {
-    let removed = match fs::symlink_metadata(path) {
-        Err(_absent) => return Ok(()),
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-    };
-    removed.while_doing(format!("cannot remove {}", path.display()))
+/// The stages that make models and trajectories, for those that look at what they made.
+struct Models<'a> {
+    teacher: Rc<TeacherStage<'a>>,
+    collect: Option<Rc<CollectStage<'a>>>,
+    students: Vec<Rc<DistillStage<'a>>>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_depend_on_name_settings_and_inputs() {
-        let data = Key::of("data", &"fashion", &[]);
-        let keys = [
-            Key::of("collect", &1, &[&data]),
-            Key::of("distill", &1, &[&data]),
-            Key::of("collect", &2, &[&data]),
-            Key::of("collect", &1, &[]),
-        ];
-        for (i, a) in keys.iter().enumerate() {
-            assert!(keys[i + 1..].iter().all(|b| a != b));
-        }
-        assert_eq!(keys[0], Key::of("collect", &1, &[&data]));
+impl Models<'_> {
+    fn keys(&self) -> Vec<&Key> {
+        let collect = self.collect.iter().map(|stage| &stage.facts.key);
+        let students = self.students.iter().map(|stage| &stage.facts.key);
+        std::iter::once(&self.teacher.facts.key)
+            .chain(collect)
+            .chain(students)
+            .collect()
     }
 
-    #[test]
-    fn leftovers_survive_only_their_own_key() {
-        let run = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(run.path(), "flex");
-        let (old, new) = (Key::of("distill", &1, &[]), Key::of("distill", &2, &[]));
-        let outputs = [PathBuf::from("distill")];
-        let checkpoint = run.path().join("distill/checkpoint");
-
-        ledger.begin("distill", &old, &outputs).unwrap();
-        fs::create_dir(run.path().join("distill")).unwrap();
-        fs::write(&checkpoint, "half").unwrap();
-        ledger.begin("distill", &old, &outputs).unwrap();
-        assert!(checkpoint.exists() && !ledger.is_done("distill", &old));
-
-        ledger.finish("distill", &old, 1.0, &outputs).unwrap();
-        assert!(ledger.is_done("distill", &old) && !ledger.is_done("distill", &new));
-
-        ledger.begin("distill", &new, &outputs).unwrap();
-        assert!(!checkpoint.exists() && !ledger.is_done("distill", &old));
+    /// What students are compared with, unless `named`: the solve that trajectories are collected with.
+    fn endpoint(&self, named: Option<Solve>) -> Option<Solve> {
+        named.or_else(|| Some(self.collect.as_ref()?.recipe().solve()))
     }
 
-    #[test]
-    fn a_stage_whose_output_was_deleted_is_not_done() {
-        let run = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(run.path(), "flex");
-        let key = Key::of("sample", &1, &[]);
-        ledger
-            .finish("sample", &key, 1.0, &[PathBuf::from("samples")])
-            .unwrap();
-        assert!(!ledger.is_done("sample", &key));
+    fn load_students(&self, run: &Run<'_>) -> Result<Vec<Student>, Failure> {
+        self.students.iter().map(|stage| stage.load(run)).collect()
     }
+}
+
+/// A folder that a stage owns, and the file in it without which the stage is not done.
+fn folder_with(folder: &str, proof: &str) -> Vec<PathBuf> {
+    vec![PathBuf::from(folder), Path::new(folder).join(proof)]
 }

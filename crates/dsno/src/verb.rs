@@ -13,14 +13,14 @@ mod sample;
 
 use crate::args::{Call, Verb};
 use crate::failure::Failure;
-use crate::plan::name;
+use crate::stage::{distill, teacher};
 
 /// Carries out a call.
 pub(crate) fn run(call: Call) -> Result<(), Failure> {
     match call.verb {
         Verb::Experiment(args) => experiment::run(&args, None),
-        Verb::Teacher(args) => experiment::run(&args, Some(name::TEACHER)),
-        Verb::Distill(args) => experiment::run(&args, Some(name::DISTILL)),
+        Verb::Teacher(args) => experiment::run(&args, Some(teacher::NAME)),
+        Verb::Distill(args) => experiment::run(&args, Some(distill::NAME)),
         Verb::Report(args) => experiment::report(&args),
         Verb::Collect(args) => collect::run(&args),
         Verb::Sample(args) => sample::run(&args),

@@ -6,10 +6,10 @@ use burn::tensor::{Device, Tensor};
 use dsno_data::ImageSet;
 use dsno_eval::Classifier;
 
-use super::unit::host;
 use crate::experiment::Features;
 use crate::failure::{Failure, While};
 use crate::home::Home;
+use crate::tensor::host;
 
 /// Turns images into features.
 #[derive(Debug)]

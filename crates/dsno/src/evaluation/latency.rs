@@ -6,9 +6,10 @@ use std::time::Instant;
 use burn::tensor::Tensor;
 use dsno_data::noise::{self, Stream};
 
-use super::{Candidate, Evaluator, figure, write_json};
+use super::{Candidate, Evaluator, figure};
 use crate::failure::Failure;
-use crate::stage::Key;
+use crate::json::write_json;
+use crate::ledger::Key;
 
 impl Evaluator<'_> {
     /// Median seconds of one image at batch 1, after one call to warm up.

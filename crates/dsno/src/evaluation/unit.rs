@@ -2,21 +2,20 @@
 
 use std::ops::Range;
 use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use dsno_checkpoint::atomic::write_atomic;
 use dsno_eval::{FeatureStatistics, Moments, paired};
-use serde::Serialize;
 
 use super::chunk::Chunk;
 use super::{Clock, Extractor, Progressed};
 use crate::failure::{Failure, While};
 use crate::folder::RunFolder;
+use crate::ledger::{Key, Ledger};
 use crate::progress::Meter;
-use crate::stage::{Key, Ledger};
+use crate::tensor::host;
 use dsno_train::try_parallel_map;
 
 /// What a unit is called, where it lies and how it is cut.
@@ -235,23 +234,4 @@ fn make(job: &Job<'_>, chunk: &Range<usize>) -> Result<Chunk, Failure> {
         psnr,
         seconds,
     })
-}
-
-/// The values of a batch on the host.
-pub(crate) fn host<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>, Failure> {
-    tensor
-        .to_data()
-        .try_into_vec_as::<f32>()
-        .map_err(|error| Failure::run(format!("cannot read values from the device: {error:?}")))
-}
-
-/// Writes a JSON file atomically, creating its folder.
-pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)
-            .while_doing(format!("cannot create {}", folder.display()))?;
-    }
-    let text =
-        serde_json::to_vec_pretty(value).while_doing(format!("writing {}", path.display()))?;
-    write_atomic(path, &text).while_doing(format!("writing {}", path.display()))
 }

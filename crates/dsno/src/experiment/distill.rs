@@ -1,21 +1,61 @@
 //! The `[distill]` section.
 
-use dsno_train::DistillRecipe;
+use dsno_train::{Adam, DistillRecipe, LearningRate, TimeWeight, TrainingRecipe};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
-use toml::{Table, Value};
+use toml::Value;
 
 use super::file::one_line;
 
-/// How students learn: the recipe, and the network that a perceptual distance needs.
-///
-/// `distance` is what [`dsno_train::Distance`] reads or `{ kind = "vgg16-features", weights = FILE }`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// How students learn: the keys of [`DistillRecipe`], with more kinds of `distance`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct DistillSettings {
-    /// Everything but a perceptual distance.
-    pub(crate) recipe: DistillRecipe,
-    /// The paper's distance for its best figures, which compares features of VGG-16.
-    pub(crate) perceptual: Option<Perceptual>,
+    pub(crate) distance: Distance,
+    weight: TimeWeight,
+    total_images: u64,
+    batch_size: usize,
+    /// Written as in [`TrainingRecipe`], so that keys of runs stay what they were.
+    #[serde(rename(serialize = "shards"))]
+    microbatches: usize,
+    learning_rate: LearningRate,
+    adam: Adam,
+    ema_half_life_images: f64,
+    checkpoint_images: u64,
+    log_images: u64,
+}
+
+impl DistillSettings {
+    /// The recipe of the training crate, unless it has no such distance.
+    pub(crate) fn recipe(&self) -> Option<DistillRecipe> {
+        let Distance::Pixels(distance) = self.distance else {
+            return None;
+        };
+        Some(DistillRecipe {
+            distance,
+            weight: self.weight,
+            training: TrainingRecipe {
+                total_images: self.total_images,
+                batch_size: self.batch_size,
+                microbatches: self.microbatches,
+                learning_rate: self.learning_rate.clone(),
+                adam: self.adam,
+                ema_half_life_images: self.ema_half_life_images,
+                checkpoint_images: self.checkpoint_images,
+                log_images: self.log_images,
+            },
+        })
+    }
+}
+
+/// What the loss compares: pixels, or features of a trained network.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Distance {
+    /// Any distance of the training crate.
+    Pixels(dsno_train::Distance),
+    /// The paper's for its best figures.
+    Perceptual(Perceptual),
 }
 
 /// A distance between features of a trained network.
@@ -29,33 +69,16 @@ pub(crate) enum Perceptual {
     },
 }
 
-impl Perceptual {
-    /// The file of weights.
-    pub(crate) fn weights(&self) -> &str {
-        match self {
-            Self::Vgg16Features { weights } => weights,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for DistillSettings {
+impl<'de> Deserialize<'de> for Distance {
+    /// By `kind`, because serde forgets in untagged enums what was wrong.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut table = Table::deserialize(deserializer)?;
-        let one_line = |error: toml::de::Error| D::Error::custom(one_line(&error));
-        let perceptual = match table.get("distance") {
-            Some(Value::Table(distance)) if names_perceptual(distance) => {
-                Some(distance.clone().try_into().map_err(one_line)?)
-            }
-            _ => None,
+        let value = Value::deserialize(deserializer)?;
+        let kind = value.get("kind").and_then(Value::as_str);
+        let read = if kind == Some("vgg16-features") {
+            value.try_into().map(Self::Perceptual)
+        } else {
+            value.try_into().map(Self::Pixels)
         };
-        if perceptual.is_some() {
-            table.insert("distance".to_owned(), Value::from("l1"));
-        }
-        let recipe = table.try_into().map_err(one_line)?;
-        Ok(Self { recipe, perceptual })
+        read.map_err(|error| D::Error::custom(one_line(&error)))
     }
-}
-
-fn names_perceptual(distance: &Table) -> bool {
-    distance.get("kind").and_then(Value::as_str) == Some("vgg16-features")
 }

@@ -1,9 +1,10 @@
 //! The `[evaluate]` section.
 
+use dsno_model::Solve;
 use dsno_ode::{GridKind, SolverKind};
 use serde::{Deserialize, Serialize};
 
-use dsno_model::Solve;
+use super::validate::{at_least, at_most, unique};
 
 /// What is measured, and on how many samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,6 +45,35 @@ pub(crate) struct TeacherSampling {
 }
 
 impl EvaluateSettings {
+    /// Checks every value.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the key, what it is and what was expected.
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        at_least("evaluate.samples", self.samples, 2)?;
+        at_least("evaluate.seeds (its length)", self.seeds.len(), 1)?;
+        at_least("evaluate.batch_size", self.batch_size, 1)?;
+        at_least("evaluate.latency_repeats", self.latency_repeats, 1)?;
+        at_most(
+            "evaluate.paired",
+            self.paired,
+            self.samples,
+            "evaluate.samples",
+        )?;
+        unique("evaluate.seeds", &self.seeds)?;
+        let solves = self.solves();
+        for steps in solves.iter().chain(&self.endpoint).map(|s| s.steps) {
+            at_least("evaluate.teacher.steps", steps, 1)?;
+        }
+        let names: Vec<String> = solves.iter().map(Solve::name).collect();
+        unique("evaluate.teacher (its samplers)", &names)?;
+        match &self.features {
+            Features::Pixels { size } => at_least("evaluate.features.size", *size, 1),
+            Features::Classifier { .. } | Features::Inception { .. } => Ok(()),
+        }
+    }
+
     /// Every solve of the teacher that is measured.
     pub(crate) fn solves(&self) -> Vec<Solve> {
         let each = |sampling: &TeacherSampling| {

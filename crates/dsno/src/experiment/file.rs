@@ -3,11 +3,9 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
 use toml::Table;
 
-use super::{Experiment, Override, StudentPlan, renamed};
-use crate::failure::{Failure, While};
+use super::{Ablation, Experiment, Override, StudentPlan, renamed};
 
 /// An experiment as it will run, with the tree that it came from and what was changed in it.
 #[derive(Debug, Clone)]
@@ -25,17 +23,15 @@ impl Resolved {
     ///
     /// # Errors
     ///
-    /// A usage failure that names the file and the key: no such file, no TOML, a key that is
-    /// missing, unknown or of the wrong type, settings that cannot work together.
-    pub(crate) fn load(file: &Path, mut overrides: Vec<Override>) -> Result<Self, Failure> {
+    /// A sentence that names the file and the key: no such file, no TOML, a key that is missing, unknown
+    /// or of the wrong type, sections that do not go together.
+    pub(crate) fn load(file: &Path, mut overrides: Vec<Override>) -> Result<Self, String> {
         let place = file.display();
-        let text = std::fs::read_to_string(file).or_usage(format!("cannot read {place}"))?;
+        let text = std::fs::read_to_string(file);
+        let text = text.map_err(|error| format!("cannot read {place}: {error}"))?;
         let mut tree = text.parse::<Table>().map_err(|error| {
-            Failure::usage(format!(
-                "{place}{}: {}",
-                line_of(&text, &error),
-                error.message()
-            ))
+            let line = line_of(&text, &error);
+            format!("{place}{line}: {}", error.message())
         })?;
         for key in renamed::rename(&mut tree, &mut overrides) {
             eprintln!("{place}: {key}");
@@ -43,11 +39,9 @@ impl Resolved {
         for change in &overrides {
             change.apply(&mut tree)?;
         }
-        let experiment: Experiment = read(&tree, &place.to_string())?;
-        experiment
-            .validate()
-            .map_err(|error| Failure::usage(format!("{place}: {error}")))?;
-        let students = students(&experiment, &tree, &place.to_string())?;
+        let read = |tree: &Table| read(tree).map_err(|error| format!("{place}: {error}"));
+        let experiment = read(&tree)?;
+        let students = students(&experiment, &tree).map_err(|e| format!("{place}, {e}"))?;
         Ok(Self {
             experiment,
             students,
@@ -67,6 +61,11 @@ impl Resolved {
         format!("{text}\n\n{body}")
     }
 
+    /// The file, for messages.
+    pub(crate) fn place(&self) -> std::path::Display<'_> {
+        self.file.display()
+    }
+
     /// The resolved tree.
     pub(crate) fn tree(&self) -> &Table {
         &self.tree
@@ -74,9 +73,11 @@ impl Resolved {
 }
 
 /// Reads a tree into the schema; errors become one line that ends in the path of the key.
-fn read<T: DeserializeOwned>(tree: &Table, place: &str) -> Result<T, Failure> {
-    let read = tree.clone().try_into();
-    read.map_err(|error| Failure::usage(format!("{place}: {}", one_line(&error))))
+fn read(tree: &Table) -> Result<Experiment, String> {
+    let read: Result<Experiment, _> = tree.clone().try_into();
+    let experiment = read.map_err(|error| one_line(&error))?;
+    experiment.validate()?;
+    Ok(experiment)
 }
 
 /// An error as one line, with the whole path of its key at the end.
@@ -111,30 +112,28 @@ fn line_of(text: &str, error: &toml::de::Error) -> String {
     format!(", line {line}")
 }
 
-fn students(
-    experiment: &Experiment,
-    tree: &Table,
-    place: &str,
-) -> Result<Vec<StudentPlan>, Failure> {
+/// All students: the one of the file, and the file's with the keys of each ablation changed.
+fn students(experiment: &Experiment, tree: &Table) -> Result<Vec<StudentPlan>, String> {
     let mut students: Vec<_> = plan(experiment, StudentPlan::MAIN).into_iter().collect();
     for ablation in &experiment.ablation {
-        let place = format!("{place}, ablation `{}`", ablation.name);
-        let mut varied = tree.clone();
-        for (key, value) in &ablation.set {
-            if !key.starts_with("student.") && !key.starts_with("distill.") {
-                return Err(Failure::usage(format!(
-                    "{place}: cannot set `{key}`, only keys of `student` and `distill`; write them in quotes, as \"student.n_modes\""
-                )));
-            }
-            Override::new(key, value.clone()).apply(&mut varied)?;
-        }
-        let varied: Experiment = read(&varied, &place)?;
-        varied
-            .validate()
-            .map_err(|error| Failure::usage(format!("{place}: {error}")))?;
+        let varied = varied(tree, ablation);
+        let varied = varied.map_err(|error| format!("ablation `{}`: {error}", ablation.name))?;
         students.extend(plan(&varied, &ablation.name));
     }
     Ok(students)
+}
+
+fn varied(tree: &Table, ablation: &Ablation) -> Result<Experiment, String> {
+    let mut varied = tree.clone();
+    for (key, value) in &ablation.set {
+        if !key.starts_with("student.") && !key.starts_with("distill.") {
+            return Err(format!(
+                "cannot set `{key}`, only keys of `student` and `distill`; write them in quotes, as \"student.n_modes\""
+            ));
+        }
+        Override::new(key, value.clone()).apply(&mut varied)?;
+    }
+    read(&varied)
 }
 
 fn plan(experiment: &Experiment, name: &str) -> Option<StudentPlan> {

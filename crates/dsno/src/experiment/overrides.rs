@@ -2,8 +2,6 @@
 
 use toml::{Table, Value};
 
-use crate::failure::Failure;
-
 /// One change, as given on the command line.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Override {
@@ -59,8 +57,8 @@ impl Override {
     ///
     /// # Errors
     ///
-    /// A usage failure if the key does not exist: every key of an experiment is in its file.
-    pub(crate) fn apply(&self, tree: &mut Table) -> Result<(), Failure> {
+    /// A sentence if the key does not exist: every key of an experiment is in its file.
+    pub(crate) fn apply(&self, tree: &mut Table) -> Result<(), String> {
         let mut steps: Vec<&str> = self.key.split('.').collect();
         let last = steps.pop().unwrap_or_default();
         let mut table = tree;
@@ -79,11 +77,11 @@ impl Override {
         Ok(())
     }
 
-    fn unknown(&self, step: &str, what: &str, keys: &str) -> Failure {
-        Failure::usage(format!(
+    fn unknown(&self, step: &str, what: &str, keys: &str) -> String {
+        format!(
             "cannot set `{}`: the experiment has no {what} `{step}` there, it has {keys}",
             self.key
-        ))
+        )
     }
 }
 
@@ -128,8 +126,7 @@ mod tests {
     #[test]
     fn refuses_keys_that_do_not_exist() {
         let change: Override = "distill.bach_size=64".parse().unwrap();
-        let failure = change.apply(&mut tree()).unwrap_err();
-        assert_eq!(failure.code(), 2);
-        assert!(failure.message().contains("`batch_size`"), "{failure}");
+        let error = change.apply(&mut tree()).unwrap_err();
+        assert!(error.contains("`batch_size`"), "{error}");
     }
 }

@@ -1,12 +1,10 @@
 //! The `[student]` section and the ablations that vary it.
 
-use dsno_model::{TeacherArchitecture, backbone};
 use dsno_operator::{TemporalConvConfig, UNetConfig};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::DistillSettings;
-use crate::failure::sentence;
 
 /// What the student has that the teacher lacks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,23 +22,6 @@ impl StudentSettings {
     pub(crate) fn temporal(&self) -> Option<TemporalConvConfig> {
         let n_modes = self.n_modes;
         (n_modes > 0).then_some(TemporalConvConfig { n_modes })
-    }
-
-    /// The student's whole network, for this teacher.
-    ///
-    /// # Errors
-    ///
-    /// A sentence that names what does not go together.
-    pub(crate) fn network(&self, teacher: &TeacherArchitecture) -> Result<UNetConfig, String> {
-        let backbone = backbone(teacher, self.architecture.as_ref());
-        let backbone = backbone.map_err(|error| format!("student: {}", sentence(&error)))?;
-        let network = UNetConfig {
-            temporal: self.temporal(),
-            ..backbone
-        };
-        let fits = network.validate();
-        fits.map_err(|error| format!("student: {}", sentence(&error)))?;
-        Ok(network)
     }
 }
 
@@ -66,12 +47,8 @@ impl StudentPlan {
     /// Name of the main student.
     pub(crate) const MAIN: &'static str = "dsno";
 
-    /// Name of its stage, which is also that of its folder.
-    pub(crate) fn stage(&self) -> String {
-        if self.name == Self::MAIN {
-            "distill".to_owned()
-        } else {
-            format!("distill-{}", self.name)
-        }
+    /// Whether it is the main student, not an ablation.
+    pub(crate) fn is_main(&self) -> bool {
+        self.name == Self::MAIN
     }
 }

@@ -1,18 +1,14 @@
 //! The `[teacher]` section.
 
-use dsno_model::TeacherDescription;
 use dsno_ode::NoiseSchedule;
 use dsno_operator::UNetConfig;
+use dsno_operator::interop::WeightSet;
 use dsno_train::TeacherRecipe;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use toml::Table;
 
 use super::file::one_line;
-use crate::failure::Failure;
-use crate::home::Home;
-use crate::import::{self, Format, Source, WeightSet};
-use crate::model::Description;
 
 /// Where the diffusion model comes from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -49,18 +45,15 @@ pub(crate) struct Import {
     /// The file, or the folder of a diffusers model.
     pub(crate) path: String,
     /// Its format, as for `dsno import`.
-    pub(crate) format: Format,
+    pub(crate) format: String,
     /// Which weights of a training, as for `dsno import`.
     pub(crate) weights: Option<WeightSet>,
-    /// What else is said, as in the file of `dsno import --arch`.
-    described: Table,
-    /// The network; of a diffusers model, the files beside the weights may say it.
-    #[serde(skip)]
-    pub(crate) teacher: Option<TeacherDescription>,
+    /// The network, as in the file of `dsno import --arch`; empty if the files beside the weights say it.
+    pub(crate) described: Table,
 }
 
 impl Import {
-    fn read(mut table: Table) -> Result<Self, String> {
+    fn read(mut table: Table) -> Result<Self, toml::de::Error> {
         /// The keys that every format has.
         #[derive(Deserialize)]
         struct File {
@@ -74,46 +67,13 @@ impl Import {
             .iter()
             .filter_map(|key| table.remove_entry(*key))
             .collect();
-        let file: File = own.try_into().map_err(|error| one_line(&error))?;
-        let format: Format = file.format.parse()?;
-        let described = table.clone();
-        let is_beside = format == Format::Diffusers && table.is_empty();
-        let teacher = (!is_beside).then(|| TeacherDescription::from_table(format.family(), table));
+        let file: File = own.try_into()?;
         Ok(Self {
             path: file.path,
-            format,
+            format: file.format,
             weights: file.weights,
-            described,
-            teacher: teacher.transpose().map_err(|error| error.to_string())?,
+            described: table,
         })
-    }
-
-    /// What `dsno import` would be given.
-    pub(crate) fn source(&self, home: &Home) -> Source {
-        Source {
-            path: home.resolve(&self.path),
-            format: self.format,
-            weights: self.weights,
-        }
-    }
-
-    /// The network, read from beside the weights where nothing else describes it.
-    ///
-    /// # Errors
-    ///
-    /// A preflight failure if there is nothing to read; a usage failure if it describes no teacher.
-    pub(crate) fn describe(&self, home: &Home) -> Result<TeacherDescription, Failure> {
-        if let Some(teacher) = &self.teacher {
-            return Ok(teacher.clone());
-        }
-        let path = home.resolve(&self.path);
-        match import::describe(self.format, None, &path, None)? {
-            Description::Teacher(teacher) => Ok(teacher),
-            Description::Student(_) => Err(Failure::usage(format!(
-                "{} is a student, expected a teacher",
-                path.display()
-            ))),
-        }
     }
 }
 
@@ -127,10 +87,7 @@ impl<'de> Deserialize<'de> for TeacherSource {
         let source = match kind.as_str() {
             Some("load") => table.try_into().map(Self::Load),
             Some("train") => table.try_into().map(Self::Train),
-            Some("import") => {
-                let read = Import::read(table).map(Self::Import);
-                return read.map_err(D::Error::custom);
-            }
+            Some("import") => Import::read(table).map(Self::Import),
             _ => {
                 let expected = "expected one of `load`, `train`, `import`";
                 return Err(D::Error::custom(format!("kind is {kind}, {expected}")));

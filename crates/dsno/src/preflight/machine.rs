@@ -2,71 +2,29 @@
 
 use std::path::Path;
 
-use dsno_model::TeacherArchitecture;
-use dsno_train::StoreDtype;
-
-use super::{Need, need};
-use crate::experiment::Resolved;
-use crate::folder::RunFolder;
-use crate::plan::Plan;
-
-/// Copies of the weights that training keeps: weights, gradients, two moments of Adam, the average.
-const TRAINING_COPIES: u64 = 5;
-/// Copies that end up on the disk: two checkpoints of four copies, and the result.
-const STORED_COPIES: u64 = 9;
+use super::Needs;
 
 /// Checks that disk and memory suffice and that the run folder can be written.
-pub(super) fn space(
-    resolved: &Resolved,
-    plan: &Plan,
-    architecture: Option<&TeacherArchitecture>,
-    folder: &RunFolder,
-    needs: &mut Vec<Need>,
-) {
-    let experiment = &resolved.experiment;
-    let pixels = (plan.spec.channels * experiment.data.image_size.pow(2)) as u64;
-    let parameters = architecture
-        .and_then(|a| a.parameter_count().ok())
-        .unwrap_or_default() as u64;
-    let store = experiment.collect.as_ref().map_or(0, |recipe| {
-        let bytes = match recipe.dtype {
-            StoreDtype::F16 => 2,
-            StoreDtype::F32 => 4,
-        };
-        recipe.trajectories * recipe.record.len() as u64 * pixels * bytes
-    });
-    let models = 1 + resolved.students.len() as u64;
-    let kept = experiment.evaluate.as_ref().map_or(0, |settings| {
-        (settings.paired * settings.seeds.len()) as u64 * pixels * 4
-    });
-    let disk = store + kept + parameters * 4 * STORED_COPIES * models;
-    if let Some(free) = free_disk_bytes(folder.path())
+pub(super) fn check(needs: &mut Needs, folder: &Path) {
+    let (disk, memory) = (needs.disk_bytes, needs.memory_bytes);
+    if let Some(free) = free_disk_bytes(folder)
         && free < disk
     {
         let problem = format!("about {} needed, {} free", bytes(disk), bytes(free));
         let remedy =
             "free some space, give another disk with `--out DIR`, or lower `collect.trajectories`";
-        need(needs, "disk", problem, remedy.to_owned());
+        needs.unmet("disk", problem, remedy);
     }
-    if let Some(problem) = not_writable(folder.path()) {
+    if let Some(problem) = not_writable(folder) {
         let remedy = "give a folder that can be written with `--out DIR`";
-        need(needs, "run folder", problem, remedy.to_owned());
+        needs.unmet("run folder", problem, remedy);
     }
-    let memory = parameters * 4 * TRAINING_COPIES;
     if let Some(free) = free_memory_bytes()
         && free < memory
     {
-        let problem = format!(
-            "at least {} needed, {} available",
-            bytes(memory),
-            bytes(free)
-        );
-        need(
-            needs,
-            "memory",
-            problem,
-            "use a machine with more memory".to_owned(),
-        );
+        let (needed, free) = (bytes(memory), bytes(free));
+        let problem = format!("at least {needed} needed, {free} available");
+        needs.unmet("memory", problem, "use a machine with more memory");
     }
 }
 

@@ -14,7 +14,7 @@ use crate::evaluation::{Evaluation, Measured};
 use crate::experiment::{Resolved, StudentPlan};
 use crate::folder::RunFolder;
 use crate::gallery::{FOLDER, Spectra, Spectrum};
-use crate::runner::StageReport;
+use crate::ledger::StageReport;
 
 /// What the page shows.
 pub(super) struct Page<'a> {

@@ -11,11 +11,10 @@ use dsno_train::{CollectJob, CollectRecipe, Outcome, StoreDtype, collect};
 use super::analytic::Analytic;
 use super::noise::{Source, check_times};
 use crate::args::CollectArgs;
-use crate::evaluation::host;
 use crate::failure::{Failure, While};
 use crate::model;
-use crate::runner::Watch;
 use crate::session::{Session, stopped};
+use crate::tensor::host;
 use dsno_model::{Sampler, TeacherSampler};
 use dsno_train::try_parallel_map;
 
@@ -60,7 +59,7 @@ fn store(
         workers: session.device.workers(),
     };
     let mut meter = session.meter("collect", "trajectories");
-    let outcome = collect(&job, device, &mut Watch(&mut meter)).while_doing("collection")?;
+    let outcome = collect(&job, device, &mut meter).while_doing("collection")?;
     drop(meter);
     if outcome == Outcome::Stopped {
         return Err(stopped("collection"));

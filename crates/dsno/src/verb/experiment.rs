@@ -1,5 +1,6 @@
 //! `dsno experiment`, and `teacher`, `distill` and `report`, which are parts of it.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -11,46 +12,56 @@ use crate::evaluation::Evaluation;
 use crate::experiment::{Override, Resolved};
 use crate::failure::Failure;
 use crate::folder::RunFolder;
-use crate::plan::{Plan, Step, name};
-use crate::report;
-use crate::runner::{self, Summary};
+use crate::ledger::Ledger;
+use crate::report::plain_table;
+use crate::runner::{self, Step, Summary};
 use crate::session::Session;
-use crate::stage::Ledger;
+use crate::stage::{Setup, Stage, Stages, report};
 
-/// Runs an experiment, up to the stage `until` if there is one.
+/// Runs an experiment, up to the last stage whose name begins with `until` if there is one.
 pub(super) fn run(args: &RunArgs, until: Option<&str>) -> Result<(), Failure> {
     let (session, resolved) = load(args)?;
-    let plan = Plan::new(&resolved, &session.home, &session.device.to_string())?.until(until);
-    if args.dry_run {
-        return dry_run(args, &session, &resolved, &plan);
+    let setup = Setup::new(&resolved, &session.home, &session.device.to_string())?;
+    let mut stages = setup.stages()?;
+    let is_last =
+        |stage: &Rc<dyn Stage + '_>| until.is_some_and(|n| stage.facts().name.starts_with(n));
+    if let Some(last) = stages.iter().rposition(is_last) {
+        stages.truncate(last + 1);
     }
-    let summary = runner::run(&session, &resolved, &plan, &args.out)?;
+    if args.dry_run {
+        return dry_run(args, &resolved, &stages, &session);
+    }
+    let summary = runner::run(&session, &resolved, &stages, &args.out)?;
     finish(args, &summary)
 }
 
 /// Writes the report of a run again, from what its other stages left.
 pub(super) fn report(args: &RunArgs) -> Result<(), Failure> {
     let (session, resolved) = load(args)?;
-    let plan = Plan::new(&resolved, &session.home, &session.device.to_string())?;
-    let folder = RunFolder::new(&args.out, &resolved.experiment.name);
-    let ledger = Ledger::new(folder.path(), &session.device.to_string());
-    let open: Vec<String> = plan
-        .steps(&ledger)
+    let setup = Setup::new(&resolved, &session.home, &session.device.to_string())?;
+    let stages = setup.stages()?;
+    let ledger = ledger(args, &resolved, &session);
+    let open: Vec<String> = runner::plan(&stages, &ledger)
         .into_iter()
-        .filter(|step| !step.done && step.stage != name::REPORT)
+        .filter(|step| !step.done && step.stage != report::NAME)
         .map(|step| step.stage)
         .collect();
     if !open.is_empty() {
         return Err(Failure::preflight(format!(
             "{} has no finished {}; run `dsno experiment {}` first",
-            folder.path().display(),
+            ledger.folder().path().display(),
             open.join(", "),
             args.experiment
         )));
     }
-    let _ = std::fs::remove_file(folder.join("report.html"));
-    let summary = runner::run(&session, &resolved, &plan, &args.out)?;
+    let _ = std::fs::remove_file(ledger.folder().join("report.html"));
+    let summary = runner::run(&session, &resolved, &stages, &args.out)?;
     finish(args, &summary)
+}
+
+fn ledger(args: &RunArgs, resolved: &Resolved, session: &Session) -> Ledger {
+    let folder = RunFolder::new(&args.out, &resolved.experiment.name);
+    Ledger::new(folder, &session.device.to_string())
 }
 
 fn load(args: &RunArgs) -> Result<(Session, Resolved), Failure> {
@@ -63,24 +74,23 @@ fn load(args: &RunArgs) -> Result<(Session, Resolved), Failure> {
         })?;
         overrides.push(Override::new("seed", seed));
     }
-    let resolved = Resolved::load(&file, overrides)?;
+    let resolved = Resolved::load(&file, overrides).map_err(Failure::usage)?;
     Ok((session, resolved))
 }
 
 fn dry_run(
     args: &RunArgs,
-    session: &Session,
     resolved: &Resolved,
-    plan: &Plan,
+    stages: &Stages<'_>,
+    session: &Session,
 ) -> Result<(), Failure> {
-    let folder = RunFolder::new(&args.out, &resolved.experiment.name);
-    let ledger = Ledger::new(folder.path(), &session.device.to_string());
-    let steps = plan.steps(&ledger);
+    let ledger = ledger(args, resolved, session);
+    let steps = runner::plan(stages, &ledger);
     if args.json {
         return print_json(&json!({ "experiment": resolved.tree(), "plan": steps }));
     }
     println!("{}", resolved.text().trim_end());
-    println!("\n# Plan, into {}", folder.path().display());
+    println!("\n# Plan, into {}", ledger.folder().path().display());
     for Step { stage, key, done } in steps {
         println!(
             "#   {stage:<24} {key}  {}",
@@ -116,7 +126,7 @@ fn finish(args: &RunArgs, summary: &Summary) -> Result<(), Failure> {
             .sum();
         println!("done in {}", human(Duration::from_secs_f64(seconds)));
         if let Some(evaluation) = Evaluation::read(&summary.run) {
-            print!("{}", report::plain_table(&evaluation));
+            print!("{}", plain_table(&evaluation));
         }
     }
     if report.is_file() {

@@ -9,10 +9,10 @@ use dsno_ode::{GridKind, SolverKind};
 
 use super::noise::{Source, check_times};
 use crate::args::SampleArgs;
-use crate::evaluation::host;
 use crate::failure::{Failure, While};
 use crate::model::Model;
 use crate::session::Session;
+use crate::tensor::host;
 use dsno_model::{Sampler, Solve, StudentSampler, TeacherSampler};
 use dsno_train::try_parallel_map;
 

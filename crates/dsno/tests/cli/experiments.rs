@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::program::{call, project, text};
 
 fn names() -> Vec<String> {
@@ -77,6 +79,64 @@ fn paper_runs_stop_at_preflight_and_write_nothing() {
         assert!(elapsed < Duration::from_secs(1), "{elapsed:?}");
         assert!(!folder.path().join("runs").exists());
     }
+}
+
+/// The keys of an experiment's stages, by name.
+fn keys(name: &str, more: &[&str]) -> Vec<(String, String)> {
+    let json = call(&[&["experiment", name, "--dry-run", "--json"], more].concat()).json();
+    let step = |s: &Value| ["stage", "key"].map(|key| s[key].as_str().unwrap().to_owned());
+    let plan = json["plan"].as_array().unwrap().iter();
+    plan.map(step).map(|[name, key]| (name, key)).collect()
+}
+
+#[test]
+fn a_student_depends_on_the_network_that_its_loss_compares_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("vgg16.safetensors");
+    let distance = format!("distill.distance={{kind=\"vgg16-features\",weights={weights:?}}}");
+    let with = |bytes: &str| {
+        std::fs::write(&weights, bytes).unwrap();
+        keys("mini/fashion", &["--set", &distance])
+    };
+    let (one, other) = (with("one"), with("other"));
+    let changed: Vec<&str> = one
+        .iter()
+        .zip(&other)
+        .filter(|(a, b)| a != b)
+        .map(|(a, _)| a.0.as_str())
+        .collect();
+    let students = ["distill", "distill-no-temporal"];
+    assert_eq!(changed[..2], students, "and what comes after them");
+    let out = text(&folder.path().join("runs"));
+    let run = [
+        "experiment",
+        "mini/fashion",
+        "--out",
+        &out,
+        "--set",
+        &distance,
+    ];
+    let answer = call(&run).failed(3, &["VGG-16", "distill.distance=l1", "1 need is not met"]);
+    assert_eq!(answer.err.matches("VGG-16").count(), 1, "{}", answer.err);
+}
+
+/// Keys of the program before stages had files; runs that it made are still done.
+#[test]
+fn keys_are_those_of_earlier_versions() {
+    let expected = [
+        ("teacher", "fc65d2c7a35f"),
+        ("collect", "9a59e5cad48d"),
+        ("distill", "25373874efe7"),
+        ("distill-no-temporal", "e7696a256660"),
+        ("sample", "e0e16d97c627"),
+        ("evaluate", "822abc7526ac"),
+        ("report", "819964d76d1b"),
+    ];
+    let found = keys("mini/fashion", &[]);
+    assert_eq!(
+        found,
+        expected.map(|(name, key)| (name.to_owned(), key.to_owned()))
+    );
 }
 
 #[test]
