@@ -47,7 +47,7 @@ pub use network::{
 use super::{Family, read};
 
 /// Hugging Face diffusers.
-pub(super) const FAMILY: Family = Family {
+pub const FAMILY: Family = Family {
     name: "diffusers",
     about: "UNet2DModel of Hugging Face diffusers",
     read: |table| Ok(Box::new(read::<DiffusersConfig>(table)?)),

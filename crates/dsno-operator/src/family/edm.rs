@@ -35,7 +35,7 @@ pub use preconditioning::Preconditioning;
 use super::{Family, read};
 
 /// EDM.
-pub(super) const FAMILY: Family = Family {
+pub const FAMILY: Family = Family {
     name: "edm",
     about: "EDM: DDPM++, NCSN++ and ADM, preconditioned",
     read: |table| Ok(Box::new(read::<EdmConfig>(table)?)),

@@ -22,7 +22,7 @@ pub use network::GuidedDiffusionConfig;
 use super::{Family, read};
 
 /// OpenAI's networks.
-pub(super) const FAMILY: Family = Family {
+pub const FAMILY: Family = Family {
     name: "guided-diffusion",
     about: "OpenAI's improved-diffusion, guided-diffusion and consistency models",
     read: |table| Ok(Box::new(read::<GuidedDiffusionConfig>(table)?)),

@@ -18,7 +18,7 @@ use dsno_operator::{
 };
 use dsno_train::{
     Adam, CollectJob, CollectRecipe, Decay, Distance, DistillJob, DistillRecipe, LearningRate,
-    Outcome, Silent, StoreDtype, TimeWeight, TrainingRecipe, collect, distill,
+    Observer, Outcome, Progress, Silent, StoreDtype, TimeWeight, TrainingRecipe, collect, distill,
 };
 
 use crate::alone;
@@ -298,6 +298,109 @@ fn students_of_every_family_start_at_their_teacher_and_learn() -> Checked {
         let (found, _) = made.config.network.as_unet().unwrap();
         assert_eq!(*found, other, "{family}");
     }
+    Ok(())
+}
+
+/// The same teacher with random weights in place of fresh ones, of which many are zero.
+fn randomised(teacher: Teacher, seed: u64) -> Teacher {
+    let mut weights = teacher.network.state_dict();
+    for (number, tensor) in weights.values_mut().enumerate() {
+        let count = tensor.values.len();
+        let draws = noise::gaussian(seed, number as u64, count);
+        for (value, draw) in tensor.values.iter_mut().zip(draws) {
+            *value += 0.1 * draw;
+        }
+    }
+    let network = teacher.network.load_state_dict(weights).unwrap();
+    Teacher { network, ..teacher }
+}
+
+/// Keeps the losses of a training.
+#[derive(Default)]
+struct Losses(Vec<f64>);
+
+impl Observer for Losses {
+    fn progress(&mut self, progress: &Progress) {
+        self.0.extend(progress.loss);
+    }
+
+    fn stop_requested(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn fifty_steps_from_the_teachers_weights_beat_a_fresh_start() -> Checked {
+    let _alone = alone();
+    let device = Device::flex();
+    let home = tempfile::tempdir()?;
+    let store = home.path().join("store");
+    let network = NetworkConfig::new(diffusers())?;
+    let made = randomised(teacher(network.clone(), &device), 1);
+    let recipe = CollectRecipe {
+        trajectories: 64,
+        solver: SolverKind::Ddim,
+        steps: 8,
+        grid: GridKind::Uniform,
+        record: vec![1.0, 0.75, 0.5, 0.25, 0.0],
+        clamp: true,
+        batch_size: 32,
+        shard_trajectories: 64,
+        dtype: StoreDtype::F32,
+    };
+    let job = CollectJob {
+        teacher: &made,
+        recipe: &recipe,
+        seed: 5,
+        store: &store,
+        workers: 1,
+    };
+    assert_eq!(collect(&job, &device, &mut Silent)?, Outcome::Finished);
+    let recipe = DistillRecipe {
+        distance: Distance::L2,
+        weight: TimeWeight::Uniform {},
+        training: TrainingRecipe {
+            total_images: 50 * 16,
+            batch_size: 16,
+            microbatches: 1,
+            learning_rate: LearningRate {
+                peak: 1e-3,
+                warmup_images: 80,
+                decay: Decay::Constant {},
+            },
+            adam: Adam {
+                beta_1: 0.9,
+                beta_2: 0.999,
+            },
+            ema_half_life_images: 0.0,
+            checkpoint_images: 50 * 16,
+            log_images: 16,
+        },
+    };
+    // The mean loss of the last ten of fifty steps, of a student that starts at these weights.
+    let last = |start: &Teacher, folder: &str| -> Result<f64, Box<dyn Error>> {
+        let mut losses = Losses::default();
+        let job = DistillJob {
+            teacher: start,
+            architecture: None,
+            temporal: Some(TemporalConvConfig { n_modes: 2 }),
+            recipe: &recipe,
+            loss: None,
+            seed: 6,
+            store: &store,
+            folder: &home.path().join(folder),
+        };
+        assert_eq!(distill(&job, &device, &mut losses)?, Outcome::Finished);
+        assert_eq!(losses.0.len(), 50);
+        Ok(losses.0[40..].iter().sum::<f64>() / 10.0)
+    };
+    // Weights that have nothing to do with the teacher's are a fresh start.
+    let from_teacher = last(&made, "teacher")?;
+    let fresh = last(&teacher(network.clone(), &device), "fresh")?;
+    let other = last(&randomised(teacher(network, &device), 2), "other")?;
+    assert!(from_teacher < fresh, "{from_teacher} against {fresh}");
+    assert!(from_teacher < other, "{from_teacher} against {other}");
+    println!("{from_teacher:.4} from the teacher, {fresh:.4} fresh, {other:.4} from others");
     Ok(())
 }
 

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use dsno_checkpoint::to_safetensors;
-use dsno_operator::exchange::authors;
-use dsno_operator::{Heads, Output, TemporalConvConfig, UNetConfig};
+use dsno_operator::interop::dsno_pytorch;
+use dsno_operator::{TemporalConvConfig, UNetConfig};
 
 use crate::exchange::student;
 use crate::families::GUIDED;
@@ -25,7 +25,7 @@ impl Files {
             .with_temporal(Some(TemporalConvConfig { n_modes: 2 }));
         let device = burn::tensor::Device::flex();
         let weights = architecture.init(1, &device).unwrap().state_dict();
-        let theirs = authors::rename(weights, &architecture).unwrap();
+        let theirs = dsno_pytorch::rename(weights, &architecture).unwrap();
         let files = Self(tempfile::tempdir().unwrap());
         fs::write(files.path("good.safetensors"), to_safetensors(&theirs)).unwrap();
         let mut checkpoint = Vec::new();

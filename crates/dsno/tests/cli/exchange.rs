@@ -7,8 +7,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dsno_checkpoint::npy;
 use dsno_checkpoint::{StateDict, to_safetensors};
 use dsno_ode::{CosineSchedule, Schedule};
-use dsno_operator::exchange::authors;
-use dsno_operator::{Heads, Output, TemporalConvConfig, Timesteps, UNet, UNetConfig};
+use dsno_operator::interop::dsno_pytorch;
+use dsno_operator::{Heads, TemporalConvConfig, Timesteps, UNet, UNetConfig};
 
 use crate::program::{call, text};
 
@@ -45,7 +45,7 @@ impl Made {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let network = architecture().init(5, &Device::flex()).unwrap();
-        let theirs = authors::rename(network.state_dict(), &architecture()).unwrap();
+        let theirs = dsno_pytorch::rename(network.state_dict(), &architecture()).unwrap();
         let made = Self {
             folder,
             network,
