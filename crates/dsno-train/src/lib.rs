@@ -38,6 +38,13 @@
 //!
 //! `cargo run --release -p dsno-train --example three_stages` goes the whole way on toy images;
 //! `own_loss` distils with a loss of its own.
+//!
+//! [`Teacher`]: dsno_model::Teacher
+//! [`Student`]: dsno_model::Student
+//! [`Family`]: dsno_model::Family
+//! [`backbone()`]: dsno_model::backbone()
+//! [`TeacherDescription`]: dsno_model::TeacherDescription
+//! [`StudentDescription`]: dsno_model::StudentDescription
 
 mod collect;
 mod distill;

@@ -16,8 +16,8 @@ use dsno_operator::{TemporalConvConfig, UNetConfig};
 use dsno_train::training_state::{NEWEST, PREVIOUS};
 use dsno_train::{
     Adam, CollectJob, CollectRecipe, Decay, Distance, DistillJob, DistillRecipe, LearningRate,
-    Observer, Outcome, Progress, Silent, StoreDtype, TeacherJob, TeacherRecipe, TimeWeight,
-    TrainError, TrainingRecipe, Weighting, collect, distill, train_teacher,
+    Observer, Outcome, Progress, Silent, StateLoss, StoreDtype, TeacherJob, TeacherRecipe,
+    TimeWeight, TrainError, TrainingRecipe, Weighting, collect, distill, train_teacher,
 };
 
 use crate::alone;
@@ -223,24 +223,28 @@ fn collection_and_distillation_go_on_to_the_same_bits() -> Checked {
     assert_eq!(states("whole"), states("parts"));
 
     for n_modes in [None, Some(2)] {
-        let distill = |name: &str, observer: &mut dyn Observer| {
-            let job = DistillJob {
-                teacher: &teacher,
-                architecture: None,
-                temporal: n_modes.map(|n_modes| TemporalConvConfig { n_modes }),
-                recipe: &distill_recipe(),
-                loss: None,
-                seed: 4,
-                store: &store("whole"),
-                folder: &home.path().join(format!("{name}-{n_modes:?}")),
+        let distill_with =
+            |loss: Option<&dyn StateLoss>, name: &str, observer: &mut dyn Observer| {
+                let job = DistillJob {
+                    teacher: &teacher,
+                    architecture: None,
+                    temporal: n_modes.map(|n_modes| TemporalConvConfig { n_modes }),
+                    recipe: &distill_recipe(),
+                    loss,
+                    seed: 4,
+                    store: &store("whole"),
+                    folder: &home.path().join(format!("{name}-{n_modes:?}")),
+                };
+                distill(&job, &device, observer)
             };
-            distill(&job, &device, observer)
-        };
+        let distill = |name: &str, observer: &mut dyn Observer| distill_with(None, name, observer);
         assert_eq!(distill("student-whole", &mut Silent)?, Outcome::Finished);
         assert_eq!(
             distill("student-parts", &mut stop_after(3))?,
             Outcome::Stopped
         );
+        let other = distill_with(Some(&Distance::L2), "student-parts", &mut Silent);
+        assert!(matches!(other, Err(TrainError::OtherRun { .. })));
         assert_eq!(distill("student-parts", &mut Silent)?, Outcome::Finished);
         let [whole, parts] =
             ["whole", "parts"].map(|name| home.path().join(format!("student-{name}-{n_modes:?}")));

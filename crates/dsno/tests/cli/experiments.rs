@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::program::{call, project, text};
+use crate::program::{call, changed, project, text};
 
 fn names() -> Vec<String> {
     let mut names = Vec::new();
@@ -61,6 +61,59 @@ fn overrides_are_applied_and_recorded() {
         answer.out
     );
     assert!(answer.out.contains("\nseed = 99"), "{}", answer.out);
+}
+
+#[test]
+fn earlier_names_of_keys_make_the_same_plan_with_a_line_of_notice_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = [
+        ("microbatches = 2", "shards = 2"),
+        ("microbatches = 2", "shards = 2"),
+        ("dtype = \"f32\"", "precision = \"f32\""),
+    ];
+    let earlier = changed(folder.path(), "mini/fashion", &names);
+    let plan = |file: &str, more: &[&str]| {
+        call(&[&["experiment", file, "--dry-run", "--json"], more].concat()).succeeded()
+    };
+    let (found, expected) = (plan(&earlier, &[]), plan("mini/fashion", &[]));
+    for key in [
+        "teacher.recipe.microbatches",
+        "collect.dtype",
+        "distill.microbatches",
+    ] {
+        let notice = format!("is now called `{key}`");
+        assert_eq!(found.err.matches(&notice).count(), 1, "{}", found.err);
+    }
+    assert!(!expected.err.contains("now called"), "{}", expected.err);
+    assert_eq!(found.json()["plan"], expected.json()["plan"]);
+
+    let [earlier, today] = ["distill.shards=4", "distill.microbatches=4"]
+        .map(|change| plan("mini/fashion", &["--set", change]).json());
+    assert_eq!(earlier["plan"], today["plan"]);
+    assert_ne!(earlier["plan"], expected.json()["plan"]);
+}
+
+#[test]
+fn recipes_name_a_pseudo_huber_distance_of_any_width() {
+    let set = |distance: &str| {
+        let change = format!("distill.distance={distance}");
+        call(&[
+            "experiment",
+            "mini/fashion",
+            "--dry-run",
+            "--json",
+            "--set",
+            &change,
+        ])
+    };
+    let plans = [
+        "{ kind = \"pseudo-huber\", c = 0.03 }",
+        "{ kind = \"pseudo-huber\", c = 0.3 }",
+    ]
+    .map(|distance| set(distance).succeeded().json());
+    assert_ne!(plans[0]["plan"], plans[1]["plan"]);
+    set("{ kind = \"pseudo-huber\", c = 0 }").failed(2, &["distance.c", "a positive number"]);
+    set("{ kind = \"hubert\" }").failed(2, &["hubert", "pseudo-huber", "distill"]);
 }
 
 #[test]
