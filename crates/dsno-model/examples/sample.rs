@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let images = student.sample(noise, None);
     // The first of them as characters, dark to light.
     let first: Tensor<2> = images.narrow(0, 0, 1).reshape([h, w]);
-    for row in first.into_data().to_vec::<f32>()?.chunks(w) {
+    for row in first.into_data().try_to_vec::<f32>()?.chunks(w) {
         let shade = |v: &f32| b" .:-=+*#%@"[((v + 1.0) * 4.999).clamp(0.0, 9.0) as usize] as char;
         println!("{}", row.iter().map(shade).collect::<String>());
     }

@@ -29,18 +29,13 @@ use crate::unet::UNet;
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use dsno_ode::{Denoiser, NoiseLevel, Prediction};
-/// use dsno_operator::UNetConfig;
+/// use dsno_operator::{NetworkConfig, UNetConfig};
 ///
 /// let device = Device::flex();
-/// let network = UNetConfig::new(4, 1)
-///     .with_base_channels(8)
-///     .with_channel_multipliers(vec![1])
-///     .with_attention_resolutions(vec![])
-///     .with_attention_groups(4)
-///     .predicting(Prediction::V)
-///     .init(1, &device)?;
+/// let config = UNetConfig::new(8, 1).with_base_channels(32);
+/// let network = NetworkConfig::unet(config, Prediction::V)?.init(1, &device)?;
 /// let model = network.denoiser(None, true);
-/// let z_t = Tensor::<4>::ones([2, 1, 4, 4], &device);
+/// let z_t = Tensor::<4>::ones([2, 1, 8, 8], &device);
 /// let x_hat = model.denoise(z_t, NoiseLevel::from_log_snr(0.0));
 /// assert!(x_hat.abs().max().into_scalar::<f32>() <= 1.0);
 /// # Ok::<(), dsno_operator::ConfigError>(())

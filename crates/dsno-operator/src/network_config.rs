@@ -10,7 +10,7 @@ use toml::Table;
 
 use crate::config_error::ConfigError;
 use crate::describe::Description;
-use crate::family::unet::{TemporalConvConfig, UNetConfig};
+use crate::family::unet::{Output, TemporalConvConfig, UNetConfig};
 use crate::family::{self, Family, FamilyConfig};
 use crate::plan::{ClassInput, Plan};
 use crate::process::{DdpmProcess, Process};
@@ -315,6 +315,7 @@ impl OperatorConfig {
         let (architecture, _) = self.network.as_unet()?;
         Some(UNetConfig {
             temporal: self.temporal,
+            output: Output::State,
             ..architecture.clone()
         })
     }

@@ -222,7 +222,7 @@ impl UNet {
         let mut x = repeat(self.stem.forward(image.clone(), None), times);
         let mut skips = vec![x.clone()];
         // The input at lower resolutions on the way down, and the output at higher ones on the way up.
-        let mut side = image;
+        let mut side = repeat(image, times);
         let mut output: Option<Tensor<4>> = None;
         for (layer, stage) in self.layers.iter().zip(&self.plan.stages) {
             let run = |input| layer.forward(input, &embedding, timesteps.times());
@@ -254,6 +254,15 @@ impl UNet {
         }
         let norm = self.norm.with(None);
         let y = self.head.forward_activated(x, norm, Resample::Keep, None);
+        let [channels, ..] = self.plan.image_shape;
+        let output = output.map(|output| match self.plan.head.output {
+            // Heads at lower resolutions are the teacher's; the rest of the state is the last one's alone.
+            HeadOutput::CleanImageAndRest => {
+                let clean = output.narrow(3, 0, channels);
+                clean.pad([(0, 0), (0, channels)], 0.0)
+            }
+            _ => output,
+        });
         summed(y, output).permute([0, 3, 1, 2])
     }
 }

@@ -142,12 +142,23 @@ fn foreign() -> Vec<NetworkConfig> {
     let song = r#"
         architecture = { img_resolution = 8, img_channels = 2, label_dim = 3, augment_dim = 0,             model_channels = 8, channel_mult = [1, 2], channel_mult_emb = 2, num_blocks = 1,             attn_resolutions = [4], dropout = 0.0,             model = { model_type = "SongUNet", embedding_type = "fourier", channel_mult_noise = 2,                 encoder_type = "residual", decoder_type = "skip", resample_filter = [1, 3, 3, 1] },             preconditioning = { class_name = "iDDPMPrecond", C_1 = 0.001, C_2 = 0.008, M = 1000 } }
     "#;
+    let skips = song
+        .replace("residual", "skip")
+        .replace(
+            "\"fourier\", channel_mult_noise = 2",
+            "\"positional\", channel_mult_noise = 1",
+        )
+        .replace(
+            "\"iDDPMPrecond\", C_1 = 0.001, C_2 = 0.008, M = 1000",
+            "\"EDMPrecond\", sigma_data = 0.5",
+        );
     let families = [
         ("guided-diffusion", guided),
         ("diffusers", diffusers),
         ("guided-diffusion", consistency),
         ("edm", dhariwal),
         ("edm", song),
+        ("edm", &skips),
     ];
     let read = |(family, text): (&str, &str)| {
         let table = toml::from_str(text.trim()).unwrap();

@@ -106,7 +106,7 @@ fn what_cannot_be_built_is_refused_by_key_and_value() {
             "UNet2DConditionModel",
         ),
         ("downsample_padding", json!(2), "`downsample_padding` is 2"),
-        ("out_channels", json!(4), "4 channels"),
+        ("out_channels", json!(4), "4 output channels"),
         ("sample_size", json!(36), "divisible by 8"),
         ("attention_head_dim", json!(24), "24 into heads"),
         ("norm_num_groups", json!(24), "24 groups"),
