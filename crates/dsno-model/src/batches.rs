@@ -57,7 +57,7 @@ pub fn in_parallel<'b, B: Sync, T: Send, E: Send>(
     let workers = workers.max(1);
     let groups = batches.len().div_ceil(workers);
     for (index, group) in batches.chunks(workers).enumerate() {
-        let results = map(group, &work).into_iter().collect::<Result<_, _>>()?;
+        let results = try_parallel_map(group, &work)?;
         if take(group, results)?.is_break() && index + 1 < groups {
             return Ok(ControlFlow::Break(()));
         }
@@ -65,21 +65,48 @@ pub fn in_parallel<'b, B: Sync, T: Send, E: Send>(
     Ok(ControlFlow::Continue(()))
 }
 
-/// Works on all items at the same time, a thread for each, and returns the results in their order.
-fn map<I: Sync, T: Send>(items: &[I], work: &(impl Fn(&I) -> T + Sync)) -> Vec<T> {
-    if let [only] = items {
-        return vec![work(only)];
+/// Maps all items at the same time, a thread for each, and returns the results in their order.
+///
+/// ```
+/// use dsno_model::batches::parallel_map;
+///
+/// assert_eq!(parallel_map(vec![3, 1, 2], |i| i * i), [9, 1, 4]);
+/// ```
+pub fn parallel_map<I: Send, T: Send>(mut items: Vec<I>, work: impl Fn(I) -> T + Sync) -> Vec<T> {
+    if items.len() <= 1 {
+        return items.pop().map(work).into_iter().collect();
     }
     thread::scope(|scope| {
-        let threads: Vec<_> = items
-            .iter()
-            .map(|item| scope.spawn(move || work(item)))
-            .collect();
+        let work = &work;
+        let spawn = |item| scope.spawn(move || work(item));
+        let threads: Vec<_> = items.into_iter().map(spawn).collect();
         let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
         joined
             .map(|result| result.unwrap_or_else(|panic| resume_unwind(panic)))
             .collect()
     })
+}
+
+/// Maps all items at the same time and returns the results in their order.
+///
+/// # Errors
+///
+/// The first failure, in the order of the items, once all have ended.
+///
+/// ```
+/// use dsno_model::batches::try_parallel_map;
+///
+/// let even = |i: &i32| if i % 2 == 0 { Ok(i / 2) } else { Err(*i) };
+/// assert_eq!(try_parallel_map(&[6, 2, 4], even), Ok(vec![3, 1, 2]));
+/// assert_eq!(try_parallel_map(&[2, 3, 5], even), Err(3));
+/// ```
+pub fn try_parallel_map<'a, I: Sync, T: Send, E: Send>(
+    items: &'a [I],
+    work: impl Fn(&'a I) -> Result<T, E> + Sync,
+) -> Result<Vec<T>, E> {
+    parallel_map(items.iter().collect(), work)
+        .into_iter()
+        .collect()
 }
 
 #[cfg(test)]
