@@ -12,8 +12,8 @@ use std::time::Instant;
 use burn::tensor::{Device, Tensor};
 use dsno_data::{DatasetSpec, ImageSet, noise};
 use dsno_eval::{
-    Classifier, ClassifierConfig, ClassifierTraining, FeatureStatistics, LabelledImages, Moments,
-    frechet_distance,
+    Classifier, ClassifierConfig, ClassifierTraining, FeatureStatistics, Features, LabelledImages,
+    Moments, frechet_distance,
 };
 
 /// Share of the images that is trained on; the accuracy is measured on the rest.
@@ -93,11 +93,7 @@ fn show_distances(
             let part = start..range.end.min(start + 500);
             let batch = images.batch(&part.clone().collect::<Vec<_>>(), device);
             let spoilt = spoil(batch, part.start as u64..part.end as u64);
-            let features = classifier
-                .features(spoilt)?
-                .into_data()
-                .try_into_vec_as::<f32>()?;
-            moments.push_batch(&features)?;
+            moments.push(classifier.extract(spoilt)?)?;
         }
         Ok::<FeatureStatistics, Box<dyn Error>>(moments.finish()?)
     };

@@ -13,7 +13,7 @@ use crate::atomic::{self, WriteError};
 mod archive;
 mod stream;
 
-pub use archive::{read_npz, write_npz};
+pub use archive::{read_npz, read_npz_where, write_npz};
 
 /// An array in C order.
 #[derive(Debug, Clone, PartialEq)]

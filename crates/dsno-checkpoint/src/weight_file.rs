@@ -103,6 +103,10 @@ impl<'a> Weights<'a> {
     }
 
     /// SHA-256 of the file that [`Self::write`] would write.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading a file.
     pub fn sha256(&self) -> io::Result<String> {
         let mut digest = Hashing::new(io::sink());
         self.write(&mut digest)?;

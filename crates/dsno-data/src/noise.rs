@@ -90,6 +90,25 @@ pub struct Draws {
 }
 
 impl Draws {
+    /// Draws for one program run in sequence: a generator seeded with `seed`, whose uses are told
+    /// apart by `stream`.
+    ///
+    /// Prefer [`Stream::draws`], which reaches any sample at once.
+    pub fn sequential(seed: u64, stream: u64) -> Self {
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        generator.set_stream(stream);
+        Self { generator }
+    }
+
+    /// Draws a permutation of `0..len` (Fisher–Yates).
+    pub fn permutation(&mut self, len: u32) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..len).collect();
+        for i in (1..order.len()).rev() {
+            order.swap(i, self.below(i as u64 + 1) as usize);
+        }
+        order
+    }
+
     /// Draws 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.generator.next_u64()

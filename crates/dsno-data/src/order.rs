@@ -31,12 +31,7 @@ pub struct Example {
 /// ```
 pub fn epoch_order(seed: u64, epoch: u64, len: usize) -> Vec<u32> {
     let len = u32::try_from(len).expect("invariant: an image set has fewer than 2^32 images");
-    let mut order: Vec<u32> = (0..len).collect();
-    let mut draws = Stream::Order.draws(seed, epoch);
-    for i in (1..order.len()).rev() {
-        order.swap(i, draws.below(i as u64 + 1) as usize);
-    }
-    order
+    Stream::Order.draws(seed, epoch).permutation(len)
 }
 
 /// Returns the `k`-th example of the endless order, with flips.

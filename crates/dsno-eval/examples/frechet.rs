@@ -5,8 +5,10 @@
 use std::error::Error;
 
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use dsno_eval::metric::PairMetric;
+use dsno_eval::paired::Paired;
 use dsno_eval::{
-    Classifier, ClassifierConfig, FeatureStatistics, Moments, PairedErrors, frechet_distance,
+    Classifier, ClassifierConfig, FeatureStatistics, Features, Moments, frechet_distance,
 };
 
 const IMAGES: usize = 512;
@@ -25,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let classifier = Classifier::untrained("untrained, 64 features", config, 0, &device)?;
 
     let images = discs(0.0, &device);
-    let real = gaussian(&classifier, &images)?;
+    let real = statistics(&classifier, &images)?;
     println!("features: {}; {IMAGES} discs against", classifier.space());
     println!("                        distance        L1     PSNR");
     let noise = Distribution::Uniform(-0.2, 0.2);
@@ -36,27 +38,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("inverted", -images.clone()),
     ];
     for (name, set) in sets {
-        let distance = frechet_distance(&real, &gaussian(&classifier, &set)?)?;
-        let mut errors = PairedErrors::new();
-        errors.push(images.clone(), set)?;
-        let paired = errors.finish()?;
-        let [l1, psnr] = [paired.l1, paired.psnr];
+        let distance = frechet_distance(&real, &statistics(&classifier, &set)?)?;
+        let errors = Paired.compare(images.clone(), set)?;
+        let mean = |column| errors.iter().skip(column).step_by(2).sum::<f64>() / IMAGES as f64;
+        let [l1, psnr] = [0, 1].map(mean);
         println!("{name:<22}{distance:>10.3}{l1:>10.4}{psnr:>6.1} dB");
     }
     Ok(())
 }
 
 /// Mean and covariance of the features of a batch.
-fn gaussian(
+fn statistics(
     classifier: &Classifier,
     images: &Tensor<4>,
 ) -> Result<FeatureStatistics, Box<dyn Error>> {
-    let features = classifier
-        .features(images.clone())?
-        .into_data()
-        .try_into_vec_as::<f32>()?;
     let mut moments = Moments::new(classifier.config().features);
-    moments.push_batch(&features)?;
+    moments.push(classifier.extract(images.clone())?)?;
     Ok(moments.finish()?)
 }
 

@@ -5,7 +5,6 @@ mod error;
 mod file;
 mod labelled;
 mod network;
-mod random;
 mod training;
 
 use burn::tensor::{Device, Tensor};
@@ -16,6 +15,8 @@ pub use labelled::LabelledImages;
 pub use training::{ClassifierTraining, EpochReport};
 
 use network::Network;
+
+use crate::{FeatureError, Features};
 
 /// A trained classifier, the name of its feature space, and the features themselves.
 ///
@@ -33,13 +34,13 @@ use network::Network;
 /// the 4×4 map unpooled: where a sleeve sits matters. Standardising makes the distance readable:
 /// moving one feature by one standard deviation of the real images adds 1.
 ///
-/// A distance in these features is named after [`space`](Self::space), never 'FID'.
+/// A distance in these features is named after their [`space`](Features::space), never 'FID'.
 ///
 /// # Examples
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use dsno_eval::{Classifier, ClassifierConfig};
+/// use dsno_eval::{Classifier, ClassifierConfig, Features};
 ///
 /// let device = Device::flex();
 /// let config = ClassifierConfig {
@@ -51,8 +52,8 @@ use network::Network;
 /// };
 /// let classifier = Classifier::untrained("untrained, 64 features", config, 0, &device)?;
 /// let images = Tensor::<4>::zeros([2, 1, 16, 16], &device);
-/// assert_eq!(classifier.features(images)?.dims(), [2, 64]);
-/// # Ok::<(), dsno_eval::ClassifierError>(())
+/// assert_eq!(classifier.extract(images)?.dims(), [2, 64]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Classifier {
@@ -74,7 +75,7 @@ impl Classifier {
         device: &Device,
     ) -> Result<Self, ClassifierError> {
         config.validate()?;
-        let network = random::network(&config, seed, device);
+        let network = Network::random(&config, seed, device);
         Ok(Self {
             space: space.to_owned(),
             config,
@@ -82,30 +83,9 @@ impl Classifier {
         })
     }
 
-    /// Name of the feature space, for every place where a distance is shown.
-    pub fn space(&self) -> &str {
-        &self.space
-    }
-
     /// The configuration it was built from.
     pub fn config(&self) -> &ClassifierConfig {
         &self.config
-    }
-
-    /// Gives the standardised features of a batch.
-    ///
-    /// # Shapes
-    ///
-    /// | value    | shape          | range and unit                                        |
-    /// |----------|----------------|-------------------------------------------------------|
-    /// | `images` | `[B, C, H, W]` | pixel units, `[-1, 1]`                                |
-    /// | returned | `[B, F]`       | standard deviations of the training images' features  |
-    ///
-    /// # Errors
-    ///
-    /// * [`ClassifierError::ImageShape`] if the images are not of the configured size.
-    pub fn features(&self, images: Tensor<4>) -> Result<Tensor<2>, ClassifierError> {
-        Ok(self.network.standardise(self.hidden(images)?))
     }
 
     /// Gives the unnormalised log-probabilities of the classes.
@@ -119,17 +99,34 @@ impl Classifier {
     ///
     /// # Errors
     ///
-    /// * [`ClassifierError::ImageShape`] if the images are not of the configured size.
-    pub fn logits(&self, images: Tensor<4>) -> Result<Tensor<2>, ClassifierError> {
+    /// * [`FeatureError::ImageShape`] if the images are not of the configured size.
+    pub fn logits(&self, images: Tensor<4>) -> Result<Tensor<2>, FeatureError> {
         Ok(self.network.logits(self.hidden(images)?))
     }
 
-    fn hidden(&self, images: Tensor<4>) -> Result<Tensor<2>, ClassifierError> {
-        let (size, found) = (self.config.image_size, images.dims());
-        let expected = [self.config.image_channels, size, size];
-        if found[1..] != expected {
-            return Err(ClassifierError::ImageShape { expected, found });
-        }
+    fn hidden(&self, images: Tensor<4>) -> Result<Tensor<2>, FeatureError> {
+        let [_, c, h, w] = images.dims();
+        self.check([c, h, w])?;
         Ok(self.network.hidden(images))
+    }
+}
+
+/// Standardised: in standard deviations of the training images' features.
+impl Features for Classifier {
+    fn space(&self) -> &str {
+        &self.space
+    }
+
+    fn check(&self, found: [usize; 3]) -> Result<(), FeatureError> {
+        let size = self.config.image_size;
+        let expected = [self.config.image_channels, size, size];
+        if found == expected {
+            return Ok(());
+        }
+        Err(FeatureError::ImageShape { expected, found })
+    }
+
+    fn extract(&self, images: Tensor<4>) -> Result<Tensor<2>, FeatureError> {
+        Ok(self.network.standardise(self.hidden(images)?))
     }
 }

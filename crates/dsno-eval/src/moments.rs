@@ -1,10 +1,12 @@
 //! Streaming mean and covariance of feature vectors.
 //!
-//! [`Moments`] is the accumulator; the result is a [`FeatureStatistics`](crate::Gaussian).
+//! [`Moments`] is the accumulator; the result is a [`FeatureStatistics`].
 
+use burn::tensor::Tensor;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, MatRef, Par};
 
+use crate::host::to_host;
 use crate::{FeatureStatistics, StatisticsError};
 
 /// Rows that are centred and multiplied together; a matter of speed and of the last bits only.
@@ -80,7 +82,36 @@ impl Moments {
         self.count + (self.pending.len() / self.dim.max(1)) as u64
     }
 
-    /// Takes in `n` feature vectors, row-major `[n, d]`, as `f32` or `f64`.
+    /// Takes in a batch of feature vectors, `[n, d]`.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is taken in when the batch is refused:
+    ///
+    /// * [`StatisticsError::DimensionMismatch`] if the rows are not of `d` features.
+    /// * [`StatisticsError::NonFiniteFeature`] if a value is infinite or not a number.
+    /// * [`StatisticsError::NotFloat`] if the tensor cannot be read as `f32`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use dsno_eval::Moments;
+    ///
+    /// let mut moments = Moments::new(1);
+    /// moments.push(Tensor::from_floats([[1.0], [3.0]], &Device::flex()))?;
+    /// assert_eq!(moments.finish()?.mean(), [2.0]);
+    /// # Ok::<(), dsno_eval::StatisticsError>(())
+    /// ```
+    pub fn push(&mut self, rows: Tensor<2>) -> Result<(), StatisticsError> {
+        let (left, right) = (self.dim, rows.dims()[1]);
+        if left != right {
+            return Err(StatisticsError::DimensionMismatch { left, right });
+        }
+        self.push_batch(&to_host(rows)?)
+    }
+
+    /// Takes in `n` feature vectors on the host, row-major `[n, d]`, as `f32` or `f64`.
     ///
     /// # Errors
     ///
@@ -293,6 +324,11 @@ mod tests {
         assert_eq!(
             moments.push_batch(&[1.0, 2.0, 3.0, f64::NAN]),
             Err(StatisticsError::NonFiniteFeature { row: 1, column: 1 })
+        );
+        let wide = Tensor::zeros([1, 3], &burn::tensor::Device::flex());
+        assert_eq!(
+            moments.push(wide),
+            Err(StatisticsError::DimensionMismatch { left: 2, right: 3 })
         );
         moments.push_batch(&[1.0_f32, 2.0]).unwrap();
         assert_eq!(

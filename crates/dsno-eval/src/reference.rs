@@ -3,20 +3,12 @@
 //! The layout is the one of EDM and of pytorch-fid, so their files are read and ours are read by
 //! them. A third array `count` says how many samples were measured; both programs ignore it.
 
-mod npy;
-
-use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use dsno_checkpoint::npy::{self, Array, NpyError, Values};
 use thiserror::Error;
-use zip::result::ZipError;
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-pub use npy::NpyError;
-
-use crate::{FeatureStatistics, StatisticsError, atomic};
+use crate::{FeatureStatistics, StatisticsError};
 
 /// Reads the mean and covariance of a reference set from an `.npz` file.
 ///
@@ -30,10 +22,8 @@ use crate::{FeatureStatistics, StatisticsError, atomic};
 ///
 /// # Errors
 ///
-/// * [`ReferenceError::Read`] if the file cannot be read.
-/// * [`ReferenceError::Archive`] if it is not a zip archive or is damaged.
-/// * [`ReferenceError::Missing`] if `mu` or `sigma` is not in it.
-/// * [`ReferenceError::Array`] if an array is not in a layout that is understood.
+/// * [`ReferenceError::Npy`] if the file cannot be read, is not an archive, or lacks `mu` or `sigma`.
+/// * [`ReferenceError::Array`] if an array has another type or shape.
 /// * [`ReferenceError::Statistics`] if the numbers are not a mean and a covariance.
 ///
 /// # Examples
@@ -43,40 +33,28 @@ use crate::{FeatureStatistics, StatisticsError, atomic};
 ///
 /// # let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("reference.npz");
-/// let gaussian = FeatureStatistics::new(vec![0.5, 1.0], vec![2.0, 0.5, 0.5, 1.0], Some(50_000))?;
-/// write_reference(&path, &gaussian)?;
-/// assert_eq!(read_reference(&path)?, gaussian);
+/// let statistics = FeatureStatistics::new(vec![0.5, 1.0], vec![2.0, 0.5, 0.5, 1.0], Some(50_000))?;
+/// write_reference(&path, &statistics)?;
+/// assert_eq!(read_reference(&path)?, statistics);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read_reference(path: &Path) -> Result<FeatureStatistics, ReferenceError> {
-    let read = |source| ReferenceError::Read {
-        path: path.to_path_buf(),
-        source,
+    let names = ["mu", "sigma", "count"];
+    let mut arrays = npy::read_npz_where(path, |name| names.contains(&name))?;
+    let mut take = |name: &'static str| {
+        arrays.remove(name).ok_or_else(|| NpyError::NoArray {
+            path: path.to_path_buf(),
+            name: name.to_owned(),
+        })
     };
-    let file = BufReader::new(File::open(path).map_err(read)?);
-    let mut archive = ZipArchive::new(file).map_err(|source| ReferenceError::Archive {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    let missing = |name| ReferenceError::Missing {
-        path: path.to_path_buf(),
-        name,
-    };
-    let mean = entry(&mut archive, path, "mu")?.ok_or_else(|| missing("mu"))?;
-    let covariance = entry(&mut archive, path, "sigma")?.ok_or_else(|| missing("sigma"))?;
-    let count = entry(&mut archive, path, "count")?;
-    let array = |name, source| ReferenceError::Array {
-        path: path.to_path_buf(),
-        name,
-        source,
-    };
-    let mean = npy::read_floats(&mean, 1).map_err(|source| array("mu", source))?;
-    let covariance = npy::read_floats(&covariance, 2).map_err(|source| array("sigma", source))?;
-    let count = count.map(|bytes| npy::read_count(&bytes)).transpose();
-    let count = count.map_err(|source| array("count", source))?;
-    FeatureStatistics::new(mean, covariance, count).map_err(|source| ReferenceError::Statistics {
-        path: path.to_path_buf(),
-        source,
+    let mean = reals(path, "mu", 1, take("mu")?)?;
+    let covariance = reals(path, "sigma", 2, take("sigma")?)?;
+    let count = take("count").ok().map(|array| count(path, &array));
+    FeatureStatistics::new(mean, covariance, count.transpose()?).map_err(|source| {
+        ReferenceError::Statistics {
+            path: path.to_path_buf(),
+            source,
+        }
     })
 }
 
@@ -86,113 +64,87 @@ pub fn read_reference(path: &Path) -> Result<FeatureStatistics, ReferenceError> 
 ///
 /// # Errors
 ///
-/// * [`ReferenceError::Archive`] if the archive cannot be put together.
-/// * [`ReferenceError::Write`] if the file cannot be written.
-pub fn write_reference(path: &Path, gaussian: &FeatureStatistics) -> Result<(), ReferenceError> {
-    let dim = gaussian.dim();
-    let mut arrays = vec![
-        ("mu.npy", npy::write_floats(gaussian.mean(), &[dim])),
-        (
-            "sigma.npy",
-            npy::write_floats(gaussian.covariance(), &[dim, dim]),
-        ),
-    ];
-    arrays.extend(
-        gaussian
-            .count()
-            .map(|count| ("count.npy", npy::write_count(count))),
-    );
-    let archive = pack(&arrays).map_err(|source| ReferenceError::Archive {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    atomic::write(path, &archive).map_err(|source| ReferenceError::Write {
-        path: path.to_path_buf(),
-        source,
-    })
-}
-
-/// The bytes of array `name`, or `None` if the archive lacks it.
-fn entry<R: Read + Seek>(
-    archive: &mut ZipArchive<R>,
-    path: &Path,
-    name: &str,
-) -> Result<Option<Vec<u8>>, ReferenceError> {
-    let mut file = match archive.by_name(&format!("{name}.npy")) {
-        Ok(file) => file,
-        Err(ZipError::FileNotFound) => return Ok(None),
-        Err(source) => {
-            return Err(ReferenceError::Archive {
-                path: path.to_path_buf(),
-                source,
-            });
-        }
+/// [`ReferenceError::Npy`] if the file cannot be written.
+pub fn write_reference(path: &Path, statistics: &FeatureStatistics) -> Result<(), ReferenceError> {
+    let dim = statistics.dim();
+    let array = |shape: &[usize], values| Array {
+        shape: shape.to_vec(),
+        values,
     };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)
-        .map_err(|source| ReferenceError::Read {
-            path: path.to_path_buf(),
-            source,
-        })?;
-    Ok(Some(bytes))
+    let mu = array(&[dim], Values::F64(statistics.mean().to_vec()));
+    let sigma = Values::F64(statistics.covariance().to_vec());
+    let sigma = array(&[dim, dim], sigma);
+    let count = |count| {
+        array(
+            &[],
+            Values::I64(vec![i64::try_from(count).unwrap_or(i64::MAX)]),
+        )
+    };
+    let count = statistics.count().map(count);
+    let mut arrays = vec![("mu", &mu), ("sigma", &sigma)];
+    arrays.extend(count.as_ref().map(|count| ("count", count)));
+    Ok(npy::write_npz(path, &arrays)?)
 }
 
-/// An archive without compression and without dates, as `numpy.savez` lays it out.
-fn pack(arrays: &[(&str, Vec<u8>)]) -> Result<Vec<u8>, ZipError> {
-    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-    for (name, bytes) in arrays {
-        writer.start_file(*name, options)?;
-        writer.write_all(bytes)?;
+/// The numbers of an array of `f32` or `f64` with `axes` axes.
+fn reals(
+    path: &Path,
+    name: &'static str,
+    axes: usize,
+    array: Array,
+) -> Result<Vec<f64>, ReferenceError> {
+    match array.values {
+        Values::F64(values) if array.shape.len() == axes => Ok(values),
+        Values::F32(values) if array.shape.len() == axes => {
+            Ok(values.into_iter().map(f64::from).collect())
+        }
+        values => Err(ReferenceError::Array {
+            path: path.to_path_buf(),
+            name,
+            expected: if axes == 1 {
+                "<f8 or <f4 [d]"
+            } else {
+                "<f8 or <f4 [d, d]"
+            },
+            found: format!("{} {:?}", values.descr(), array.shape),
+        }),
     }
-    Ok(writer.finish()?.into_inner())
+}
+
+/// A scalar that counts samples.
+fn count(path: &Path, array: &Array) -> Result<u64, ReferenceError> {
+    if let Values::I64(values) = &array.values
+        && let [count] = values[..]
+        && let Ok(count) = u64::try_from(count)
+    {
+        return Ok(count);
+    }
+    Err(ReferenceError::Array {
+        path: path.to_path_buf(),
+        name: "count",
+        expected: "one <i8, 0 or more",
+        found: format!("{} {:?}", array.values.descr(), array.shape),
+    })
 }
 
 /// What can go wrong with a file of reference statistics.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReferenceError {
-    /// The file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file cannot be written.
-    #[error("cannot write {}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is not a usable zip archive.
-    #[error("not a usable .npz archive: {}", path.display())]
-    Archive {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: ZipError,
-    },
-    /// An array is not in the archive.
-    #[error("array `{name}` is missing, `mu` and `sigma` are expected, in {}", path.display())]
-    Missing {
-        /// The file.
-        path: PathBuf,
-        /// Name of the array.
-        name: &'static str,
-    },
-    /// An array is not in a layout that is understood.
-    #[error("array `{name}` cannot be used, in {}", path.display())]
+    /// The file cannot be read or written, or lacks an array.
+    #[error(transparent)]
+    Npy(#[from] NpyError),
+    /// An array has another type or shape.
+    #[error("array `{name}` is {found}, expected {expected}, in {}", path.display())]
     Array {
         /// The file.
         path: PathBuf,
         /// Name of the array.
         name: &'static str,
-        /// Why.
-        source: NpyError,
+        /// Type and shape that are expected.
+        expected: &'static str,
+        /// Type and shape that were found.
+        found: String,
     },
     /// The numbers are not a mean and a covariance.
     #[error("not a mean and a covariance: {}", path.display())]
@@ -208,76 +160,91 @@ pub enum ReferenceError {
 mod tests {
     use super::*;
 
-    fn write_npz(path: &Path, arrays: &[(&str, Vec<u8>)]) {
-        std::fs::write(path, pack(arrays).unwrap()).unwrap();
+    fn floats(shape: &[usize], values: &[f64]) -> Array {
+        Array {
+            shape: shape.to_vec(),
+            values: Values::F64(values.to_vec()),
+        }
     }
 
     #[test]
     fn reads_back_to_the_bit_what_it_wrote_and_writes_equal_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let (a, b) = (folder.path().join("a.npz"), folder.path().join("b.npz"));
-        let gaussian =
-            FeatureStatistics::new(vec![0.1, -1e-300], vec![1.0 / 3.0, 0.1, 0.1, 7.0], None)
-                .unwrap();
-        write_reference(&a, &gaussian).unwrap();
-        write_reference(&b, &gaussian).unwrap();
-        assert_eq!(read_reference(&a).unwrap(), gaussian);
-        assert_eq!(std::fs::read(&a).unwrap(), std::fs::read(&b).unwrap());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+        for count in [None, Some(50_000)] {
+            let (mean, covariance) = (vec![0.1, -1e-300], vec![1.0 / 3.0, 0.1, 0.1, 7.0]);
+            let statistics = FeatureStatistics::new(mean, covariance, count).unwrap();
+            write_reference(&a, &statistics).unwrap();
+            write_reference(&b, &statistics).unwrap();
+            assert_eq!(read_reference(&a).unwrap(), statistics);
+            assert_eq!(std::fs::read(&a).unwrap(), std::fs::read(&b).unwrap());
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+        }
     }
 
     #[test]
-    fn names_the_array_that_is_missing_or_has_the_wrong_shape() {
+    fn names_the_array_that_is_missing_or_has_the_wrong_shape_or_type() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.npz");
-        let mean = || ("mu.npy", npy::write_floats(&[0.0, 0.0], &[2]));
-        write_npz(&path, &[mean()]);
-        assert!(matches!(
-            read_reference(&path),
-            Err(ReferenceError::Missing { name: "sigma", .. })
-        ));
-        write_npz(
-            &path,
-            &[mean(), ("sigma.npy", npy::write_floats(&[1.0; 4], &[4]))],
+        let mean = floats(&[2], &[0.0, 0.0]);
+        let read = |arrays: &[(&str, &Array)]| {
+            npy::write_npz(&path, arrays).unwrap();
+            read_reference(&path).unwrap_err()
+        };
+        let error = read(&[("mu", &mean)]);
+        assert!(
+            matches!(error, ReferenceError::Npy(NpyError::NoArray { name, .. }) if name == "sigma")
         );
-        assert!(matches!(
-            read_reference(&path),
-            Err(ReferenceError::Array {
-                name: "sigma",
-                source: NpyError::Axes { .. },
-                ..
-            })
-        ));
-        write_npz(
-            &path,
-            &[mean(), ("sigma.npy", npy::write_floats(&[1.0; 9], &[3, 3]))],
-        );
-        assert!(matches!(
-            read_reference(&path),
-            Err(ReferenceError::Statistics { .. })
-        ));
+        let error = read(&[("mu", &mean), ("sigma", &floats(&[4], &[1.0; 4]))]);
+        assert!(matches!(error, ReferenceError::Array { name: "sigma", .. }));
+        let error = read(&[("mu", &mean), ("sigma", &floats(&[3, 3], &[1.0; 9]))]);
+        assert!(matches!(error, ReferenceError::Statistics { .. }));
+        let unit = floats(&[2, 2], &[1.0, 0.0, 0.0, 1.0]);
+        let negative = Array {
+            shape: vec![],
+            values: Values::I64(vec![-1]),
+        };
+        let error = read(&[("mu", &mean), ("sigma", &unit), ("count", &negative)]);
+        assert!(matches!(error, ReferenceError::Array { name: "count", .. }));
+    }
+
+    #[test]
+    fn reads_single_precision_beside_arrays_of_other_types() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npz");
+        let singles = |shape: &[usize], values: &[f32]| Array {
+            shape: shape.to_vec(),
+            values: Values::F32(values.to_vec()),
+        };
+        let pictures = Array {
+            shape: vec![1],
+            values: Values::U8(vec![7]),
+        };
+        let arrays = [
+            ("mu", &singles(&[1], &[0.5])),
+            ("sigma", &singles(&[1, 1], &[2.0])),
+            ("arr_0", &pictures),
+        ];
+        npy::write_npz(&path, &arrays).unwrap();
+        let read = read_reference(&path).unwrap();
+        assert_eq!((read.mean(), read.covariance()), (&[0.5][..], &[2.0][..]));
     }
 
     #[test]
     fn refuses_what_is_not_an_archive_or_is_cut_short() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.npz");
-        assert!(matches!(
-            read_reference(&path),
-            Err(ReferenceError::Read { .. })
-        ));
+        let read = || match read_reference(&path).unwrap_err() {
+            ReferenceError::Npy(error) => error,
+            other => panic!("{other}"),
+        };
+        assert!(matches!(read(), NpyError::Read { .. }));
         std::fs::write(&path, b"not a zip").unwrap();
-        assert!(matches!(
-            read_reference(&path),
-            Err(ReferenceError::Archive { .. })
-        ));
-        let gaussian = FeatureStatistics::new(vec![0.0], vec![1.0], None).unwrap();
-        write_reference(&path, &gaussian).unwrap();
+        assert!(matches!(read(), NpyError::Archive { .. }));
+        let statistics = FeatureStatistics::new(vec![0.0], vec![1.0], None).unwrap();
+        write_reference(&path, &statistics).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-        assert!(matches!(
-            read_reference(&path),
-            Err(ReferenceError::Archive { .. })
-        ));
+        assert!(matches!(read(), NpyError::Archive { .. }));
     }
 }

@@ -6,7 +6,7 @@
 //! | how do I sample?                                  | [`Student::sample`], [`TeacherSampler`]       |
 //! | what does a folder say, without its weights?      | [`TeacherDescription`], [`StudentDescription`] |
 //! | which network has a student of this teacher?      | [`student_config`], [`fresh_student`]         |
-//! | what do an evaluation and a gallery need?         | the trait [`Sampler`]                         |
+//! | what do an evaluation and a gallery need?         | the trait [`Sampler`], [`batches`]            |
 //!
 //! A model folder is `model.safetensors` with the weights and `model.toml` with all the rest, the
 //! weights' SHA-256 included. Networks of every [family](dsno_operator::family) are opened alike.
@@ -14,6 +14,7 @@
 //! The crate trains nothing: it knows neither autodiff nor an optimiser. `examples/sample.rs` turns noise
 //! into a picture with the student that ships.
 
+pub mod batches;
 mod description;
 mod folder;
 mod sampler;

@@ -18,6 +18,9 @@ pub enum SampleError {
     /// The teacher's ODE could not be solved.
     #[error("solving the teacher's ODE: {0}")]
     Solve(#[from] SolveError),
+    /// A sampler from outside this crate failed.
+    #[error(transparent)]
+    Sampler(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// A teacher with a solver, or a student.
@@ -35,6 +38,10 @@ pub trait Sampler: Sync {
     fn times(&self) -> Vec<f64>;
 
     /// States `[B, T, C, H, W]` at `times`, from noise `[B, C, H, W]`.
+    ///
+    /// # Errors
+    ///
+    /// [`SampleError`] if the noise cannot be turned into them.
     fn trajectory(
         &self,
         noise: Tensor<4>,
@@ -43,6 +50,10 @@ pub trait Sampler: Sync {
     ) -> Result<Tensor<5>, SampleError>;
 
     /// Images `[B, C, H, W]`: the states at time 0.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::trajectory`].
     fn images(&self, noise: Tensor<4>, labels: Option<&[u32]>) -> Result<Tensor<4>, SampleError>;
 }
 

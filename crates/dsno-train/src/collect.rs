@@ -6,12 +6,12 @@ use std::path::Path;
 use burn::tensor::Device;
 use dsno_data::noise;
 use dsno_data::store::{Dtype, Provenance, StoreSpec, TrajectoryStore};
+use dsno_model::batches::try_parallel_map;
 use dsno_ode::{Schedule, SolveError, TimeGrid, initial_state};
 use serde_json::{Map, json};
 
 use crate::error::TrainError;
 use crate::observer::{Observer, Outcome, Progress};
-use crate::parallel::try_parallel_map;
 use crate::recipe::{CollectRecipe, StoreDtype};
 use dsno_model::Teacher;
 

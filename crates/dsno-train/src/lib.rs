@@ -54,7 +54,6 @@ pub mod log;
 mod objective;
 mod observer;
 mod optimiser;
-mod parallel;
 mod recipe;
 mod state_loss;
 mod teacher;
@@ -63,12 +62,12 @@ pub mod training_state;
 
 pub use collect::{CollectJob, collect};
 pub use distill::{DistillJob, distill};
+pub use dsno_model::batches::{parallel_map, try_parallel_map};
 pub use error::TrainError;
 pub use learning_rate::{Decay, LearningRate};
 pub use objective::{Ema, Loss, Objective};
 pub use observer::{Observer, Outcome, Progress, Silent};
 pub use optimiser::ema_rate;
-pub use parallel::{parallel_map, try_parallel_map};
 pub use recipe::{
     Adam, CollectRecipe, DistillRecipe, RecipeError, StoreDtype, TeacherRecipe, TimeWeight,
     TrainingRecipe, Weighting,

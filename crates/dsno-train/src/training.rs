@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor};
 use dsno_checkpoint::digest::sha256_bytes;
 use dsno_data::noise::Stream;
 use dsno_model::ModelError;
+use dsno_model::batches::parallel_map;
 use dsno_operator::UNet;
 
 use crate::error::TrainError;
@@ -15,7 +16,6 @@ use crate::log::{self, Interval};
 use crate::objective::{Ema, Objective};
 use crate::observer::{Observer, Outcome, Progress};
 use crate::optimiser::{Snapshot, Trainee, ema_rate};
-use crate::parallel::parallel_map;
 use crate::recipe::TrainingRecipe;
 use crate::training_state::{NEWEST, TrainingState, TrainingStateError};
 

@@ -3,13 +3,14 @@
 //! Leaves below `samples/`: `noise.npy`, per sampler a raw `NAME.npy` and a grid `NAME.png`, the
 //! strip of trajectories `strips.png`, and `spectrum.json`.
 
-use std::ops::Range;
-
 use burn::tensor::{Device, Tensor};
 use dsno_checkpoint::npy;
 use dsno_data::ImageSet;
-use dsno_data::noise::{self, Stream};
 use dsno_data::picture::Uint8Images;
+use dsno_eval::evaluation::HeldOutInputs;
+use dsno_eval::spectrum::Spectrum;
+use dsno_model::batches::{self, in_parallel};
+use dsno_model::{Sampler, StudentSampler, TeacherSampler};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::SampleSettings;
@@ -17,10 +18,7 @@ use crate::failure::{Failure, While};
 use crate::folder::RunFolder;
 use crate::json::write_json;
 use crate::progress::Meter;
-use crate::spectrum::spectrum;
 use crate::tensor::host;
-use dsno_model::{Sampler, StudentSampler, TeacherSampler};
-use dsno_train::try_parallel_map;
 
 /// Folder of the stage, below the run folder.
 pub(crate) const FOLDER: &str = "samples";
@@ -40,15 +38,6 @@ pub(crate) struct Spectra {
     pub(crate) coarse: Vec<Spectrum>,
 }
 
-/// Energy shares of one sampler, lowest frequency first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Spectrum {
-    pub(crate) name: String,
-    /// The times of the trajectory, noise first.
-    pub(crate) times: Vec<f64>,
-    pub(crate) shares: Vec<f64>,
-}
-
 /// All that the stage needs.
 pub(crate) struct Gallery<'a> {
     pub(crate) settings: &'a SampleSettings,
@@ -60,7 +49,7 @@ pub(crate) struct Gallery<'a> {
     /// Real images to show beside the samples.
     pub(crate) images: Option<&'a ImageSet>,
     pub(crate) device: &'a Device,
-    /// Batches to work on together.
+    /// Batches to work on at the same time.
     pub(crate) workers: usize,
     pub(crate) folder: &'a RunFolder,
 }
@@ -72,28 +61,30 @@ impl Gallery<'_> {
         std::fs::create_dir_all(&out).while_doing(format!("cannot create {}", out.display()))?;
         let [c, h, w] = self.shape;
         let count = self.settings.count;
-        let batches: Vec<Range<usize>> = (0..count)
-            .step_by(BATCH)
-            .map(|start| start..(start + BATCH).min(count))
-            .collect();
+        let batches = batches::ranges(count, BATCH);
         let mut done = 0_u64;
         let total = (count * (1 + self.students.len())) as u64;
-        self.write("noise", &host(&self.noise(0..count))?)?;
+        let inputs = self.inputs();
+        self.write("noise", &host(&inputs.noise(0..count))?)?;
         let samplers = std::iter::once(self.teacher as &dyn Sampler)
             .chain(self.students.iter().map(|student| student as &dyn Sampler));
         for (index, sampler) in samplers.enumerate() {
             let mut values = Vec::with_capacity(count * c * h * w);
-            for group in batches.chunks(self.workers) {
-                if meter.stop_requested() {
-                    return Ok(false);
-                }
-                let images = try_parallel_map(group, |range| {
-                    let labels = self.labels(range);
-                    host(&sampler.images(self.noise(range.clone()), labels.as_deref())?)
-                })?;
-                values.extend(images.into_iter().flatten());
-                done += group.iter().map(|range| range.len() as u64).sum::<u64>();
-                meter.update(done, total, &sampler.name());
+            let outcome = in_parallel(
+                &batches,
+                self.workers,
+                |range| {
+                    let labels = inputs.labels(range.clone());
+                    host(&sampler.images(inputs.noise(range.clone()), labels.as_deref())?)
+                },
+                |group, images| {
+                    values.extend(images.into_iter().flatten());
+                    done += group.iter().map(|range| range.len() as u64).sum::<u64>();
+                    Ok(meter.advance(done, total, &sampler.name()))
+                },
+            )?;
+            if outcome.is_break() {
+                return Ok(false);
             }
             let name = if index == 0 {
                 "teacher".to_owned()
@@ -111,27 +102,13 @@ impl Gallery<'_> {
         Ok(true)
     }
 
-    fn noise(&self, range: Range<usize>) -> Tensor<4> {
-        let range = range.start as u64..range.end as u64;
-        noise::batch_of(
-            Stream::HeldOutNoise,
-            self.seed,
-            range,
-            self.shape,
-            self.device,
-        )
-    }
-
-    fn labels(&self, range: &Range<usize>) -> Option<Vec<u32>> {
-        let classes = u32::try_from(self.classes)
-            .ok()
-            .filter(|classes| *classes > 0)?;
-        Some(
-            range
-                .clone()
-                .map(|index| noise::label(self.seed, index as u64, classes))
-                .collect(),
-        )
+    fn inputs(&self) -> HeldOutInputs<'_> {
+        HeldOutInputs {
+            seed: self.seed,
+            shape: self.shape,
+            classes: self.classes,
+            device: self.device,
+        }
     }
 
     fn write(&self, name: &str, values: &[f32]) -> Result<(), Failure> {
@@ -170,48 +147,32 @@ impl Gallery<'_> {
         if rows == 0 {
             return Ok(());
         }
-        let labels = self.labels(&(0..rows));
-        let trajectory = |sampler: &dyn Sampler, times: &[f64]| -> Result<Vec<f32>, Failure> {
-            let states = sampler.trajectory(self.noise(0..rows), labels.as_deref(), times)?;
-            let input = self.noise(0..rows).unsqueeze_dim::<5>(1);
-            host(&Tensor::cat(vec![input, states], 1))
+        let (noise, labels) = (self.inputs().noise(0..rows), self.inputs().labels(0..rows));
+        let trajectory = |sampler: &dyn Sampler, times: &[f64]| -> Result<Tensor<5>, Failure> {
+            let states = sampler.trajectory(noise.clone(), labels.as_deref(), times)?;
+            let input = noise.clone().unsqueeze_dim::<5>(1);
+            Ok(Tensor::cat(vec![input, states], 1))
         };
-        let pixels: usize = self.shape.iter().product();
-        let measure = |name: String, times: &[f64], states: &[f32]| {
-            let times: Vec<f64> = std::iter::once(1.0).chain(times.iter().copied()).collect();
-            Spectrum {
-                name,
-                shares: spectrum(states, times.len(), pixels),
-                times,
-            }
+        let measure = |name: &str, times: &[f64], states: &Tensor<5>| {
+            let times = std::iter::once(1.0).chain(times.iter().copied()).collect();
+            Spectrum::of(name, times, states.clone()).while_doing("measuring spectra")
         };
-        let fine_times: Vec<f64> = self
-            .teacher
-            .thinned_times(SPECTRUM_TIMES)
-            .into_iter()
-            .filter(|t| *t < 1.0)
-            .collect();
+        let mut fine_times = self.teacher.thinned_times(SPECTRUM_TIMES);
+        fine_times.retain(|t| *t < 1.0);
         let fine_states = trajectory(self.teacher, &fine_times)?;
-        let fine = measure("teacher".to_owned(), &fine_times, &fine_states);
+        let fine = measure("teacher", &fine_times, &fine_states)?;
 
         let times = self.students.first().map_or(fine_times, Sampler::times);
-        let mut all = vec![("teacher".to_owned(), trajectory(self.teacher, &times)?)];
+        let mut all = vec![trajectory(self.teacher, &times)?];
+        let mut coarse = vec![measure("teacher", &times, &all[0])?];
         for student in self.students {
-            all.push((student.name(), trajectory(student, &times)?));
+            let states = trajectory(student, &times)?;
+            coarse.push(measure(&student.name(), &times, &states)?);
+            all.push(states);
         }
-        let columns = times.len() + 1;
-        let mut values = Vec::new();
-        for row in 0..rows {
-            for (_, states) in &all {
-                let length = columns * pixels;
-                values.extend_from_slice(&states[row * length..(row + 1) * length]);
-            }
-        }
-        self.picture("strips", &values, rows * all.len(), columns)?;
-        let coarse = all
-            .into_iter()
-            .map(|(name, states)| measure(name, &times, &states))
-            .collect();
+        let count = all.len();
+        let values = host(&Tensor::stack::<6>(all, 1))?;
+        self.picture("strips", &values, rows * count, times.len() + 1)?;
         write_json(
             &self.folder.join(FOLDER).join("spectrum.json"),
             &Spectra { fine, coarse },

@@ -33,6 +33,11 @@ impl Key {
         Self(sha256_bytes(text.to_string().as_bytes()))
     }
 
+    /// The whole digest, in hexadecimal.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Its first characters, for people.
     pub(crate) fn short(&self) -> &str {
         &self.0[..12]

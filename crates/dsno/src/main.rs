@@ -53,7 +53,6 @@ mod provenance;
 mod report;
 mod runner;
 mod session;
-mod spectrum;
 mod stage;
 mod tensor;
 mod verb;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::io::IsTerminal;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use dsno_train::{Observer, Progress};
@@ -98,6 +99,16 @@ impl Meter {
                 eprintln!("  {}: {percent}% {text}", self.label);
             }
             Style::Lines => {}
+        }
+    }
+
+    /// As [`Self::update`]; breaks if the user asked to stop.
+    pub(crate) fn advance(&mut self, done: u64, total: u64, note: &str) -> ControlFlow<()> {
+        self.update(done, total, note);
+        if self.stop_requested() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
         }
     }
 

@@ -10,10 +10,12 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use dsno_checkpoint::atomic::write_atomic;
+use dsno_eval::evaluation::{Evaluation, Measured};
+use dsno_eval::metric::Column;
 use serde::Serialize;
 
 use crate::clock;
-use crate::evaluation::{Evaluation, Measured};
+use crate::evaluation;
 use crate::experiment::Resolved;
 use crate::failure::{Failure, While};
 use crate::folder::RunFolder;
@@ -47,6 +49,7 @@ struct Json<'a> {
     written: String,
     overrides: Vec<String>,
     stages: &'a [StageReport],
+    columns: &'a [Column],
     samplers: &'a [Measured],
 }
 
@@ -54,7 +57,7 @@ impl Source<'_> {
     /// Writes both files; the one for programs last.
     pub(crate) fn write(&self) -> Result<(), Failure> {
         let experiment = &self.resolved.experiment;
-        let evaluation = Evaluation::read(self.folder.path());
+        let evaluation = evaluation::read(self.folder.path());
         let spectra = std::fs::read(self.folder.join(gallery::FOLDER).join("spectrum.json"))
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -89,6 +92,7 @@ impl Source<'_> {
                 .map(ToString::to_string)
                 .collect(),
             stages: self.stages,
+            columns: evaluation.as_ref().map_or(&[], |e| &e.columns),
             samplers: evaluation.as_ref().map_or(&[], |e| &e.samplers),
         };
         write_json(&self.folder.join("report.json"), &json)
@@ -111,29 +115,44 @@ impl Source<'_> {
 /// The table of samplers for a terminal.
 pub(crate) fn plain_table(evaluation: &Evaluation) -> String {
     let mut text = format!(
-        "\n{:<18} {:>5} {:>8} {:>10} {:>11} {:>10} {:>8} {:>9}\n",
-        "sampler", "calls", "passes", "images/s", "latency ms", "Fréchet", "L1", "PSNR dB"
+        "\n{:<18} {:>5} {:>8} {:>10} {:>11}",
+        "sampler", "calls", "passes", "images/s", "latency ms"
     );
-    for sampler in &evaluation.samplers {
-        let (l1, psnr) = sampler.paired.map_or_else(
-            || ("–".to_owned(), "–".to_owned()),
-            |paired| (format!("{:.4}", paired.l1), format!("{:.2}", paired.psnr)),
-        );
-        let _ = writeln!(
+    for column in &evaluation.columns {
+        let _ = write!(
             text,
-            "{:<18} {:>5} {:>8.2} {:>10.1} {:>11.2} {:>10.3} {l1:>8} {psnr:>9}",
+            " {:>10}",
+            format!("{} {}", column.label, column.unit).trim()
+        );
+    }
+    text.push('\n');
+    for sampler in &evaluation.samplers {
+        let _ = write!(
+            text,
+            "{:<18} {:>5} {:>8.2} {:>10.1} {:>11.2}",
             sampler.name,
             sampler.nfe,
             sampler.unet_passes,
             sampler.images_per_second,
             sampler.latency_seconds * 1e3,
-            sampler.frechet.value,
         );
+        for column in &evaluation.columns {
+            let _ = write!(text, " {:>10}", shown(sampler.value(column), column));
+        }
+        text.push('\n');
     }
     let _ = writeln!(
         text,
-        "Fréchet distance in: {}; this is not FID.\n",
+        "Distances between sets in: {}; no Fréchet distance in it is FID.\n",
         evaluation.space
     );
     text
+}
+
+/// A value with the digits of its column, or a dash.
+fn shown(value: Option<f64>, column: &Column) -> String {
+    value.map_or_else(
+        || "–".to_owned(),
+        |value| format!("{value:.*}", column.decimals),
+    )
 }

@@ -19,6 +19,18 @@ use crate::atomic;
 /// * [`NpyError::Archive`] if it is not a ZIP archive or its checksums do not match.
 /// * [`NpyError::Content`] if a member is not an array of a known type.
 pub fn read_npz(path: impl AsRef<Path>) -> Result<BTreeMap<String, Array>, NpyError> {
+    read_npz_where(path, |_name| true)
+}
+
+/// Reads those arrays of an `.npz` file whose names are wanted; others may be of any type.
+///
+/// # Errors
+///
+/// As [`read_npz`].
+pub fn read_npz_where(
+    path: impl AsRef<Path>,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Array>, NpyError> {
     let path = path.as_ref();
     let at = |source| NpyError::Read {
         path: path.to_path_buf(),
@@ -38,6 +50,9 @@ pub fn read_npz(path: impl AsRef<Path>) -> Result<BTreeMap<String, Array>, NpyEr
             .map_err(broken)?
             .trim_end_matches(".npy")
             .to_owned();
+        if !wanted(&name) {
+            continue;
+        }
         let array = stream::read(&mut member).map_err(at)?;
         let array = array.map_err(|problem| content(path, &name, problem))?;
         arrays.insert(name, array);

@@ -29,13 +29,8 @@ pub enum ClassifierError {
         expected: &'static str,
     },
     /// Images are not of the size that the classifier was made for.
-    #[error("the classifier takes images of shape {expected:?}, found a batch of {found:?}")]
-    ImageShape {
-        /// Shape of an image, `[C, H, W]`.
-        expected: [usize; 3],
-        /// Shape of the batch, `[B, C, H, W]`.
-        found: [usize; 4],
-    },
+    #[error(transparent)]
+    Features(#[from] crate::FeatureError),
     /// The number of pixels does not fit the number of labels, or there are no images.
     #[error("{labels} images of {pixels_each} pixels are labelled, found {found} pixels")]
     ImageCount {
@@ -65,11 +60,8 @@ pub enum ClassifierError {
         batch: usize,
     },
     /// A tensor could not be brought to the host as `f32`.
-    #[error("a tensor cannot be read as f32: {found}")]
-    NotFloat {
-        /// What it holds.
-        found: String,
-    },
+    #[error(transparent)]
+    NotFloat(#[from] crate::NotFloat),
     /// The features of the training images have no usable mean and deviation.
     #[error("the features of the training images cannot be standardised")]
     Statistics {
@@ -85,9 +77,12 @@ pub enum ClassifierError {
         source: std::io::Error,
     },
     /// A file cannot be written.
-    #[error("cannot write {}", path.display())]
-    Write {
-        /// The file.
+    #[error(transparent)]
+    Write(#[from] dsno_checkpoint::atomic::WriteError),
+    /// The folder cannot be made.
+    #[error("cannot create {}", path.display())]
+    Folder {
+        /// The folder.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
@@ -117,13 +112,8 @@ pub enum ClassifierError {
         found: String,
     },
     /// The weights are not in safetensors format.
-    #[error("not a safetensors file: {}", path.display())]
-    Format {
-        /// The file of weights.
-        path: PathBuf,
-        /// Why.
-        source: safetensors::SafeTensorError,
-    },
+    #[error(transparent)]
+    Checkpoint(#[from] dsno_checkpoint::CheckpointError),
     /// The weights do not fit the configuration; all differences are listed.
     #[error(
         "the weights do not fit the configuration (missing {missing:?}, unexpected \

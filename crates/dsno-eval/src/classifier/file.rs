@@ -1,19 +1,17 @@
 //! Classifiers on disk: `classifier.safetensors` and its description `classifier.toml`.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io::Cursor;
+use std::path::Path;
 
 use burn::tensor::Device;
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use dsno_checkpoint::atomic::write_atomic;
+use dsno_checkpoint::digest::sha256_bytes;
+use dsno_checkpoint::{Checkpoint, CheckpointFormat, DType, StateDict, to_safetensors};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::network::Network;
 use super::{Classifier, ClassifierConfig, ClassifierError};
-use crate::atomic;
 
 const WEIGHTS: &str = "classifier.safetensors";
 const SIDECAR: &str = "classifier.toml";
@@ -38,7 +36,7 @@ impl Classifier {
     /// * [`ClassifierError::Sidecar`] if the description is not valid; unknown keys are errors.
     /// * [`ClassifierError::Config`] if no network can be built from it.
     /// * [`ClassifierError::Digest`] if the weights are not the ones described.
-    /// * [`ClassifierError::Format`] if the weights are not in safetensors format.
+    /// * [`ClassifierError::Checkpoint`] if the weights are not in safetensors format.
     /// * [`ClassifierError::Keys`] lists every missing, unexpected or misshapen tensor.
     pub fn load(folder: &Path, device: &Device) -> Result<Self, ClassifierError> {
         let (sidecar_path, path) = (folder.join(SIDECAR), folder.join(WEIGHTS));
@@ -54,7 +52,7 @@ impl Classifier {
             })?;
         sidecar.config.validate()?;
         let bytes = fs::read(&path).map_err(|e| read(&path, e))?;
-        let found = digest(&bytes);
+        let found = sha256_bytes(&bytes);
         if found != sidecar.sha256 {
             return Err(ClassifierError::Digest {
                 path,
@@ -62,9 +60,9 @@ impl Classifier {
                 found,
             });
         }
-        let mut values = unpack(&path, &bytes, &Network::plan(&sidecar.config, device))?;
-        let mut take = |name: &str, _: &[usize]| values.remove(name).unwrap_or_default();
-        let network = Network::build(&sidecar.config, &mut take, device);
+        let plan = Network::plan(&sidecar.config, device);
+        let mut weights = read_weights(&path, bytes, &plan)?;
+        let network = Network::from_weights(&sidecar.config, &mut weights, device);
         Ok(Self {
             space: sidecar.space,
             config: sidecar.config,
@@ -79,14 +77,14 @@ impl Classifier {
     ///
     /// # Errors
     ///
-    /// * [`ClassifierError::Write`] if a file cannot be written.
+    /// * [`ClassifierError::Folder`] or [`ClassifierError::Write`] if a file cannot be written.
     /// * [`ClassifierError::NotFloat`] if the weights cannot be read from the device.
     ///
     /// # Examples
     ///
     /// ```
     /// use burn::tensor::Device;
-    /// use dsno_eval::{Classifier, ClassifierConfig};
+    /// use dsno_eval::{Classifier, ClassifierConfig, Features};
     ///
     /// # let folder = tempfile::tempdir()?;
     /// # let folder = folder.path();
@@ -105,105 +103,54 @@ impl Classifier {
     /// ```
     pub fn save(&self, folder: &Path) -> Result<(), ClassifierError> {
         let (sidecar_path, path) = (folder.join(SIDECAR), folder.join(WEIGHTS));
-        let write = |path: &Path, source| ClassifierError::Write {
-            path: path.to_path_buf(),
-            source,
-        };
-        let bytes = self.to_safetensors(&path)?;
+        let bytes = to_safetensors(&self.network.weights()?);
         let sidecar = Sidecar {
             space: self.space.clone(),
-            sha256: digest(&bytes),
+            sha256: sha256_bytes(&bytes),
             config: self.config.clone(),
         };
         let text =
             toml::to_string(&sidecar).map_err(|source| ClassifierError::Describe { source })?;
-        fs::create_dir_all(folder).map_err(|source| write(folder, source))?;
-        atomic::write(&path, &bytes).map_err(|source| write(&path, source))?;
-        atomic::write(&sidecar_path, text.as_bytes()).map_err(|source| write(&sidecar_path, source))
-    }
-
-    fn to_safetensors(&self, path: &Path) -> Result<Vec<u8>, ClassifierError> {
-        let format = |source| ClassifierError::Format {
-            path: path.to_path_buf(),
+        fs::create_dir_all(folder).map_err(|source| ClassifierError::Folder {
+            path: folder.to_path_buf(),
             source,
-        };
-        let parameters = self.network.parameters()?;
-        let bytes: Vec<Vec<u8>> = parameters
-            .iter()
-            .map(|parameter| {
-                parameter
-                    .values
-                    .iter()
-                    .flat_map(|x| x.to_le_bytes())
-                    .collect()
-            })
-            .collect();
-        let views = parameters
-            .iter()
-            .zip(&bytes)
-            .map(|(parameter, bytes)| {
-                let view = TensorView::new(Dtype::F32, parameter.shape.clone(), bytes)?;
-                Ok((parameter.name.as_str(), view))
-            })
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(format)?;
-        // No metadata: its order in the file would be random.
-        safetensors::serialize(views, None).map_err(format)
+        })?;
+        write_atomic(&path, &bytes)?;
+        Ok(write_atomic(&sidecar_path, text.as_bytes())?)
     }
 }
 
-/// The values of every planned parameter, or all differences at once.
-fn unpack(
+/// All planned weights, or all differences at once.
+fn read_weights(
     path: &Path,
-    bytes: &[u8],
+    bytes: Vec<u8>,
     plan: &[(String, Vec<usize>)],
-) -> Result<BTreeMap<String, Vec<f32>>, ClassifierError> {
-    let tensors = SafeTensors::deserialize(bytes).map_err(|source| ClassifierError::Format {
-        path: path.to_path_buf(),
-        source,
-    })?;
+) -> Result<StateDict, ClassifierError> {
+    let file = Checkpoint::from_reader(Cursor::new(bytes), path, CheckpointFormat::Safetensors)?;
     let (mut missing, mut mismatched) = (Vec::new(), Vec::new());
-    let mut values = BTreeMap::new();
     for (name, shape) in plan {
-        match tensors.tensor(name) {
-            Err(_absent) => missing.push(name.clone()),
-            Ok(view) if view.shape() != shape || view.dtype() != Dtype::F32 => {
-                mismatched.push(format!(
-                    "{name}: {:?} {:?} for F32 {shape:?}",
-                    view.dtype(),
-                    view.shape()
-                ));
+        match (file.dtype(name), file.shape(name)) {
+            (Some(DType::F32), Some(found)) if found == shape => {}
+            (Some(dtype), Some(found)) => {
+                mismatched.push(format!("{name}: {dtype:?} {found:?} for F32 {shape:?}"));
             }
-            Ok(view) => {
-                let (numbers, _) = view.data().as_chunks::<4>();
-                let numbers = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes));
-                values.insert(name.clone(), numbers.collect());
-            }
+            _ => missing.push(name.clone()),
         }
     }
-    let unexpected: Vec<String> = tensors
+    let planned = |name: &&str| plan.iter().any(|(planned, _)| planned == name);
+    let unexpected: Vec<String> = file
         .names()
-        .into_iter()
-        .filter(|name| !plan.iter().any(|(planned, _)| planned == name))
-        .map(ToString::to_string)
+        .filter(|name| !planned(name))
+        .map(str::to_owned)
         .collect();
     if missing.is_empty() && unexpected.is_empty() && mismatched.is_empty() {
-        return Ok(values);
+        let tensor = |name: &str| Ok((name.to_owned(), file.read(name)?));
+        return file.names().map(tensor).collect();
     }
-    let path = PathBuf::from(path);
     Err(ClassifierError::Keys {
-        path,
+        path: path.to_path_buf(),
         missing,
         unexpected,
         mismatched,
     })
-}
-
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }

@@ -5,8 +5,8 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::config::ClassifierConfig;
-use super::network::to_host;
 use super::{Classifier, ClassifierError};
+use crate::host::to_host;
 
 /// Images for one pass through the network when nothing is learnt from them.
 const PASS: usize = 256;

@@ -5,20 +5,15 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor, TensorData};
+use dsno_checkpoint::{HostTensor, StateDict};
+use dsno_data::noise::Draws;
 
-use super::ClassifierError;
 use super::config::{ClassifierConfig, GROUPS, LAST_SIZE};
+use crate::NotFloat;
+use crate::host::to_host;
 
 /// Source of a parameter's values: its name and shape in, its numbers out.
 pub(super) type Values<'a> = &'a mut dyn FnMut(&str, &[usize]) -> Vec<f32>;
-
-/// A parameter on the host.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Parameter {
-    pub(super) name: String,
-    pub(super) shape: Vec<usize>,
-    pub(super) values: Vec<f32>,
-}
 
 #[derive(Module, Debug)]
 struct Block {
@@ -58,6 +53,47 @@ impl Network {
         }
     }
 
+    /// Draws a network: He et al. 2015 uniform weights, zero biases, unit scales.
+    ///
+    /// A function of `seed` alone on every platform: a uniform draw needs no logarithm, whose last
+    /// bit differs between platforms.
+    pub(super) fn random(config: &ClassifierConfig, seed: u64, device: &Device) -> Self {
+        let mut draws = Draws::sequential(seed, 0);
+        let mut draw = |name: &str, shape: &[usize]| {
+            let len = shape.iter().product();
+            match shape {
+                [_] if name.ends_with("gamma") || name == "deviation" => vec![1.0; len],
+                [_] => vec![0.0; len],
+                _ => {
+                    // [output, input, 3, 3] for convolutions, [input, output] for linear layers.
+                    let fan_in = if shape.len() == 4 {
+                        len / shape[0]
+                    } else {
+                        shape[0]
+                    };
+                    let bound = (6.0 / fan_in as f64).sqrt();
+                    (0..len)
+                        .map(|_| ((2.0 * draws.uniform() - 1.0) * bound) as f32)
+                        .collect()
+                }
+            }
+        };
+        Self::build(config, &mut draw, device)
+    }
+
+    /// Builds the network from named weights, which must be those of [`Network::plan`].
+    pub(super) fn from_weights(
+        config: &ClassifierConfig,
+        weights: &mut StateDict,
+        device: &Device,
+    ) -> Self {
+        let mut take = |name: &str, _: &[usize]| {
+            let weight = weights.remove(name);
+            weight.expect("invariant: all weights are there").values
+        };
+        Self::build(config, &mut take, device)
+    }
+
     /// Names and shapes of all parameters, in the order of [`Network::build`].
     pub(super) fn plan(config: &ClassifierConfig, device: &Device) -> Vec<(String, Vec<usize>)> {
         let mut plan = Vec::new();
@@ -69,20 +105,20 @@ impl Network {
         plan
     }
 
-    /// Brings all parameters to the host, in the order of [`Network::build`].
-    pub(super) fn parameters(&self) -> Result<Vec<Parameter>, ClassifierError> {
-        let mut found = Vec::new();
-        self.stem.read("stem", &mut found)?;
+    /// Brings all parameters to the host.
+    pub(super) fn weights(&self) -> Result<StateDict, NotFloat> {
+        let mut weights = StateDict::new();
+        self.stem.read("stem", &mut weights)?;
         for (index, stage) in self.stages.iter().enumerate() {
-            stage.read(&format!("stages.{index}"), &mut found)?;
+            stage.read(&format!("stages.{index}"), &mut weights)?;
         }
         for (name, layer) in [("project", &self.project), ("head", &self.head)] {
-            read(&format!("{name}.weight"), &layer.weight, &mut found)?;
-            read_optional(&format!("{name}.bias"), layer.bias.as_ref(), &mut found)?;
+            read(&format!("{name}.weight"), &layer.weight, &mut weights)?;
+            read_optional(&format!("{name}.bias"), layer.bias.as_ref(), &mut weights)?;
         }
-        read("mean", &self.mean, &mut found)?;
-        read("deviation", &self.deviation, &mut found)?;
-        Ok(found)
+        read("mean", &self.mean, &mut weights)?;
+        read("deviation", &self.deviation, &mut weights)?;
+        Ok(weights)
     }
 
     /// The hidden layer before its activation, `[B, F]`.
@@ -110,49 +146,33 @@ impl Block {
         silu(self.norm.forward(self.conv.forward(x)))
     }
 
-    fn read(&self, name: &str, found: &mut Vec<Parameter>) -> Result<(), ClassifierError> {
-        read(&format!("{name}.conv.weight"), &self.conv.weight, found)?;
-        read_optional(&format!("{name}.conv.bias"), self.conv.bias.as_ref(), found)?;
-        read_optional(
-            &format!("{name}.norm.gamma"),
-            self.norm.gamma.as_ref(),
-            found,
-        )?;
-        read_optional(&format!("{name}.norm.beta"), self.norm.beta.as_ref(), found)
+    fn read(&self, name: &str, weights: &mut StateDict) -> Result<(), NotFloat> {
+        let (conv, norm) = (&self.conv, &self.norm);
+        read(&format!("{name}.conv.weight"), &conv.weight, weights)?;
+        read_optional(&format!("{name}.conv.bias"), conv.bias.as_ref(), weights)?;
+        read_optional(&format!("{name}.norm.gamma"), norm.gamma.as_ref(), weights)?;
+        read_optional(&format!("{name}.norm.beta"), norm.beta.as_ref(), weights)
     }
 }
 
 fn read<const D: usize>(
     name: &str,
     param: &Param<Tensor<D>>,
-    found: &mut Vec<Parameter>,
-) -> Result<(), ClassifierError> {
+    weights: &mut StateDict,
+) -> Result<(), NotFloat> {
     let tensor = param.val();
     let shape = tensor.dims().to_vec();
-    found.push(Parameter {
-        name: name.to_owned(),
-        shape,
-        values: to_host(tensor)?,
-    });
+    let values = to_host(tensor)?;
+    weights.insert(name.to_owned(), HostTensor { shape, values });
     Ok(())
 }
 
 fn read_optional<const D: usize>(
     name: &str,
     param: Option<&Param<Tensor<D>>>,
-    found: &mut Vec<Parameter>,
-) -> Result<(), ClassifierError> {
-    param.map_or(Ok(()), |param| read(name, param, found))
-}
-
-/// The numbers of a tensor, row-major.
-pub(super) fn to_host<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ClassifierError> {
-    tensor
-        .into_data()
-        .try_into_vec_as()
-        .map_err(|error| ClassifierError::NotFloat {
-            found: error.to_string(),
-        })
+    weights: &mut StateDict,
+) -> Result<(), NotFloat> {
+    param.map_or(Ok(()), |param| read(name, param, weights))
 }
 
 struct Maker<'a> {

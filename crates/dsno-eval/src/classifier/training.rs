@@ -6,12 +6,14 @@ mod tests;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
+use dsno_checkpoint::HostTensor;
+use dsno_data::noise::Draws;
 
 use super::config::ClassifierConfig;
-use super::network::{Network, to_host};
-use super::random::{self, Numbers};
+use super::network::Network;
 use super::{Classifier, ClassifierError, LabelledImages};
 use crate::Moments;
+use crate::host::to_host;
 
 /// Trains a [`Classifier`]: what to learn from, for how long and how fast.
 ///
@@ -104,19 +106,19 @@ impl ClassifierTraining {
         self.validate()?;
         images.validate(&self.config)?;
         let learning = device.clone().autodiff();
-        let mut network = random::network(&self.config, self.seed, &learning);
+        let mut network = Network::random(&self.config, self.seed, &learning);
         let mut optimiser = AdamWConfig::new()
             .with_weight_decay(self.weight_decay as f32)
             .init();
-        let mut numbers = Numbers::order(self.seed);
+        let mut draws = Draws::sequential(self.seed, 1);
         let count = images.labels.len();
         let steps = (self.epochs * count.div_ceil(self.batch_size)) as f64;
         let mut step = 0.0;
         for epoch in 0..self.epochs {
             let mut sum = 0.0;
-            let order = numbers.permutation(count);
+            let order = draws.permutation(count as u32);
             for (batch, indices) in order.chunks(self.batch_size).enumerate() {
-                let (x, targets) = self.batch(images, indices, &mut numbers, &learning);
+                let (x, targets) = self.batch(images, indices, &mut draws, &learning);
                 let loss = cross_entropy(&network.logits(network.hidden(x)), targets);
                 let value = f64::from(to_host(loss.clone())?[0]);
                 if !value.is_finite() {
@@ -185,16 +187,18 @@ impl ClassifierTraining {
     fn batch(
         &self,
         images: LabelledImages<'_>,
-        indices: &[usize],
-        numbers: &mut Numbers,
+        indices: &[u32],
+        draws: &mut Draws,
         device: &Device,
     ) -> (Tensor<4>, Tensor<2>) {
         let (config, pixels) = (&self.config, self.config.pixels());
         let mut x = Vec::with_capacity(indices.len() * pixels);
         let mut targets = vec![0.0_f32; indices.len() * config.classes];
         for (row, &index) in indices.iter().enumerate() {
-            let mirrored = numbers.below(2) == 1 && self.flip;
-            let moved = [0; 2].map(|_: usize| numbers.below(2 * self.max_shift + 1));
+            let index = index as usize;
+            let mirrored = draws.below(2) == 1 && self.flip;
+            let positions = 2 * self.max_shift as u64 + 1;
+            let moved = [0; 2].map(|_: usize| draws.below(positions) as usize);
             let image = &images.pixels[index * pixels..(index + 1) * pixels];
             for plane in image.chunks_exact(config.image_size * config.image_size) {
                 self.moved_plane(plane, moved, mirrored, &mut x);
@@ -231,35 +235,27 @@ impl ClassifierTraining {
         images: LabelledImages<'_>,
         device: &Device,
     ) -> Result<Classifier, ClassifierError> {
-        let mut parameters = network.parameters()?;
-        let mut raw = parameters.iter();
-        let mut take = |_: &str, _: &[usize]| raw.next().map_or(vec![], |p| p.values.clone());
-        let plain = Network::build(&self.config, &mut take, device);
+        let mut weights = network.weights()?;
+        let plain = Network::from_weights(&self.config, &mut weights.clone(), device);
         let statistics = |source| ClassifierError::Statistics { source };
         let mut moments = Moments::new(self.config.features);
         for indices in images.passes() {
             let hidden = plain.hidden(images.tensor(&self.config, indices, device));
-            moments.push_batch(&to_host(hidden)?).map_err(statistics)?;
+            moments.push(hidden).map_err(statistics)?;
         }
         let gaussian = moments.finish().map_err(statistics)?;
-        let variances = gaussian
-            .covariance()
-            .iter()
-            .step_by(self.config.features + 1);
-        for parameter in &mut parameters {
-            match parameter.name.as_str() {
-                "mean" => parameter.values = gaussian.mean().iter().map(|&m| m as f32).collect(),
-                "deviation" => {
-                    // A feature that never moves stays as it is instead of blowing up noise.
-                    let deviation = |v: &f64| if *v > 1e-12 { v.sqrt() as f32 } else { 1.0 };
-                    parameter.values = variances.clone().map(deviation).collect();
-                }
-                _ => {}
-            }
-        }
-        let mut rest = parameters.into_iter();
-        let mut take = |_: &str, _: &[usize]| rest.next().map_or(vec![], |p| p.values);
-        let network = Network::build(&self.config, &mut take, device);
+        // A feature that never moves stays as it is instead of blowing up noise.
+        let deviation = |v: &f64| if *v > 1e-12 { v.sqrt() as f32 } else { 1.0 };
+        let variances = gaussian.covariance().iter();
+        let deviations = variances.step_by(self.config.features + 1).map(deviation);
+        let means = gaussian.mean().iter().map(|&m| m as f32);
+        let mut set = |name: &str, values: Vec<f32>| {
+            let shape = vec![values.len()];
+            weights.insert(name.to_owned(), HostTensor { shape, values });
+        };
+        set("mean", means.collect());
+        set("deviation", deviations.collect());
+        let network = Network::from_weights(&self.config, &mut weights, device);
         Ok(Classifier {
             space: self.space.clone(),
             config: self.config.clone(),

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use dsno_eval::evaluation::{Evaluation, Figure, Measured};
+use dsno_eval::metric::Column;
+use dsno_eval::spectrum::Spectrum;
 
 use super::chart::{Chart, Series, escape};
 use super::curve::Curve;
-use super::style;
+use super::{shown, style};
 use crate::clock::human;
-use crate::evaluation::{Evaluation, Measured};
 use crate::experiment::{Resolved, StudentPlan};
 use crate::folder::RunFolder;
-use crate::gallery::{FOLDER, Spectra, Spectrum};
+use crate::gallery::{FOLDER, Spectra};
 use crate::ledger::StageReport;
 
 /// What the page shows.
@@ -55,20 +57,30 @@ impl Page<'_> {
         };
         let mut html = "<h2>Samplers</h2><div class=\"scroll\"><table><tr><th>sampler</th>\
             <th>model calls</th><th>U-Net passes</th><th>images/s</th><th>latency, batch 1</th>\
-            <th>Fréchet distance</th><th>L1 to teacher</th><th>PSNR to teacher</th></tr>"
-            .to_owned();
+            "
+        .to_owned();
+        for column in &evaluation.columns {
+            let _ = write!(html, "<th>{}</th>", escape(&column.title));
+        }
+        html += "</tr>";
         for sampler in &evaluation.samplers {
-            html += &row(sampler);
+            html += &row(sampler, &evaluation.columns);
         }
         html += "</table></div>";
-        let first = evaluation.samplers.first();
-        let (samples, reference) =
-            first.map_or((0, 0), |s| (s.frechet.samples, s.frechet.reference_samples));
-        let seeds = first.map_or(0, |s| s.frechet.seeds.len());
+        let sets = |figure: &&Figure| figure.space.is_some();
+        let figures = evaluation.samplers.first().map(|s| s.figures.values());
+        let distance = figures.into_iter().flatten().find(sets);
+        let (samples, reference, seeds) = distance.map_or((0, 0, 0), |f| {
+            (
+                f.samples,
+                f.reference_samples.unwrap_or_default(),
+                f.seeds.len(),
+            )
+        });
         let _ = write!(
             html,
-            "<p class=\"note\">The Fréchet distance is measured in <b>{}</b>: it is not FID and \
-             cannot be compared with published FID values. Each value is the mean over {seeds} \
+            "<p class=\"note\">Distances between sets are measured in <b>{}</b>: the Fréchet distance \
+             is not FID and cannot be compared with published FID values. Each value is the mean over {seeds} \
              seed{} of {samples} samples against {reference} real images; <code>data</code> \
              compares other real images with the same ones and is the floor. \
              Paired errors compare each image with the teacher's endpoint from the same held-out \
@@ -232,23 +244,8 @@ impl Page<'_> {
     }
 }
 
-fn row(sampler: &Measured) -> String {
+fn row(sampler: &Measured, columns: &[Column]) -> String {
     let is_ours = sampler.name == StudentPlan::MAIN;
-    let (l1, psnr) = sampler.paired.map_or_else(
-        || ("–".to_owned(), "–".to_owned()),
-        |paired| {
-            (
-                format!("{:.4}", paired.l1),
-                format!("{:.2} dB", paired.psnr),
-            )
-        },
-    );
-    let each: Vec<String> = sampler
-        .frechet
-        .seeds
-        .iter()
-        .map(|s| format!("{:.3}", s.value))
-        .collect();
     // Reading an image back from memory is no sampling.
     let (rate, latency) = if sampler.nfe > 0 {
         (
@@ -258,14 +255,21 @@ fn row(sampler: &Measured) -> String {
     } else {
         ("–".to_owned(), "–".to_owned())
     };
-    format!(
-        "<tr{}><td>{}</td><td>{}</td><td>{:.2}</td><td>{rate}</td><td>{latency}</td>\
-         <td title=\"each seed: {}\">{:.3}</td><td>{l1}</td><td>{psnr}</td></tr>",
+    let mut html = format!(
+        "<tr{}><td>{}</td><td>{}</td><td>{:.2}</td><td>{rate}</td><td>{latency}</td>",
         if is_ours { " class=\"ours\"" } else { "" },
         escape(&sampler.name),
         sampler.nfe,
         sampler.unet_passes,
-        each.join(", "),
-        sampler.frechet.value,
-    )
+    );
+    for column in columns {
+        let value = sampler.value(column);
+        let unit = if value.is_some() { &column.unit } else { "" };
+        let text = format!("{} {unit}", shown(value, column));
+        let seeds = sampler.seed_values(column).into_iter();
+        let seeds: Vec<String> = seeds.map(|v| shown(Some(v), column)).collect();
+        let (text, seeds) = (escape(text.trim_end()), seeds.join(", "));
+        let _ = write!(html, "<td title=\"each seed: {seeds}\">{text}</td>");
+    }
+    html + "</tr>"
 }

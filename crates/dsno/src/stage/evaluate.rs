@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use dsno_model::{Solve, StudentSampler, Teacher, TeacherSampler};
+use dsno_eval::evaluation::{Candidate, EvaluationConfig, EvaluationError, Evaluator, Progress};
+use dsno_eval::metric;
+use dsno_model::{Sampler, Solve, StudentSampler, Teacher, TeacherSampler};
 use dsno_train::Outcome;
 
 use super::{Facts, Models, Run, Setup, Stage};
-use crate::evaluation::{self, Candidate, Evaluator, Extractor};
+use crate::evaluation;
 use crate::experiment::{EvaluateSettings, Features};
 use crate::failure::Failure;
 use crate::home::Home;
@@ -41,7 +43,7 @@ impl<'a> EvaluateStage<'a> {
         let facts = Facts {
             name: "evaluate".to_owned(),
             key: Key::of("evaluate", &(settings, &setup.device, &names), &inputs),
-            // Its units keep their own keys, so the stage itself clears only their sum.
+            // Its folders of chunks keep their own keys, so the stage itself clears only their sum.
             outputs: vec![PathBuf::from(evaluation::FILE)],
             unit: "U-Net passes",
             trains: None,
@@ -55,24 +57,14 @@ impl<'a> EvaluateStage<'a> {
         }))
     }
 
-    /// What every unit of the evaluation depends on, whatever it measures.
-    fn common(&self) -> Key {
-        let EvaluateSettings {
-            paired,
-            batch_size,
-            latency_repeats,
-            ..
-        } = self.settings;
-        let sizes = (paired, batch_size, latency_repeats);
-        Key::of("unit", &(sizes, &self.setup.device), &[&self.features])
-    }
-
-    fn candidate<'t>(&self, teacher: &'t Teacher, solve: Solve) -> Result<Candidate<'t>, Failure> {
+    /// The teacher with a solver, and their key.
+    fn solved<'t>(
+        &self,
+        teacher: &'t Teacher,
+        solve: Solve,
+    ) -> Result<(TeacherSampler<'t>, Key), Failure> {
         let key = Key::of("teacher-sampler", &solve, &[&self.models.teacher.facts.key]);
-        Ok(Candidate {
-            sampler: Box::new(TeacherSampler::new(teacher, solve)?),
-            key,
-        })
+        Ok((TeacherSampler::new(teacher, solve)?, key))
     }
 }
 
@@ -111,40 +103,61 @@ impl Stage for EvaluateStage<'_> {
         let teacher = self.models.teacher.load(run)?;
         let students = self.models.load_students(run)?;
         let images = self.setup.data.open()?;
-        let extractor = Extractor::open(&settings.features, self.setup.home, run.device)?;
-        extractor.check(&images)?;
-        let mut candidates = Vec::new();
+        let features = evaluation::open_features(&settings.features, self.setup.home, run.device)?;
+        let mut solves = Vec::new();
         for solve in settings.solves() {
-            candidates.push(self.candidate(&teacher, solve)?);
+            solves.push(self.solved(&teacher, solve)?);
         }
-        candidates.sort_by_key(|candidate| candidate.sampler.nfe());
+        solves.sort_by_key(|(sampler, _)| sampler.nfe());
         let endpoint = self.models.endpoint(settings.endpoint);
-        let endpoint = endpoint.map(|solve| self.candidate(&teacher, solve));
-        let trained = self.models.students.iter().zip(&students);
-        candidates.extend(trained.map(|(stage, student)| Candidate {
-            sampler: Box::new(StudentSampler::new(stage.student(), student)),
-            key: stage.facts.key.clone(),
-        }));
+        let endpoint = endpoint.map(|solve| self.solved(&teacher, solve));
+        let endpoint = endpoint.transpose()?;
+        let stages = self.models.students.iter();
+        let trained: Vec<(StudentSampler<'_>, &Key)> = stages
+            .zip(&students)
+            .map(|(stage, s)| (StudentSampler::new(stage.student(), s), &stage.facts.key))
+            .collect();
+        let mut candidates = Vec::new();
+        for (sampler, key) in &solves {
+            candidates.push(candidate(sampler, key));
+        }
+        for (sampler, key) in &trained {
+            candidates.push(candidate(sampler, key));
+        }
+        let inputs = [&self.features, &self.setup.data.key];
+        let key = Key::of("evaluation", &self.setup.device, &inputs);
         let evaluator = Evaluator {
-            settings,
-            candidates,
-            endpoint: endpoint.transpose()?,
+            config: EvaluationConfig {
+                samples: settings.samples,
+                seeds: settings.seeds.clone(),
+                paired: settings.paired,
+                batch_size: settings.batch_size,
+                latency_repeats: settings.latency_repeats,
+                workers: run.workers,
+            },
             images: &images,
-            images_key: &self.setup.data.key,
             classes: teacher.classes(),
-            extractor: &extractor,
+            features: features.as_ref(),
+            metrics: &metric::ALL,
+            endpoint: endpoint.as_ref().map(|(s, key)| candidate(s, key)),
             device: run.device,
-            workers: run.workers,
-            folder: run.folder(),
-            ledger: run.ledger,
-            common: self.common(),
+            folder: &run.folder().join(evaluation::FOLDER),
+            key: key.as_str().to_owned(),
         };
-        let Some(evaluation) = evaluator.run(meter)? else {
-            return Ok(Outcome::Stopped);
+        let observe =
+            &mut |at: &Progress<'_>| meter.advance(at.done as u64, at.total as u64, at.name);
+        let evaluation = match evaluator.run(&candidates, observe) {
+            Err(EvaluationError::Stopped) => return Ok(Outcome::Stopped),
+            other => other?,
         };
         write_json(&run.folder().join(evaluation::FILE), &evaluation)?;
         Ok(Outcome::Finished)
     }
+}
+
+fn candidate<'s>(sampler: &'s dyn Sampler, key: &Key) -> Candidate<'s> {
+    let key = key.as_str().to_owned();
+    Candidate { sampler, key }
 }
 
 /// The key of a feature space: its settings and the digests of its files.

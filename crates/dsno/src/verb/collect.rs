@@ -5,7 +5,8 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use dsno_checkpoint::npy;
-use dsno_model::Teacher;
+use dsno_model::batches::in_parallel;
+use dsno_model::{Sampler, Teacher, TeacherSampler};
 use dsno_train::{CollectJob, CollectRecipe, Outcome, StoreDtype, collect};
 
 use super::analytic::Analytic;
@@ -15,8 +16,6 @@ use crate::failure::{Failure, While};
 use crate::model;
 use crate::session::{Session, stopped};
 use crate::tensor::host;
-use dsno_model::{Sampler, TeacherSampler};
-use dsno_train::try_parallel_map;
 
 /// Carries out the verb.
 pub(super) fn run(args: &CollectArgs) -> Result<(), Failure> {
@@ -127,15 +126,18 @@ fn raw(
     let Some(path) = &args.raw else { return Ok(()) };
     let mut meter = session.meter("collect", "trajectories");
     let mut values = Vec::new();
-    let batches: Vec<_> = source.batches().collect();
-    for group in batches.chunks(session.device.workers()) {
-        if meter.stop_requested() {
-            return Err(Failure::run("stopped at your request; nothing was written"));
-        }
-        let made = try_parallel_map(group, |range| host(&states(range)?))?;
-        values.extend(made.into_iter().flatten());
-        let done = group.last().map_or(0, |range| range.end);
-        meter.update(done as u64, source.count() as u64, "");
+    let outcome = in_parallel(
+        &source.batches(),
+        session.device.workers(),
+        |range| host(&states(range)?),
+        |group, made| {
+            values.extend(made.into_iter().flatten());
+            let done = group.last().map_or(0, |range| range.end);
+            Ok(meter.advance(done as u64, source.count() as u64, ""))
+        },
+    )?;
+    if outcome.is_break() {
+        return Err(Failure::run("stopped at your request; nothing was written"));
     }
     let [c, h, w] = source.shape();
     npy::write_f32(path, &[source.count(), args.record.len(), c, h, w], &values)

@@ -6,12 +6,14 @@ use burn::tensor::Device;
 use dsno_checkpoint::npy;
 use dsno_data::ImageSet;
 use dsno_data::picture::Uint8Images;
-use dsno_eval::{FeatureStatistics, Moments, frechet_distance, read_reference};
-use serde_json::json;
+use dsno_eval::metric::{self, Column, FeatureSet, Measure, Metric, PairMetric};
+use dsno_eval::{Classifier, FeatureStatistics, Features, read_reference};
+use dsno_model::batches;
+use serde_json::{Map, Value, json};
 
 use super::list::print_json;
 use crate::args::EvaluateArgs;
-use crate::evaluation::Extractor;
+use crate::evaluation;
 use crate::failure::{Failure, While};
 use crate::session::Session;
 
@@ -20,53 +22,84 @@ const BATCH: usize = 250;
 
 /// Carries out the verb.
 pub(super) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
-    if let Some(other) = args.metrics.iter().find(|metric| *metric != "frechet") {
-        return Err(Failure::usage(format!(
-            "this version does not compute `{other}`, expected --metrics frechet"
-        )));
-    }
+    let metrics = metrics(&args.metrics)?;
     let session = Session::new(args.device.device.clone());
     let device = session.open_device()?;
-    let extractor = args
+    let features = args
         .features
         .as_ref()
-        .map(|folder| Extractor::classifier(folder, &device))
+        .map(|folder| evaluation::classifier(folder, &device))
         .transpose()?;
-    let a = Side::open(&args.a, extractor.as_ref(), &device)?;
-    let b = Side::open(&args.b, extractor.as_ref(), &device)?;
-    if a.gaussian.dim() != b.gaussian.dim() {
-        return Err(Failure::usage(format!(
-            "{} has {} features and {} has {}, expected the same number",
-            args.a.display(),
-            a.gaussian.dim(),
-            args.b.display(),
-            b.gaussian.dim()
-        )));
+    let features = features.as_ref();
+    let a = Side::open(&args.a, features)?;
+    let b = Side::open(&args.b, features)?;
+    let computed = [&a, &b].iter().any(|side| matches!(side, Side::Images(_)));
+    let space = features.filter(|_| computed).map(Features::space);
+    let space = space.unwrap_or("the features given");
+    let mut sets: Option<[FeatureSet<'_>; 2]> = None;
+    let mut json = Map::new();
+    for metric in metrics {
+        let mut figure = Map::new();
+        let values = match metric.measure() {
+            Measure::Sets(measure) => {
+                let [a, b] = match &mut sets {
+                    Some(sets) => sets,
+                    none => none.insert(both(args, &a, &b, features, &device)?),
+                };
+                figure.insert("space".to_owned(), json!(space));
+                figure.insert("samples".to_owned(), json!(count(a)?));
+                json.insert("reference_samples".to_owned(), json!(count(b)?));
+                measure.compare(a, b).while_doing("comparing")?
+            }
+            Measure::Pairs(measure) => {
+                let (values, samples) = pairs(measure, &a, &b, &device)?;
+                figure.insert("samples".to_owned(), json!(samples));
+                values
+            }
+        };
+        let is_of_sets = matches!(metric.measure(), Measure::Sets(_));
+        for (column, value) in metric.columns().iter().zip(values) {
+            figure.insert(column.key.to_string(), json!(value));
+            if !args.json {
+                let of = if is_of_sets {
+                    format!(" in {space}")
+                } else {
+                    String::new()
+                };
+                let Column { title, unit, .. } = column;
+                println!("{}", format!("{title}{of}: {value:.6} {unit}").trim_end());
+            }
+        }
+        json.insert(metric.name().to_owned(), Value::Object(figure));
     }
-    let value = frechet_distance(&a.gaussian, &b.gaussian).while_doing("comparing")?;
-    let space = a
-        .space
-        .or(b.space)
-        .unwrap_or_else(|| "the features given".to_owned());
     if args.json {
-        return print_json(&json!({
-            "frechet": { "space": space, "value": value, "samples": a.gaussian.count() },
-            "reference_samples": b.gaussian.count(),
-        }));
+        return print_json(&Value::Object(json));
     }
-    println!("Fréchet distance in {space}: {value:.6}");
     Ok(())
 }
 
+fn metrics(names: &[String]) -> Result<Vec<&'static dyn Metric>, Failure> {
+    let find = |name: &String| {
+        metric::by_name(name).ok_or_else(|| {
+            let known = metric::ALL.map(Metric::name).join(", ");
+            Failure::usage(format!(
+                "this version does not compute `{name}`, expected --metrics with some of {known}"
+            ))
+        })
+    };
+    names.iter().map(find).collect()
+}
+
 /// One side of the comparison.
-struct Side {
-    gaussian: FeatureStatistics,
-    /// Where its features come from, if they were computed here.
-    space: Option<String>,
+enum Side {
+    Statistics(FeatureStatistics),
+    /// Number of features in a row, and the rows.
+    Rows(usize, Vec<f32>),
+    Images(ImageSet),
 }
 
 impl Side {
-    fn open(path: &Path, extractor: Option<&Extractor>, device: &Device) -> Result<Self, Failure> {
+    fn open(path: &Path, features: Option<&Classifier>) -> Result<Self, Failure> {
         if !path.exists() {
             return Err(Failure::preflight(format!(
                 "no file or folder {}",
@@ -74,28 +107,28 @@ impl Side {
             )));
         }
         let place = format!("reading {}", path.display());
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        match extension {
-            Some("npy") => Self::features(path, &place),
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("npy") => {
+                let (shape, values) = npy::read_f32(path).while_doing(&place)?;
+                let [_, dim] = shape[..] else {
+                    return Err(Failure::usage(format!(
+                        "{} has shape {shape:?}, expected features N×D",
+                        path.display()
+                    )));
+                };
+                Ok(Self::Rows(dim, values))
+            }
             Some("npz") if is_statistics(path) => {
-                let gaussian = read_reference(path).while_doing(place)?;
-                Ok(Self {
-                    gaussian,
-                    space: None,
-                })
+                Ok(Self::Statistics(read_reference(path).while_doing(place)?))
             }
             Some("npz") => {
-                let pictures = Uint8Images::load_npz(path).while_doing(&place)?;
-                let images = ImageSet::from_pictures(&pictures);
-                Self::images(&images, extractor, path, device)
+                let pictures = Uint8Images::load_npz(path).while_doing(place)?;
+                Ok(Self::Images(ImageSet::from_pictures(&pictures)))
             }
             _ if path.is_dir() => {
-                let channels = match extractor {
-                    Some(Extractor::Classifier(classifier)) => classifier.config().image_channels,
-                    _ => 3,
-                };
-                let images = ImageSet::from_folder(path, channels).while_doing(&place)?;
-                Self::images(&images, extractor, path, device)
+                let channels = features.map_or(3, |network| network.config().image_channels);
+                let images = ImageSet::from_folder(path, channels).while_doing(place)?;
+                Ok(Self::Images(images))
             }
             _ => Err(Failure::usage(format!(
                 "{} is neither a folder of images nor .npz nor .npy",
@@ -104,56 +137,101 @@ impl Side {
         }
     }
 
-    fn features(path: &Path, place: &str) -> Result<Self, Failure> {
-        let (shape, values) = npy::read_f32(path).while_doing(place)?;
-        let [_, dim] = shape[..] else {
-            return Err(Failure::usage(format!(
-                "{} has shape {shape:?}, expected features N×D",
-                path.display()
-            )));
-        };
-        let mut moments = Moments::new(dim);
-        moments.push_batch(&values).while_doing(place)?;
-        Ok(Self {
-            gaussian: moments.finish().while_doing(place)?,
-            space: None,
-        })
-    }
-
-    fn images(
-        images: &ImageSet,
-        extractor: Option<&Extractor>,
+    fn feature_set<'a>(
+        &'a self,
         path: &Path,
-        device: &Device,
-    ) -> Result<Self, Failure> {
-        let Some(extractor) = extractor else {
-            return Err(Failure::usage(format!(
-                "{} holds images; give a feature network with --features DIR",
-                path.display()
-            )));
-        };
-        extractor.check(images)?;
-        let mut moments: Option<Moments> = None;
-        let indices: Vec<usize> = (0..images.len()).collect();
-        for batch in indices.chunks(BATCH) {
-            let features = extractor.features(images.batch(batch, device))?;
-            moments
-                .get_or_insert_with(|| Moments::new(features.len() / batch.len()))
-                .push_batch(&features)
-                .while_doing("summing up features")?;
+        features: Option<&'a Classifier>,
+        device: &'a Device,
+    ) -> Result<FeatureSet<'a>, Failure> {
+        match self {
+            Self::Statistics(known) => Ok(FeatureSet::from_statistics(known.clone())),
+            Self::Rows(dim, rows) => Ok(FeatureSet::from_parts(|visit| visit(*dim, rows))),
+            Self::Images(images) => {
+                let Some(features) = features else {
+                    return Err(Failure::usage(format!(
+                        "{} holds images; give a feature network with --features DIR",
+                        path.display()
+                    )));
+                };
+                let shape = [images.channels(), images.height(), images.width()];
+                features.check(shape).or_usage(path.display())?;
+                Ok(FeatureSet::of_images(images, features, BATCH, device))
+            }
         }
-        let moments = moments.unwrap_or_else(|| Moments::new(0));
-        let gaussian = moments
-            .finish()
-            .while_doing(format!("summing up {}", path.display()))?;
-        Ok(Self {
-            gaussian,
-            space: Some(extractor.space()),
-        })
     }
+}
+
+/// The features of both sides, which must be of one length.
+fn both<'a>(
+    args: &EvaluateArgs,
+    a: &'a Side,
+    b: &'a Side,
+    features: Option<&'a Classifier>,
+    device: &'a Device,
+) -> Result<[FeatureSet<'a>; 2], Failure> {
+    let sets = [
+        a.feature_set(&args.a, features, device)?,
+        b.feature_set(&args.b, features, device)?,
+    ];
+    let dim = |set: &FeatureSet<'_>, path: &Path| {
+        let statistics = set.statistics();
+        let statistics = statistics.while_doing(format!("summing up {}", path.display()))?;
+        Ok::<_, Failure>(statistics.dim())
+    };
+    let (left, right) = (dim(&sets[0], &args.a)?, dim(&sets[1], &args.b)?);
+    if left != right {
+        return Err(Failure::usage(format!(
+            "{} has {left} features and {} has {right}, expected the same number",
+            args.a.display(),
+            args.b.display(),
+        )));
+    }
+    Ok(sets)
+}
+
+/// How many samples a set was made of; unknown for statistics that do not say.
+fn count(set: &FeatureSet<'_>) -> Result<Option<u64>, Failure> {
+    Ok(set.statistics().while_doing("counting")?.count())
+}
+
+/// The mean of a metric over images of equal place, and their number.
+fn pairs(
+    metric: &dyn PairMetric,
+    a: &Side,
+    b: &Side,
+    device: &Device,
+) -> Result<(Vec<f64>, usize), Failure> {
+    let (Side::Images(a), Side::Images(b)) = (a, b) else {
+        return Err(Failure::usage(
+            "pairs are compared image by image, expected images",
+        ));
+    };
+    if a.len() != b.len() {
+        return Err(Failure::usage(format!(
+            "{} images cannot be paired with {}, expected as many",
+            a.len(),
+            b.len()
+        )));
+    }
+    let mut sums: Vec<f64> = Vec::new();
+    for range in batches::ranges(a.len(), BATCH) {
+        let indices: Vec<usize> = range.collect();
+        let values = metric
+            .compare(a.batch(&indices, device), b.batch(&indices, device))
+            .while_doing("comparing pairs")?;
+        let width = values.len() / indices.len();
+        sums.resize(width, 0.0);
+        for row in values.chunks_exact(width) {
+            sums.iter_mut()
+                .zip(row)
+                .for_each(|(sum, value)| *sum += value);
+        }
+    }
+    let means = sums.into_iter().map(|sum| sum / a.len() as f64);
+    Ok((means.collect(), a.len()))
 }
 
 /// Whether an archive holds `mu` and `sigma`.
 fn is_statistics(path: &Path) -> bool {
-    npy::read_npz(path).is_ok_and(|arrays| arrays.contains_key("mu"))
+    npy::read_npz_where(path, |name| name == "mu").is_ok_and(|arrays| !arrays.is_empty())
 }

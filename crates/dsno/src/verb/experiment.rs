@@ -8,7 +8,7 @@ use serde_json::json;
 use super::list::print_json;
 use crate::args::RunArgs;
 use crate::clock::human;
-use crate::evaluation::Evaluation;
+use crate::evaluation;
 use crate::experiment::{Override, Resolved};
 use crate::failure::Failure;
 use crate::folder::RunFolder;
@@ -125,7 +125,7 @@ fn finish(args: &RunArgs, summary: &Summary) -> Result<(), Failure> {
             .map(|s| s.seconds)
             .sum();
         println!("done in {}", human(Duration::from_secs_f64(seconds)));
-        if let Some(evaluation) = Evaluation::read(&summary.run) {
+        if let Some(evaluation) = evaluation::read(&summary.run) {
             print!("{}", plain_table(&evaluation));
         }
     }

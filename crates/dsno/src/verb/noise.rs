@@ -5,6 +5,7 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor, TensorData};
 use dsno_checkpoint::npy;
 use dsno_data::noise;
+use dsno_model::batches;
 
 use crate::args::NoiseArgs;
 use crate::failure::{Failure, While};
@@ -75,11 +76,8 @@ impl Source {
     }
 
     /// The samples of each forward pass.
-    pub(super) fn batches(&self) -> impl Iterator<Item = Range<usize>> {
-        let (count, batch) = (self.count, self.batch);
-        (0..count)
-            .step_by(batch)
-            .map(move |start| start..(start + batch).min(count))
+    pub(super) fn batches(&self) -> Vec<Range<usize>> {
+        batches::ranges(self.count, self.batch)
     }
 
     /// Noise of some samples.

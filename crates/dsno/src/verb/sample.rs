@@ -5,6 +5,8 @@ use std::fs;
 use burn::tensor::Device;
 use dsno_checkpoint::npy;
 use dsno_data::picture::Uint8Images;
+use dsno_model::batches::in_parallel;
+use dsno_model::{Sampler, Solve, StudentSampler, TeacherSampler};
 use dsno_ode::{GridKind, SolverKind};
 
 use super::noise::{Source, check_times};
@@ -13,8 +15,6 @@ use crate::failure::{Failure, While};
 use crate::model::Model;
 use crate::session::Session;
 use crate::tensor::host;
-use dsno_model::{Sampler, Solve, StudentSampler, TeacherSampler};
-use dsno_train::try_parallel_map;
 
 /// Steps of a teacher's solver, unless asked otherwise.
 const TEACHER_STEPS: usize = 64;
@@ -68,22 +68,26 @@ fn draw(
 ) -> Result<Vec<f32>, Failure> {
     let mut meter = session.meter("sample", "images");
     let mut values = Vec::new();
-    let batches: Vec<_> = source.batches().collect();
-    for group in batches.chunks(session.device.workers()) {
-        if meter.stop_requested() {
-            return Err(Failure::run("stopped at your request; nothing was written"));
-        }
-        let made = try_parallel_map(group, |range| {
+    let batches = source.batches();
+    let outcome = in_parallel(
+        &batches,
+        session.device.workers(),
+        |range| {
             let (noise, labels) = (source.noise(range, device), source.labels(range));
             if args.trajectory || args.times.is_some() {
                 host(&sampler.trajectory(noise, labels, times)?)
             } else {
                 host(&sampler.images(noise, labels)?)
             }
-        })?;
-        values.extend(made.into_iter().flatten());
-        let done = group.last().map_or(0, |range| range.end);
-        meter.update(done as u64, source.count() as u64, "");
+        },
+        |group, made| {
+            values.extend(made.into_iter().flatten());
+            let done = group.last().map_or(0, |range| range.end);
+            Ok(meter.advance(done as u64, source.count() as u64, ""))
+        },
+    )?;
+    if outcome.is_break() {
+        return Err(Failure::run("stopped at your request; nothing was written"));
     }
     Ok(values)
 }

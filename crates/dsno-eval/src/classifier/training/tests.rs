@@ -1,4 +1,5 @@
 use super::*;
+use crate::Features;
 
 /// Bars that run across or up and down, with a little grain.
 fn bars() -> (Vec<f32>, Vec<u32>) {
@@ -53,7 +54,7 @@ fn learns_and_gives_standardised_features_that_survive_a_file() {
     assert_eq!(trained.accuracy(images, &device).unwrap(), 1.0);
 
     let tensor = images.tensor(trained.config(), 0..48, &device);
-    let features = to_host(trained.features(tensor.clone()).unwrap()).unwrap();
+    let features = to_host(trained.extract(tensor.clone()).unwrap()).unwrap();
     let mut moments = Moments::new(6);
     moments.push_batch(&features).unwrap();
     let gaussian = moments.finish().unwrap();
@@ -67,7 +68,7 @@ fn learns_and_gives_standardised_features_that_survive_a_file() {
     trained.save(folder.path()).unwrap();
     let loaded = Classifier::load(folder.path(), &device).unwrap();
     assert_eq!(loaded.space(), "bars, 6 features");
-    assert_eq!(to_host(loaded.features(tensor).unwrap()).unwrap(), features);
+    assert_eq!(to_host(loaded.extract(tensor).unwrap()).unwrap(), features);
 }
 
 #[test]
@@ -81,7 +82,7 @@ fn is_a_function_of_the_seed_to_the_bit() {
         let trained = training(seed)
             .run(images, &Device::flex(), &mut |_| {})
             .unwrap();
-        trained.network.parameters().unwrap()
+        trained.network.weights().unwrap()
     };
     assert_eq!(weights(3), weights(3));
     assert_ne!(weights(3), weights(4));

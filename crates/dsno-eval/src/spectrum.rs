@@ -1,7 +1,44 @@
 //! How the energy of trajectories spreads over frequencies in time.
 
+use burn::tensor::Tensor;
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
+use serde::{Deserialize, Serialize};
+
+use crate::NotFloat;
+use crate::host::to_host;
+
+/// Energy of one sampler's trajectories over temporal frequency.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spectrum {
+    /// The sampler.
+    pub name: String,
+    /// The times of the trajectory, noise first.
+    pub times: Vec<f64>,
+    /// Share of each frequency in the energy, lowest frequency first.
+    pub shares: Vec<f64>,
+}
+
+impl Spectrum {
+    /// Measures trajectories `[N, T, C, H, W]` at `times`, as [`temporal_spectrum`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFloat`] if the trajectories cannot be brought to the host.
+    ///
+    /// # Panics
+    ///
+    /// If there are not `T` times.
+    pub fn of(name: &str, times: Vec<f64>, states: Tensor<5>) -> Result<Self, NotFloat> {
+        let [_, t, c, h, w] = states.dims();
+        assert_eq!(t, times.len(), "a trajectory has one state for each time");
+        Ok(Self {
+            name: name.to_owned(),
+            times,
+            shares: temporal_spectrum(&to_host(states)?, t, c * h * w),
+        })
+    }
+}
 
 /// Mean share of each temporal frequency in the energy of trajectories.
 ///
@@ -18,7 +55,15 @@ use rustfft::num_complex::Complex;
 /// |----------|----------------------|----------------------|
 /// | `states` | `[N, T, P]`, flat    | pixel units          |
 /// | returned | `T/2 + 1`            | shares that sum to 1 |
-pub(crate) fn spectrum(states: &[f32], times: usize, pixels: usize) -> Vec<f64> {
+///
+/// # Examples
+///
+/// ```
+/// // One pixel that alternates has only the highest frequency.
+/// let shares = dsno_eval::spectrum::temporal_spectrum(&[1.0, -1.0, 1.0, -1.0], 4, 1);
+/// assert_eq!(shares, [0.0, 0.0, 1.0]);
+/// ```
+pub fn temporal_spectrum(states: &[f32], times: usize, pixels: usize) -> Vec<f64> {
     let transform = FftPlanner::<f64>::new().plan_fft_forward(times);
     let mut energy = vec![0.0; times / 2 + 1];
     let mut line = vec![Complex::new(0.0, 0.0); times];
@@ -47,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_constant_trajectory_has_only_the_lowest_frequency() {
-        let shares = spectrum(&[3.0; 10], 5, 2);
+        let shares = temporal_spectrum(&[3.0; 10], 5, 2);
         assert!((shares[0] - 1.0).abs() < 1e-12);
     }
 
@@ -56,7 +101,7 @@ mod tests {
         let states: Vec<f32> = (0..8)
             .map(|j| (std::f32::consts::TAU * 2.0 * j as f32 / 8.0).cos())
             .collect();
-        let shares = spectrum(&states, 8, 1);
+        let shares = temporal_spectrum(&states, 8, 1);
         assert_eq!(shares.len(), 5);
         assert!((shares[2] - 1.0).abs() < 1e-6);
     }

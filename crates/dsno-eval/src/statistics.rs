@@ -1,4 +1,4 @@
-//! A Gaussian as evaluation uses it: mean, covariance and the number of samples behind them.
+//! Mean and covariance of features, and the number of samples behind them.
 
 use thiserror::Error;
 
@@ -123,6 +123,9 @@ impl FeatureStatistics {
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum StatisticsError {
+    /// A tensor of features cannot be brought to the host.
+    #[error(transparent)]
+    NotFloat(#[from] crate::NotFloat),
     /// A batch does not hold whole feature vectors.
     #[error("a batch of {len} numbers does not hold whole rows of {dim} features")]
     RaggedBatch {

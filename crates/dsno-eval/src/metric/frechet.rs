@@ -5,7 +5,38 @@ mod tests;
 
 use faer::{Mat, MatRef, Side};
 
+use super::{Column, FeatureSet, Measure, Metric, MetricError, SetMetric};
 use crate::{FeatureStatistics, StatisticsError};
+
+/// The Fréchet distance between the features of samples and of reference images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frechet;
+
+impl Metric for Frechet {
+    fn name(&self) -> &'static str {
+        "frechet"
+    }
+
+    fn columns(&self) -> Vec<Column> {
+        let (label, title) = ("Fréchet", "Fréchet distance");
+        vec![Column::new(self.name(), "value", label, title, "", 3)]
+    }
+
+    fn measure(&self) -> Measure<'_> {
+        Measure::Sets(self)
+    }
+}
+
+impl SetMetric for Frechet {
+    fn compare(
+        &self,
+        samples: &FeatureSet<'_>,
+        reference: &FeatureSet<'_>,
+    ) -> Result<Vec<f64>, MetricError> {
+        let distance = frechet_distance(samples.statistics()?, reference.statistics()?)?;
+        Ok(vec![distance])
+    }
+}
 
 /// Eigenvalues below `−1e-6 λ_max` are errors; above it, they are rounding and count as zero.
 ///

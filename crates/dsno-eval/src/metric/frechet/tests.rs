@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use safetensors::SafeTensors;
+use dsno_checkpoint::read_safetensors;
 use serde::Deserialize;
 
 use crate::{FeatureStatistics, Moments, StatisticsError, frechet_distance};
@@ -109,18 +109,10 @@ fn agrees_with_golden_values_from_numpy() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
     let cases: HashMap<String, Case> =
         serde_json::from_slice(&std::fs::read(folder.join("metrics.json")).unwrap()).unwrap();
-    let bytes = std::fs::read(folder.join("metrics.safetensors")).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let tensors = read_safetensors(&folder.join("metrics.safetensors")).unwrap();
     let gaussian = |name: &str, dim: usize| {
-        let values: Vec<f32> = tensors
-            .tensor(name)
-            .unwrap()
-            .data()
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect();
         let mut moments = Moments::new(dim);
-        moments.push_batch(&values).unwrap();
+        moments.push_batch(&tensors[name].values).unwrap();
         moments.finish().unwrap()
     };
     // NumPy's form squares the spectrum, so its null space carries √ε of noise when the rank is
