@@ -28,7 +28,7 @@ pub enum TrainError {
     Student(#[from] StudentError),
     /// A student cannot start at its teacher's weights.
     #[error(transparent)]
-    Fresh(#[from] FreshError),
+    Fresh(Box<FreshError>),
     /// A model folder cannot be read or written.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -81,14 +81,6 @@ pub enum TrainError {
         /// Classes of the architecture.
         expected: usize,
     },
-    /// Too few time points for the modes asked for.
-    #[error("{n_modes} temporal modes do not fit {times} times, which have {}", times / 2 + 1)]
-    Modes {
-        /// Modes asked for.
-        n_modes: usize,
-        /// Times of the trajectories, the noise left out.
-        times: usize,
-    },
     /// The folder holds a run of another recipe.
     #[error(
         "{} belongs to a run with other settings; choose another folder or delete it", path.display()
@@ -97,4 +89,10 @@ pub enum TrainError {
         /// The checkpoint.
         path: PathBuf,
     },
+}
+
+impl From<FreshError> for TrainError {
+    fn from(error: FreshError) -> Self {
+        Self::Fresh(Box::new(error))
+    }
 }
