@@ -17,7 +17,7 @@ pub(crate) enum TeacherSource {
     /// A model folder of this project.
     Load(Load),
     /// Trained here, on the images of `[data]`.
-    Train(Train),
+    Train(Box<Train>),
     /// A checkpoint of another program.
     Import(Import),
 }
@@ -86,7 +86,7 @@ impl<'de> Deserialize<'de> for TeacherSource {
             .ok_or_else(|| D::Error::missing_field("kind"))?;
         let source = match kind.as_str() {
             Some("load") => table.try_into().map(Self::Load),
-            Some("train") => table.try_into().map(Self::Train),
+            Some("train") => table.try_into().map(Box::new).map(Self::Train),
             Some("import") => Import::read(table).map(Self::Import),
             _ => {
                 let expected = "expected one of `load`, `train`, `import`";
