@@ -165,7 +165,9 @@ impl TeacherDescription {
         run: &str,
     ) -> Result<(), ModelError> {
         let mut table = self.network.table();
+        let architecture = table.remove("architecture");
         table.insert("schedule".to_owned(), value(&self.schedule));
+        table.extend(architecture.map(|keys| ("architecture".to_owned(), keys)));
         let family = self.network.family();
         write(folder, weights, "teacher", family, run, table)
     }
@@ -194,6 +196,10 @@ impl StudentDescription {
     pub fn from_table(family: &str, mut table: Table) -> Result<Self, DescriptionError> {
         let times = take_needed(&mut table, "times")?;
         let schedule = take_needed(&mut table, "schedule")?;
+        if table.contains_key("prediction") {
+            let reason = "unknown field `prediction`: students predict states".to_owned();
+            return Err(DescriptionError::Keys { reason });
+        }
         let architecture = table.get_mut("architecture").and_then(Value::as_table_mut);
         let inside = match architecture {
             Some(architecture) => take(architecture, "temporal")?,

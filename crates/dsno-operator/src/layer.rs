@@ -17,8 +17,8 @@ mod temporal;
 
 pub(crate) use attention::Attention;
 pub(crate) use conv3x3::Conv3x3;
-pub(crate) use embedding::Embedding;
 pub use embedding::{Condition, Timesteps};
+pub(crate) use embedding::{Embedding, within_range};
 pub(crate) use filter::Filter;
 pub(crate) use head::Head;
 pub(crate) use norm::Norm;

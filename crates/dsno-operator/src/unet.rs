@@ -11,7 +11,7 @@ use dsno_ode::{NoiseLevel, Prediction};
 use crate::init::{Initializer, NEAR_ZERO};
 use crate::layer::{
     Attention, Condition, Conv3x3, Embedding, Filter, Head, Norm, Resampler, Residual,
-    ResidualShape, Side, TemporalConv, Timesteps,
+    ResidualShape, Side, TemporalConv, Timesteps, within_range,
 };
 use crate::plan::{HeadOutput, Kind, Path, Plan};
 use crate::process::Coefficients;
@@ -140,7 +140,8 @@ impl UNet {
                 let at: Vec<Coefficients> = timesteps
                     .values()
                     .iter()
-                    .map(|&log_snr| self.coefficients(NoiseLevel::from_log_snr(log_snr)))
+                    .map(|&log_snr| NoiseLevel::from_log_snr(within_range(log_snr)))
+                    .map(|at| self.coefficients(at))
                     .collect();
                 let column = |of: fn(&Coefficients) -> f64| column(at.iter().map(of), b * t, &z);
                 let own: Vec<f64> = at.iter().map(|at| at.timestep).collect();

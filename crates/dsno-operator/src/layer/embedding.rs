@@ -37,6 +37,11 @@ impl<'a> Timesteps<'a> {
     }
 }
 
+/// A log-SNR as an operator is told it: at `t = 0` it may be infinite.
+pub(crate) fn within_range(log_snr: f64) -> f64 {
+    log_snr.clamp(-20.0, 20.0)
+}
+
 /// What a network is conditioned on besides the timestep.
 #[derive(Debug, Clone, Copy)]
 pub enum Condition<'a> {
@@ -209,7 +214,7 @@ impl Embedding {
         let mut table = vec![0.0_f32; timesteps.len() * width];
         for (row, &timestep) in table.chunks_mut(width).zip(timesteps) {
             let timestep = if of_log_snr {
-                1000.0 * ((-0.5 * timestep.clamp(-20.0, 20.0)).exp().atan() / FRAC_PI_2)
+                1000.0 * ((-0.5 * within_range(timestep)).exp().atan() / FRAC_PI_2)
             } else {
                 timestep
             };

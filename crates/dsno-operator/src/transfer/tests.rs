@@ -206,6 +206,13 @@ fn an_operator_of_any_family_is_its_teachers_clean_prediction_at_every_time() {
                 "{config:?} at {log_snr}: {error}"
             );
         }
+        // At the end of a process without noise, λ is infinite; networks are told the range's end.
+        let ends = [20.0, f64::INFINITY].map(|end| {
+            let end = [end];
+            let end = started.forward(z.clone(), Timesteps::Shared(&end), Some(&labels));
+            end.into_data()
+        });
+        assert_eq!(ends[0], ends[1], "{config:?}");
         // What it learns on top starts at nothing, but not without a gradient.
         let learning = operator.init(2, &device.clone().autodiff()).unwrap();
         let head = &crate::weights::named_parameters(&learning)["head.weight"];

@@ -238,7 +238,9 @@ fn students_of_every_family_start_at_their_teacher_and_learn() -> Checked {
         };
         assert_eq!(collect(&job, &device, &mut Silent)?, Outcome::Finished);
         let stored = TrajectoryStore::open(&store)?;
-        assert_eq!(stored.spec().log_snr[3], f64::INFINITY, "{family}");
+        let own = teacher.config.as_unet().is_some();
+        let end = if own { 20.0 } else { f64::INFINITY };
+        assert_eq!(stored.spec().log_snr[3], end, "{family}");
         // The first state is the noise, in the units of the schedule.
         let at_one = teacher.schedule.at(1.0);
         let factor = if at_one.scale() == 1.0 { 1.0 } else { 80.0 };
@@ -335,14 +337,21 @@ fn fifty_steps_from_the_teachers_weights_beat_a_fresh_start() -> Checked {
     let device = Device::flex();
     let home = tempfile::tempdir()?;
     let store = home.path().join("store");
-    let network = NetworkConfig::new(diffusers())?;
+    let mut config = diffusers();
+    // Of random networks, one that predicts images leads somewhere.
+    config.process = DdpmProcess::Table {
+        prediction: Prediction::X,
+        rescale_timesteps: false,
+        schedule: table(),
+    };
+    let network = NetworkConfig::new(config)?;
     let made = randomised(teacher(network.clone(), &device), 1);
     let recipe = CollectRecipe {
         trajectories: 64,
         solver: SolverKind::Ddim,
-        steps: 8,
+        steps: 10,
         grid: GridKind::Uniform,
-        record: vec![1.0, 0.75, 0.5, 0.25, 0.0],
+        record: vec![1.0, 0.4, 0.2, 0.1, 0.0],
         clamp: true,
         batch_size: 32,
         shard_trajectories: 64,
