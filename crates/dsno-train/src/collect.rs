@@ -1,12 +1,12 @@
 //! Solving a teacher's ODE for many noises and storing the trajectories.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
 use burn::tensor::Device;
 use dsno_data::noise;
 use dsno_data::store::{Dtype, Provenance, StoreSpec, TrajectoryStore};
-use dsno_model::batches::try_parallel_map;
+use dsno_model::batches::in_parallel;
 use dsno_ode::{Schedule, SolveError, TimeGrid, initial_state};
 use serde_json::{Map, json};
 
@@ -61,12 +61,12 @@ pub fn collect(
         let mut states = Vec::with_capacity(range.len() * store.spec().sample_len());
         let mut labels = Vec::new();
         let batches: Vec<Range<u64>> = batches(range, recipe.batch_size).collect();
-        for group in batches.chunks(job.workers.max(1)) {
-            if observer.stop_requested() {
-                return Ok(Outcome::Stopped);
-            }
-            let solve = |batch: &Range<u64>| solve_batch(job, &grid, batch.clone(), device);
-            for batch in try_parallel_map(group, solve)? {
+        if observer.stop_requested() {
+            return Ok(Outcome::Stopped);
+        }
+        let solve = |batch: &Range<u64>| solve_batch(job, &grid, batch.clone(), device);
+        let solved = in_parallel(&batches, job.workers, solve, |_group, solved| {
+            for batch in solved {
                 images += batch.count;
                 states.extend(batch.states);
                 labels.extend(batch.labels);
@@ -78,6 +78,14 @@ pub fn collect(
                 loss_per_time: Vec::new(),
                 learning_rate: None,
             });
+            Ok(if observer.stop_requested() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
+        })?;
+        if solved.is_break() {
+            return Ok(Outcome::Stopped);
         }
         store.write_shard(shard, &states, &labels)?;
     }
