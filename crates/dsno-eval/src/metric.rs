@@ -67,7 +67,7 @@ pub fn by_name(name: &str) -> Option<&'static dyn Metric> {
 ///     }
 /// }
 ///
-/// let at = |mean| FeatureSet::from_rows(1, vec![mean - 1.0, mean + 1.0]);
+/// let at = |mean: f32| FeatureSet::from_rows(1, vec![mean - 1.0, mean + 1.0]);
 /// assert_eq!(MeanShift.compare(&at(0.0), &at(3.0))?, [9.0]);
 /// # Ok::<(), MetricError>(())
 /// ```

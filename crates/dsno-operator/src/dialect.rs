@@ -87,25 +87,22 @@ impl Plan {
             "beta" => "bias",
             own => own,
         };
-        let modules = match part.place {
-            Place::Layer(number, _) => {
-                let layer = &self.stages[number].name;
-                let word = |module| join(layer, find(dialect.layer, module));
-                match (leaf.module, part.place) {
-                    ("", _) => vec![layer.clone()],
-                    ("qkv", Place::Layer(_, kind)) if is_apart(kind) => {
-                        ["q", "k", "v"].map(word).to_vec()
-                    }
-                    ("norm", Place::Layer(_, Kind::Head { .. })) => vec![word("head_norm")],
-                    ("conv", Place::Layer(_, Kind::Head { .. })) => vec![word("head_conv")],
-                    (module, _) => vec![word(module)],
+        let modules = if let Place::Layer(number, _) = part.place {
+            let layer = &self.stages[number].name;
+            let word = |module| join(layer, find(dialect.layer, module));
+            match (leaf.module, part.place) {
+                ("", _) => vec![layer.clone()],
+                ("qkv", Place::Layer(_, kind)) if is_apart(kind) => {
+                    ["q", "k", "v"].map(word).to_vec()
                 }
+                ("norm", Place::Layer(_, Kind::Head { .. })) => vec![word("head_norm")],
+                ("conv", Place::Layer(_, Kind::Head { .. })) => vec![word("head_conv")],
+                (module, _) => vec![word(module)],
             }
-            _ => {
-                let name = frame.iter().find(|(ours, _)| *ours == part.prefix);
-                let name = name.expect("invariant: a plan names the modules outside of its layers");
-                vec![name.1.clone()]
-            }
+        } else {
+            let name = frame.iter().find(|(ours, _)| *ours == part.prefix);
+            let name = name.expect("invariant: a plan names the modules outside of its layers");
+            vec![name.1.clone()]
         };
         let names = modules.iter().map(|m| format!("{m}.{parameter}"));
         let (layout, squeezes) = layout(dialect, part.place, leaf);
@@ -138,11 +135,7 @@ fn layout(dialect: &Dialect, place: Place, leaf: &Leaf) -> (Layout, bool) {
 }
 
 fn is_apart(kind: Kind) -> bool {
-    let order = match kind {
-        Kind::Attention { order, .. } => order,
-        _ => return false,
-    };
-    order == QkvOrder::Apart
+    matches!(kind, Kind::Attention { order: QkvOrder::Apart, .. })
 }
 
 fn join(layer: &str, word: &str) -> String {

@@ -74,16 +74,13 @@ impl Residual {
     /// `T` a divisor of `N` where all samples share it.
     pub(crate) fn forward(&self, x: Tensor<4>, embedding: Tensor<2>) -> Tensor<4> {
         let norm = self.norm_0.with(None);
-        let h = match self.filter.plain(self.resample) {
-            Some(resample) => self
-                .conv_0
-                .forward_activated(x.clone(), norm, resample, None),
-            None => {
-                let h = self
-                    .filter
-                    .apply(group_norm_silu(x.clone(), norm), self.resample);
-                self.conv_0.forward(h, None)
-            }
+        let h = if let Some(resample) = self.filter.plain(self.resample) {
+            self.conv_0
+                .forward_activated(x.clone(), norm, resample, None)
+        } else {
+            let h = group_norm_silu(x.clone(), norm);
+            self.conv_0
+                .forward(self.filter.apply(h, self.resample), None)
         };
         let x = self.filter.apply(x, self.resample);
         let x = match &self.shortcut {

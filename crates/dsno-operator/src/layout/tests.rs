@@ -30,8 +30,8 @@ fn at(tensor: &HostTensor, index: &[usize]) -> f32 {
 }
 
 /// What is written back is what was read.
-fn read(entry: &Entry, stored: Vec<HostTensor>) -> HostTensor {
-    let ours = entry.read(stored.clone());
+fn read(entry: &Entry, stored: &[HostTensor]) -> HostTensor {
+    let ours = entry.read(stored.to_vec());
     let written = entry.clone().write(ours.clone()).map(|(_, tensor)| tensor);
     assert_eq!(written.collect::<Vec<_>>(), stored);
     ours
@@ -42,13 +42,13 @@ fn every_value_finds_its_place() {
     let of = entry(&[2, 3], 1, Layout::transposed([2, 3], 0));
     assert_eq!(of.layout.stored(), [3, 2]);
     let stored = counting(&[3, 2], 0.0);
-    let ours = read(&of, vec![stored.clone()]);
+    let ours = read(&of, std::slice::from_ref(&stored));
     assert_eq!(at(&ours, &[1, 2]), at(&stored, &[2, 1]));
 
     let of = entry(&[4, 2, 3, 3], 1, Layout::channels_last([4, 2, 3, 3]));
     assert_eq!(of.layout.stored(), [3, 3, 2, 4]);
     let stored = counting(&[3, 3, 2, 4], 0.0);
-    let ours = read(&of, vec![stored.clone()]);
+    let ours = read(&of, std::slice::from_ref(&stored));
     for [o, i, h, w] in [[3, 1, 2, 0], [0, 1, 0, 2], [2, 0, 1, 1]] {
         assert_eq!(at(&ours, &[o, i, h, w]), at(&stored, &[h, w, i, o]));
     }
@@ -62,7 +62,7 @@ fn heads_lie_one_behind_the_other_with_their_queries_keys_and_values() {
     let parts: Vec<HostTensor> = [0.0, 100.0, 200.0]
         .map(|from| counting(&[5, 2, 3], from))
         .into();
-    let ours = read(&of, parts.clone());
+    let ours = read(&of, &parts);
     for (which, part) in parts.iter().enumerate() {
         for [row, head, d] in [[0, 0, 0], [4, 1, 2], [2, 0, 1], [3, 1, 0]] {
             let column = head * 9 + which * 3 + d;
@@ -71,20 +71,20 @@ fn heads_lie_one_behind_the_other_with_their_queries_keys_and_values() {
     }
     let biases = [0.0, 10.0, 20.0].map(|from| counting(&[2, 3], from));
     let of = entry(&[18], 3, Layout::qkv_of_flax(&[18], 2));
-    let ours = read(&of, biases.into());
+    let ours = read(&of, &biases);
     assert_eq!(ours.values[..9], [0., 1., 2., 10., 11., 12., 20., 21., 22.]);
     // With one head it is what a concatenation would give.
     let of = entry(&[1, 6], 3, Layout::qkv_of_flax(&[1, 6], 1));
     let parts = [0.0, 10.0, 20.0].map(|from| counting(&[1, 1, 2], from));
-    let ours = read(&of, parts.into());
+    let ours = read(&of, &parts);
     assert_eq!(ours.values, [0., 1., 10., 11., 20., 21.]);
 }
 
 #[test]
 fn every_order_of_queries_keys_and_values_is_undone() {
-    let (i, heads, d) = (5, 2, 3);
     // Row of the stored matrix that holds channel `c` of part `p` of head `h`.
     type Row = fn(usize, usize, usize) -> usize;
+    let (i, heads, d) = (5, 2, 3);
     let rows: [(QkvOrder, Row); 4] = [
         (QkvOrder::HeadsFirst, |h, p, c| h * 9 + p * 3 + c),
         (QkvOrder::PartsFirst, |h, p, c| p * 6 + h * 3 + c),
@@ -100,14 +100,14 @@ fn every_order_of_queries_keys_and_values_is_undone() {
             shape: of.layout.stored().to_vec(),
             values: values.to_vec(),
         });
-        let ours = read(&of, stored.collect());
+        let ours = read(&of, &stored.collect::<Vec<_>>());
         let bias = entry(&[18], parts, Layout::qkv_bias(18, heads, order));
         let biases = counting(&[18], 0.0).values;
         let biases = biases.chunks(18 / parts).map(|values| HostTensor {
             shape: vec![values.len()],
             values: values.to_vec(),
         });
-        let biases = read(&bias, biases.collect());
+        let biases = read(&bias, &biases.collect::<Vec<_>>());
         for (h, p, c) in [(0, 0, 0), (1, 2, 2), (0, 1, 2), (1, 0, 1)] {
             let column = h * 3 * d + p * d + c;
             let row = row(h, p, c);

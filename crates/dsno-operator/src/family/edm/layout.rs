@@ -201,9 +201,9 @@ impl Layers<'_> {
                 match encoder {
                     EncoderType::Standard => {}
                     EncoderType::Skip => {
-                        let halve = self.side([side, side], 0, Resample::Halve);
+                        let halve = side_layer([side, side], 0, Resample::Halve);
                         self.builder.beside(name("aux_down"), halve, Path::Side);
-                        let join = self.side([side, c], 1, Resample::Keep);
+                        let join = side_layer([side, c], 1, Resample::Keep);
                         self.builder.beside(name("aux_skip"), join, Path::Join);
                     }
                     EncoderType::Residual => {
@@ -260,7 +260,7 @@ impl Layers<'_> {
             }
             if decoder == Some(DecoderType::Skip) {
                 if level != coarsest {
-                    let double = self.side([out, out], 0, Resample::Double);
+                    let double = side_layer([out, out], 0, Resample::Double);
                     self.builder.beside(name("aux_up"), double, Path::Side);
                 }
                 // The finest level's are the last layers of the network.
@@ -279,15 +279,6 @@ impl Layers<'_> {
             Some(_) => [name("aux_norm"), name("aux_conv")],
             None => ["model.out_norm".to_owned(), "model.out_conv".to_owned()],
         })
-    }
-
-    fn side(&self, channels: [usize; 2], kernel: usize, resample: Resample) -> Kind {
-        Kind::Side {
-            channels,
-            kernel,
-            resample,
-            conv_first: false,
-        }
     }
 
     fn block(
@@ -342,5 +333,15 @@ impl EdmConfig {
             Preconditioning::ImprovedDdpm { .. } => 2 * self.img_channels,
             _ => self.img_channels,
         }
+    }
+}
+
+/// A layer of the side image.
+fn side_layer(channels: [usize; 2], kernel: usize, resample: Resample) -> Kind {
+    Kind::Side {
+        channels,
+        kernel,
+        resample,
+        conv_first: false,
     }
 }
