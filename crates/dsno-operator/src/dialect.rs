@@ -135,7 +135,13 @@ fn layout(dialect: &Dialect, place: Place, leaf: &Leaf) -> (Layout, bool) {
 }
 
 fn is_apart(kind: Kind) -> bool {
-    matches!(kind, Kind::Attention { order: QkvOrder::Apart, .. })
+    matches!(
+        kind,
+        Kind::Attention {
+            order: QkvOrder::Apart,
+            ..
+        }
+    )
 }
 
 fn join(layer: &str, word: &str) -> String {

@@ -22,8 +22,8 @@
 //! # Teachers of others
 //!
 //! A teacher's network is of one of four families ([`Family`]); all are solved and distilled alike. A
-//! student of our own network starts at its weights, one of another family has an architecture of
-//! its own ([`backbone()`]). [`TeacherDescription`] and [`StudentDescription`] make folders of weights
+//! student starts at its teacher's weights, or has an architecture of its own
+//! ([`fresh_student`]). [`TeacherDescription`] and [`StudentDescription`] make folders of weights
 //! that were trained elsewhere.
 //!
 //! # Extending
@@ -41,8 +41,8 @@
 //!
 //! [`Teacher`]: dsno_model::Teacher
 //! [`Student`]: dsno_model::Student
-//! [`Family`]: dsno_model::Family
-//! [`backbone()`]: dsno_model::backbone()
+//! [`Family`]: dsno_operator::Family
+//! [`fresh_student`]: dsno_model::fresh_student
 //! [`TeacherDescription`]: dsno_model::TeacherDescription
 //! [`StudentDescription`]: dsno_model::StudentDescription
 

@@ -56,7 +56,7 @@ const RUN: RunLayout = RunLayout {
 ///
 /// # Errors
 ///
-/// * [`ImportError::UNetConfig`] and [`ImportError::Foreign`] if they have no such network;
+/// * [`ImportError::Architecture`] and [`ImportError::Foreign`] if they have no such network;
 /// * [`ImportError::NoSuchSet`] if the file has the other set only;
 /// * [`ImportError::Weights`] with every name or shape that differs;
 /// * [`ImportError::Checkpoint`] if a tensor cannot be read.
@@ -74,7 +74,7 @@ pub fn read(
 ///
 /// # Errors
 ///
-/// * [`ImportError::UNetConfig`] and [`ImportError::Foreign`] if they have no such network;
+/// * [`ImportError::Architecture`] and [`ImportError::Foreign`] if they have no such network;
 /// * [`ImportError::Weights`] if the weights are not the architecture's.
 pub fn rename(weights: StateDict, architecture: &UNetConfig) -> Result<StateDict, ImportError> {
     Ok(entry::write(entries(architecture)?, weights)?)

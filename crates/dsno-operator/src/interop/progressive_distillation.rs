@@ -66,7 +66,7 @@ pub fn network(architecture: &UNetConfig) -> UNetConfig {
 ///
 /// # Errors
 ///
-/// * [`ImportError::UNetConfig`] if the network cannot be built, [`ImportError::Foreign`] if they
+/// * [`ImportError::Architecture`] if the network cannot be built, [`ImportError::Foreign`] if they
 ///   have no such network;
 /// * [`ImportError::NoSuchSet`] if the file is a training state without `set`;
 /// * [`ImportError::Weights`] with every name or shape that differs;

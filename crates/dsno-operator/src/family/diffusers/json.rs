@@ -44,7 +44,7 @@ impl DiffusersConfig {
     /// * [`DiffusersConfigError::Unsupported`] for the first key that is not known, or whose value
     ///   cannot be built here;
     /// * [`DiffusersConfigError::Missing`] for a key without which a file says nothing;
-    /// * [`DiffusersConfigError::Schedule`] and [`DiffusersConfigError::UNetConfig`] if all values are
+    /// * [`DiffusersConfigError::Schedule`] and [`DiffusersConfigError::Architecture`] if all values are
     ///   known, and do not go together.
     ///
     /// # Examples

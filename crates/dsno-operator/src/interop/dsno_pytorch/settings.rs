@@ -142,7 +142,7 @@ impl Settings {
     ///
     /// * [`SettingsError::Unsupported`] for what does not run in their program either:
     ///   `with_nin`, `fourier_feature`, no noise conditioning, `ddpm` blocks;
-    /// * [`SettingsError::UNetConfig`] if it cannot be built.
+    /// * [`SettingsError::Architecture`] if it cannot be built.
     pub fn architecture(&self) -> Result<UNetConfig, SettingsError> {
         let model = &self.model;
         model.check()?;
