@@ -125,17 +125,13 @@ impl TeacherDescription {
     }
 
     /// The teacher with fresh weights, a function of `seed` alone.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`], if the network cannot be built.
-    pub fn init(&self, seed: u64, device: &Device) -> Result<Teacher, ConfigError> {
-        Ok(Teacher {
-            network: self.network.init(seed, device)?,
+    pub fn init(&self, seed: u64, device: &Device) -> Teacher {
+        Teacher {
+            network: self.network.init(seed, device),
             config: self.network.clone(),
             schedule: self.schedule.clone(),
             run: String::new(),
-        })
+        }
     }
 
     /// Reads what a teacher's folder says, without its weights.

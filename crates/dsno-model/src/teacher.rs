@@ -31,14 +31,11 @@ impl Teacher {
     /// [`ModelError`], if a file is missing, damaged, or does not fit the other.
     pub fn load(folder: &Path, device: &Device) -> Result<Self, ModelError> {
         let card = read_card(folder, "teacher", TeacherDescription::from_table)?;
-        let TeacherDescription { network, schedule } = card.description;
-        let fresh = network.init(0, device);
-        let fresh = fresh.expect("invariant: descriptions are checked when they are read");
+        let fresh = card.description.init(0, device);
         Ok(Self {
-            network: load_weights(folder, fresh, &card.weights_sha256)?,
-            config: network,
-            schedule,
+            network: load_weights(folder, fresh.network, &card.weights_sha256)?,
             run: card.run,
+            ..fresh
         })
     }
 

@@ -33,7 +33,7 @@ use crate::unet::UNet;
 ///
 /// let device = Device::flex();
 /// let config = UNetConfig::new(8, 1).with_base_channels(32);
-/// let network = NetworkConfig::unet(config, Prediction::V)?.init(1, &device)?;
+/// let network = NetworkConfig::unet(config, Prediction::V)?.init(1, &device);
 /// let model = network.denoiser(None, true);
 /// let z_t = Tensor::<4>::ones([2, 1, 8, 8], &device);
 /// let x_hat = model.denoise(z_t, NoiseLevel::from_log_snr(0.0));

@@ -55,8 +55,6 @@ pub trait FamilyConfig: Any + fmt::Debug + Send + Sync {
 pub struct Family {
     /// Its name in files.
     pub name: &'static str,
-    /// What it is, in a few words.
-    pub about: &'static str,
     pub(crate) read: fn(Table) -> Result<Box<dyn FamilyConfig>, ConfigError>,
 }
 

@@ -45,7 +45,7 @@ use crate::unet::UNet;
 /// "#)?;
 /// let config = NetworkConfig::read("unet", table)?;
 /// assert_eq!(config.image_shape(), [1, 8, 8]);
-/// let network = config.init(1, &Device::flex())?;
+/// let network = config.init(1, &Device::flex());
 /// assert_eq!(network.state_dict()["stem.weight"].shape, [8, 1, 3, 3]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -170,12 +170,8 @@ impl NetworkConfig {
     /// Builds the network with fresh weights, a function of `seed` alone.
     ///
     /// Parameters are created lazily, on first use, so that loading weights costs no initialisation.
-    ///
-    /// # Errors
-    ///
-    /// None; the signature is that of the other configurations.
-    pub fn init(&self, seed: u64, device: &Device) -> Result<UNet, ConfigError> {
-        Ok(UNet::new(self.plan.as_ref().clone(), seed, device))
+    pub fn init(&self, seed: u64, device: &Device) -> UNet {
+        UNet::new(self.plan.as_ref().clone(), seed, device)
     }
 
     /// Builds the network with the weights of a file, which has nothing else, one tensor at a time.
@@ -190,7 +186,7 @@ impl NetworkConfig {
     /// * [`WeightError::Checkpoint`] if a tensor cannot be read;
     /// * [`WeightError::OtherFilter`] if the file's resampling filter is another.
     pub fn load(&self, checkpoint: &Checkpoint, device: &Device) -> Result<UNet, WeightError> {
-        UNet::new(self.plan.as_ref().clone(), 0, device).load(checkpoint)
+        self.init(0, device).load(checkpoint)
     }
 
     /// Finds all weights in a file without building anything, for programs that pass them on.

@@ -223,7 +223,8 @@ impl UNet {
         let mut x = repeat(self.stem.forward(image.clone(), None), times);
         let mut skips = vec![x.clone()];
         // The input at lower resolutions on the way down, and the output at higher ones on the way up.
-        let mut side = repeat(image, times);
+        let mut side: Option<Tensor<4>> = None;
+        let first_side = || repeat(image.clone(), times);
         let mut output: Option<Tensor<4>> = None;
         for (layer, stage) in self.layers.iter().zip(&self.plan.stages) {
             let run = |input| layer.forward(input, &embedding, timesteps.times());
@@ -239,14 +240,17 @@ impl UNet {
                 }
                 Path::Side => match output.take() {
                     Some(image) => output = Some(run(image)),
-                    None => side = run(side),
+                    None => side = Some(run(side.take().unwrap_or_else(first_side))),
                 },
                 Path::Join | Path::JoinAndKeep => {
-                    x = x + run(side.clone());
-                    if stage.path == Path::JoinAndKeep {
+                    let beside = side.take().unwrap_or_else(first_side);
+                    x = x + run(beside.clone());
+                    side = Some(if stage.path == Path::JoinAndKeep {
                         x = x / SQRT_2;
-                        side = x.clone();
-                    }
+                        x.clone()
+                    } else {
+                        beside
+                    });
                     pop(&mut skips);
                     skips.push(x.clone());
                 }

@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let network = NetworkConfig::unet(recipes.architecture, recipes.teacher.prediction)?;
     let schedule = CosineSchedule::default().into();
-    let teacher = TeacherDescription::new(network, Some(schedule))?.init(1, &device)?;
+    let teacher = TeacherDescription::new(network, Some(schedule))?.init(1, &device);
     let job = CollectJob {
         teacher: &teacher,
         recipe: &recipes.collect,

@@ -94,7 +94,7 @@ pub fn train_teacher(
         job,
     };
     let weights_seed = Stream::Weights.draws(job.seed, 0).bits();
-    let init = || Ok(config.init(weights_seed, device)?);
+    let init = || Ok(config.init(weights_seed, device));
     let save = |network| {
         let teacher = Teacher {
             network,

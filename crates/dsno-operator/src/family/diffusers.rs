@@ -49,7 +49,6 @@ use super::{Family, read};
 /// Hugging Face diffusers.
 pub const FAMILY: Family = Family {
     name: "diffusers",
-    about: "UNet2DModel of Hugging Face diffusers",
     read: |table| Ok(Box::new(read::<DiffusersConfig>(table)?)),
 };
 

@@ -37,6 +37,5 @@ use super::{Family, read};
 /// EDM.
 pub const FAMILY: Family = Family {
     name: "edm",
-    about: "EDM: DDPM++, NCSN++ and ADM, preconditioned",
     read: |table| Ok(Box::new(read::<EdmConfig>(table)?)),
 };

@@ -24,7 +24,6 @@ use super::{Family, read};
 /// OpenAI's networks.
 pub const FAMILY: Family = Family {
     name: "guided-diffusion",
-    about: "OpenAI's improved-diffusion, guided-diffusion and consistency models",
     read: |table| Ok(Box::new(read::<GuidedDiffusionConfig>(table)?)),
 };
 

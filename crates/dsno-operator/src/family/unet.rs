@@ -24,7 +24,6 @@ use crate::unet::UNet;
 /// This project's own network, which students share.
 pub(crate) const FAMILY: Family = Family {
     name: "unet",
-    about: "this project's own network",
     read: |table| Ok(Box::new(keys::<OwnNetwork>(table)?)),
 };
 
@@ -510,4 +509,4 @@ impl Layers<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

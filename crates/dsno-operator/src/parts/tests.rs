@@ -2,21 +2,18 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
+use crate::family::unet::tests::small;
 use crate::weights::named_parameters;
-use crate::{ConfigError, Heads, Output, TemporalConvConfig, UNetConfig};
+use crate::{ConfigError, Output, TemporalConvConfig, UNetConfig};
 
 #[test]
 fn the_list_is_that_of_the_built_network() -> Result<(), ConfigError> {
-    let teacher = UNetConfig::new(8, 2)
-        .with_base_channels(8)
-        .with_embedding_channels(12)
-        .with_channel_multipliers(vec![1, 2])
-        .with_res_blocks(1)
-        .with_attention_resolutions(vec![4])
-        .with_heads(Heads::Count(2))
-        .with_attention_groups(4)
-        .with_classes(3)
-        .with_output(Output::StateAndNoise);
+    let teacher = UNetConfig {
+        image_channels: 2,
+        temporal: None,
+        output: Output::StateAndNoise,
+        ..small()
+    };
     let flat = UNetConfig {
         output: Output::State,
         classes: 0,

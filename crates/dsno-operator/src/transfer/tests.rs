@@ -2,20 +2,15 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use dsno_ode::{Denoiser, NoiseLevel, Prediction};
 
-use crate::{
-    Heads, NetworkConfig, OperatorConfig, Output, TemporalConvConfig, Timesteps, UNetConfig,
-};
+use crate::family::unet::tests::small;
+use crate::{NetworkConfig, OperatorConfig, Output, TemporalConvConfig, Timesteps, UNetConfig};
 
 fn teacher() -> UNetConfig {
-    UNetConfig::new(8, 2)
-        .with_base_channels(8)
-        .with_embedding_channels(12)
-        .with_channel_multipliers(vec![1, 2])
-        .with_res_blocks(1)
-        .with_attention_resolutions(vec![4])
-        .with_heads(Heads::Count(2))
-        .with_attention_groups(4)
-        .with_classes(3)
+    UNetConfig {
+        image_channels: 2,
+        temporal: None,
+        ..small()
+    }
 }
 
 fn operator(teacher: &UNetConfig, n_modes: usize) -> OperatorConfig {
@@ -171,7 +166,7 @@ fn foreign() -> Vec<NetworkConfig> {
 fn an_operator_of_any_family_is_its_teachers_clean_prediction_at_every_time() {
     let device = Device::flex();
     for config in foreign() {
-        let network = shaken(config.init(1, &device).unwrap());
+        let network = shaken(config.init(1, &device));
         let temporal = Some(TemporalConvConfig { n_modes: 3 });
         let operator = OperatorConfig {
             network: config.clone(),

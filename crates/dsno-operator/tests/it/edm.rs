@@ -57,7 +57,7 @@ fn weights(network: &UNet) -> StateDict {
 }
 
 fn build(case: &Case) -> Result<UNet, Box<dyn Error>> {
-    let fresh = NetworkConfig::new(case.architecture.clone())?.init(1, &Device::flex())?;
+    let fresh = NetworkConfig::new(case.architecture.clone())?.init(1, &Device::flex());
     let weights = weights(&fresh);
     let network = fresh.load_state_dict(weights.clone())?;
     assert_eq!(network.state_dict(), weights);
@@ -201,7 +201,7 @@ fn counts_are_those_of_the_reference_and_of_what_is_built() -> Outcome {
         assert_eq!(found, sizes(&file, name)?, "{name}");
     }
     for case in cases() {
-        let network = NetworkConfig::new(case.architecture.clone())?.init(1, &Device::flex())?;
+        let network = NetworkConfig::new(case.architecture.clone())?.init(1, &Device::flex());
         let built = network
             .state_dict()
             .into_iter()
@@ -219,7 +219,7 @@ fn levels_of_improved_ddpm_follow_from_its_constants() -> Outcome {
     let file = SafeTensors::deserialize(&bytes)?;
     let case = cases().into_iter().find(|case| case.name == "iddpm");
     let config = NetworkConfig::new(case.ok_or("a case")?.architecture)?;
-    let network = config.init(1, &Device::flex())?;
+    let network = config.init(1, &Device::flex());
     let levels = network.state_dict().remove("u").ok_or("levels")?;
     let expected = floats(&file, "iddpm.u")?;
     assert_eq!(levels.values.len(), expected.len());

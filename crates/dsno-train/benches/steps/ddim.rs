@@ -16,7 +16,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Times, Box<dyn Error>> {
     let device = Device::flex();
     let network = NetworkConfig::unet(setting.architecture(), Prediction::X)?;
     let schedule = NoiseSchedule::from(CosineSchedule::default());
-    let teacher = TeacherDescription::new(network, Some(schedule.clone()))?.init(1, &device)?;
+    let teacher = TeacherDescription::new(network, Some(schedule.clone()))?.init(1, &device);
     let grid = TimeGrid::uniform(STEPS)?;
     let record: Vec<f64> = [1.0].into_iter().chain(TIMES).collect();
     let noise = noise_parts(setting, &device);

@@ -25,7 +25,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Times, Box<dyn Error>> {
 
     let network = NetworkConfig::unet(setting.config.backbone(), Prediction::X)?;
     let schedule = CosineSchedule::default().into();
-    let teacher = TeacherDescription::new(network, Some(schedule))?.init(1, &device)?;
+    let teacher = TeacherDescription::new(network, Some(schedule))?.init(1, &device);
     let recipe = recipe(setting);
     let job = DistillJob {
         teacher: &teacher,

@@ -85,7 +85,7 @@ use crate::process::DdpmProcess;
 ///     "#,
 /// )?;
 /// let device = Device::flex();
-/// let network = NetworkConfig::new(architecture)?.init(1, &device)?;
+/// let network = NetworkConfig::new(architecture)?.init(1, &device);
 /// let model = network.denoiser(None, true);
 /// let z_t = Tensor::<4>::ones([2, 1, 8, 8], &device);
 /// assert_eq!(model.denoise(z_t, NoiseLevel::from_log_snr(0.0)).dims(), [2, 1, 8, 8]);

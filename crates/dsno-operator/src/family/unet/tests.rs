@@ -26,7 +26,8 @@ fn cifar10() -> UNetConfig {
     }
 }
 
-fn small() -> UNetConfig {
+/// A small network of every kind of layer.
+pub(crate) fn small() -> UNetConfig {
     UNetConfig::new(8, 1)
         .with_base_channels(8)
         .with_embedding_channels(12)

@@ -161,7 +161,7 @@ fn answers_are_those_of_the_reference() -> Outcome {
                 .values_mut()
                 .filter(|tensor| tensor.shape.len() == 3);
             assert_eq!(maps.map(|tensor| tensor.shape.push(1)).count(), 8);
-            let same = config.init(2, &Device::flex())?.load_state_dict(weights)?;
+            let same = config.init(2, &Device::flex()).load_state_dict(weights)?;
             assert_eq!(same.state_dict(), network.state_dict());
 
             let model = network.denoiser(case.labels.map(<[u32]>::to_vec), false);
@@ -186,7 +186,7 @@ fn a_longer_table_is_told_as_a_thousand_entries() -> Outcome {
         image_size: 4,
         ..base()
     };
-    let network = NetworkConfig::new(architecture.clone())?.init(1, &Device::flex())?;
+    let network = NetworkConfig::new(architecture.clone())?.init(1, &Device::flex());
     let DdpmProcess::Table {
         schedule: NoiseSchedule::Discrete(ref table),
         ..
