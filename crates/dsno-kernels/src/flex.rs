@@ -1,14 +1,9 @@
-//! Conversions between tensors of burn's CPU backend and slices.
+//! Conversions between tensors of burn's CPU backend and slices, and kernels as its operations.
 
-pub(crate) mod unary;
+pub(crate) mod operation;
 
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, DispatchDevice, ExtensionType, Flex};
+use burn::backend::DispatchDevice;
 use burn::tensor::{Bytes, DType, Shape, Tensor};
-use burn_autodiff::NodeId;
-use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn_autodiff::grads::Gradients;
-use burn_autodiff::ops::NodeGuard;
 use burn_flex::{FlexTensor, Layout};
 
 /// Whether kernels of this crate can work on the tensor: `f32` on the CPU backend, tracked or not.
@@ -45,10 +40,14 @@ impl Contiguous {
         &self.0.storage::<f32>()[start..end]
     }
 
+    /// The values, or none if this is [`nothing`].
+    pub(crate) fn present(&self) -> Option<&[f32]> {
+        (self.0.layout().shape()[..] != [0]).then(|| self.slice())
+    }
+
     /// A tensor of the same shape with other values.
     pub(crate) fn with_values(&self, values: Vec<f32>) -> FlexTensor {
-        let layout = Layout::contiguous(self.0.layout().shape().clone());
-        FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+        tensor(values, self.0.layout().shape().clone())
     }
 
     pub(crate) fn dims<const D: usize>(&self) -> [usize; D] {
@@ -58,65 +57,12 @@ impl Contiguous {
 }
 
 /// A tensor that owns `values`.
-pub(crate) fn tensor<const D: usize>(values: Vec<f32>, dims: [usize; D]) -> FlexTensor {
-    FlexTensor::new(
-        Bytes::from_elems(values),
-        Layout::contiguous(Shape::from(dims)),
-        DType::F32,
-    )
+pub(crate) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
+    let layout = Layout::contiguous(shape.into());
+    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
 }
 
-/// An `Option` of a tensor that can be passed through the dispatch.
-#[derive(Debug, ExtensionType)]
-pub(crate) enum OptionalTensor<B: Backend> {
-    Present(FloatTensor<B>),
-    Absent,
-}
-
-impl OptionalTensor<Dispatch> {
-    pub(crate) fn new<const D: usize>(tensor: Option<Tensor<D>>) -> Self {
-        tensor.map_or(Self::Absent, |tensor| Self::Present(tensor.into_dispatch()))
-    }
-}
-
-impl OptionalTensor<Flex> {
-    pub(crate) fn into_option(self) -> Option<FlexTensor> {
-        match self {
-            Self::Present(tensor) => Some(tensor),
-            Self::Absent => None,
-        }
-    }
-}
-
-impl<C: CheckpointStrategy> OptionalTensor<Autodiff<Flex, C>> {
-    /// The tensor, and its node for the list of parents.
-    pub(crate) fn into_parts(self) -> (Option<FlexTensor>, NodeGuard) {
-        match self {
-            Self::Present(tensor) => {
-                let (primitive, node) = tensor.into_parts();
-                (Some(primitive), node)
-            }
-            Self::Absent => {
-                let nothing = tensor(Vec::new(), [0]);
-                (None, <FloatTensor<Autodiff<Flex, C>>>::new(nothing).node())
-            }
-        }
-    }
-}
-
-/// Registers gradients of an operation's inputs, its parents in the graph.
-pub(crate) struct ParentGradients<'a>(pub(crate) &'a mut Gradients);
-
-impl ParentGradients<'_> {
-    /// Registers a parent's gradient if the parent is tracked and the gradient was computed.
-    pub(crate) fn register<const D: usize>(
-        &mut self,
-        parent: Option<NodeId>,
-        values: Option<Vec<f32>>,
-        dims: [usize; D],
-    ) {
-        if let (Some(parent), Some(values)) = (parent, values) {
-            self.0.register::<Flex>(parent, tensor(values, dims));
-        }
-    }
+/// A tensor without values, in the place of one that is absent.
+fn nothing() -> FlexTensor {
+    tensor(Vec::new(), [0_usize])
 }

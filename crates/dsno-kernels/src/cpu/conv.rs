@@ -26,7 +26,7 @@ pub(crate) use reader::Prologue;
 use narrow::Side;
 use reader::Input;
 
-use super::norm::Statistics;
+use super::norm::{ParameterGradients, Statistics};
 use super::scratch::Scratch;
 
 /// Sizes of a convolution.
@@ -54,9 +54,6 @@ pub(crate) enum Algorithm {
     NarrowOutput,
 }
 
-/// Gradients of a normalisation's `γ`, `β` and modulation.
-pub(crate) type NormParts = (Vec<f32>, Vec<f32>, Option<Vec<f32>>);
-
 /// Gradients of `Σ dy ∘ y`.
 #[derive(Debug)]
 pub(crate) struct ConvGradients {
@@ -67,7 +64,7 @@ pub(crate) struct ConvGradients {
     /// `[channels_out]`.
     pub(crate) bias: Vec<f32>,
     /// Of the prologue's `γ`, `β` and modulation.
-    pub(crate) norm: Option<NormParts>,
+    pub(crate) norm: Option<ParameterGradients>,
 }
 
 /// `conv(x) + bias + residual`, where `x` goes through the prologue first if there is one; with the

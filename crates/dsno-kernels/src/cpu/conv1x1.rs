@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::ops::{AddAssign, Range};
+use std::ops::Range;
 
 use super::gemm::{Gemm, Summand};
 use super::scratch::{Scratch, for_overwrite};
@@ -54,7 +54,8 @@ pub(crate) fn forward(
                     stride: n,
                 }),
             ];
-            product([end - start, n], k, [k, 1], false).run_plus(&x[start * k..], weight, plus, y);
+            let product = Gemm::dense([end - start, n], k, [k, 1], false);
+            product.run_plus(&x[start * k..], weight, plus, y);
         }
     });
     y
@@ -99,13 +100,13 @@ pub(crate) fn backward(
             if let Some(transposed) = &transposed {
                 let (dx, behind) = std::mem::take(&mut rest).split_at_mut((end - start) * k);
                 rest = behind;
-                product([end - start, k], n, [n, 1], false).run(dy, transposed, dx);
+                Gemm::dense([end - start, k], n, [n, 1], false).run(dy, transposed, dx);
             }
             let x = &x[start * k..end * k];
-            product([k, n], end - start, [1, k], start > first).run(x, dy, &mut d_weight);
+            Gemm::dense([k, n], end - start, [1, k], start > first).run(x, dy, &mut d_weight);
             // Sums of columns are the product with a row of ones.
-            product([1, n], end - start, [0, 0], false).run(&[1.0], dy, &mut column_sums);
-            add(&mut d_bias, column_sums.iter().copied().map(f64::from));
+            Gemm::dense([1, n], end - start, [0, 0], false).run(&[1.0], dy, &mut column_sums);
+            threads::add(&mut d_bias, column_sums.iter().copied().map(f64::from));
         }
         (d_weight, d_bias)
     });
@@ -113,8 +114,8 @@ pub(crate) fn backward(
     let none = || (vec![0.0; k * n], vec![0.0; n]);
     let (mut d_weight, mut d_bias) = sums.next().unwrap_or_else(none);
     for (weight, bias) in sums {
-        add(&mut d_weight, weight.into_iter());
-        add(&mut d_bias, bias.into_iter());
+        threads::add(&mut d_weight, weight);
+        threads::add(&mut d_bias, bias);
     }
     PointwiseGradients {
         x: wants_x.then_some(dx),
@@ -132,24 +133,6 @@ fn blocks(range: Range<usize>, width: usize) -> impl Iterator<Item = Range<usize
     })
 }
 
-/// A product whose right factor and result have rows of `columns` values without gaps.
-fn product(
-    [rows, columns]: [usize; 2],
-    depth: usize,
-    a_strides: [usize; 2],
-    accumulate: bool,
-) -> Gemm {
-    Gemm {
-        rows,
-        columns,
-        depth,
-        a_strides,
-        b_stride: columns,
-        c_stride: columns,
-        accumulate,
-    }
-}
-
 /// `Wᵀ [n, k]`.
 fn transposed(weight: &[f32], [k, n]: [usize; 2]) -> Scratch {
     let mut result = Scratch::take(k * n);
@@ -162,10 +145,4 @@ fn transposed(weight: &[f32], [k, n]: [usize; 2]) -> Scratch {
     };
     transpose.run(weight, &mut result);
     result
-}
-
-fn add<T: AddAssign>(sums: &mut [T], summands: impl Iterator<Item = T>) {
-    for (sum, summand) in sums.iter_mut().zip(summands) {
-        *sum += summand;
-    }
 }

@@ -34,6 +34,24 @@ pub(crate) struct Summand<'a> {
 }
 
 impl Gemm {
+    /// A product whose right factor and result have rows of `columns` values without gaps.
+    pub(crate) fn dense(
+        [rows, columns]: [usize; 2],
+        depth: usize,
+        a_strides: [usize; 2],
+        accumulate: bool,
+    ) -> Self {
+        Self {
+            rows,
+            columns,
+            depth,
+            a_strides,
+            b_stride: columns,
+            c_stride: columns,
+            accumulate,
+        }
+    }
+
     /// Computes the product with the best instructions of this machine.
     ///
     /// # Panics

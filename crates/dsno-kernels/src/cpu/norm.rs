@@ -224,11 +224,7 @@ pub(crate) fn backward(
             }
         },
     );
-    let ParameterGradients {
-        gamma,
-        beta,
-        modulation,
-    } = parameter_gradients(norm, &gain, &offset);
+    let (gamma, beta, modulation) = parameter_gradients(norm, &gain, &offset);
     NormGradients {
         x: dx,
         gamma,

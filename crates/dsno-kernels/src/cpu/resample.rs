@@ -33,6 +33,26 @@ impl ImageShape {
         )
     }
 
+    /// Half of each side.
+    pub(crate) fn halved(self) -> Self {
+        let even = self.height.is_multiple_of(2) && self.width.is_multiple_of(2);
+        assert!(even, "only even sizes can be halved");
+        Self {
+            height: self.height / 2,
+            width: self.width / 2,
+            ..self
+        }
+    }
+
+    /// Twice each side.
+    pub(crate) fn doubled(self) -> Self {
+        Self {
+            height: 2 * self.height,
+            width: 2 * self.width,
+            ..self
+        }
+    }
+
     /// Values in an image.
     pub(crate) fn size(self) -> usize {
         self.height * self.width * self.channels
@@ -47,25 +67,10 @@ impl ImageShape {
 impl Resample {
     /// The shape that an image of this shape gets.
     pub(crate) fn result_of(self, input: ImageShape) -> ImageShape {
-        let ImageShape {
-            height,
-            width,
-            channels,
-        } = input;
-        let even = height.is_multiple_of(2) && width.is_multiple_of(2);
-        assert!(self != Self::Halve || even, "only even sizes can be halved");
         match self {
             Self::Keep => input,
-            Self::Halve => ImageShape {
-                height: height / 2,
-                width: width / 2,
-                channels,
-            },
-            Self::Double => ImageShape {
-                height: 2 * height,
-                width: 2 * width,
-                channels,
-            },
+            Self::Halve => input.halved(),
+            Self::Double => input.doubled(),
         }
     }
 

@@ -217,15 +217,8 @@ impl Pass<'_> {
     /// Each product's rows times its matrix.
     fn multiply(&self, rows: &[f32], matrices: &[f32], result: &mut [f32]) {
         let channels = self.layer.shape.channels;
-        let gemm = Gemm {
-            rows: self.block.rows(),
-            columns: channels,
-            depth: channels,
-            a_strides: [channels, 1],
-            b_stride: channels,
-            c_stride: channels,
-            accumulate: false,
-        };
+        let shape = [self.block.rows(), channels];
+        let gemm = Gemm::dense(shape, channels, [channels, 1], false);
         let stride = self.stride();
         let products = rows
             .chunks_exact(stride)

@@ -3,7 +3,7 @@
 //! Work comes in units, most often images. Each thread gets one contiguous range of them, decided
 //! by counts alone, so that the same shapes on the same machine are always cut the same way.
 
-use std::ops::Range;
+use std::ops::{AddAssign, Range};
 
 /// Floating-point operations below which a second thread costs more than it brings.
 const WORTH_A_THREAD: usize = 1 << 18;
@@ -49,6 +49,13 @@ pub(crate) fn run<J: Send, R: Send>(jobs: Vec<J>, work: impl Fn(J) -> R + Sync) 
         }
     });
     results.into_iter().flatten().collect()
+}
+
+/// Adds what one thread found to the sums of all.
+pub(crate) fn add<T: AddAssign>(sums: &mut [T], summands: impl IntoIterator<Item = T>) {
+    for (sum, summand) in sums.iter_mut().zip(summands) {
+        *sum += summand;
+    }
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ pub fn attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
     );
     #[cfg(feature = "flex")]
     if crate::flex::has_kernels(&qkv) {
-        return crate::flex::unary::apply(qkv, kernel::Attention { heads });
+        let qkv = [Some(qkv.into_dispatch())];
+        return crate::flex::operation::apply(kernel::Attention { heads }, qkv);
     }
     let d = width / 3 / heads;
     let parts = qkv.reshape([n, l, heads, 3 * d]).swap_dims(1, 2);
@@ -44,38 +45,36 @@ mod kernel {
     use burn_flex::FlexTensor;
 
     use crate::cpu::attention::{self, AttentionShape};
-    use crate::flex::{self, Contiguous, unary::Unary};
+    use crate::flex::{self, Contiguous, operation::Kernel};
 
     #[derive(Debug)]
     pub(super) struct Attention {
         pub(super) heads: usize,
     }
 
-    impl Attention {
-        fn shape(&self, qkv: &Contiguous) -> AttentionShape {
+    impl Kernel<1> for Attention {
+        type Memory = AttentionShape;
+
+        fn forward(self, [qkv]: [Contiguous; 1]) -> (FlexTensor, AttentionShape) {
             let [images, tokens, width] = qkv.dims();
-            AttentionShape {
+            let shape = AttentionShape {
                 images,
                 tokens,
                 channels: width / 3,
                 heads: self.heads,
-            }
-        }
-    }
-
-    impl Unary for Attention {
-        fn forward(&self, qkv: &Contiguous) -> FlexTensor {
-            let shape = self.shape(qkv);
+            };
             let y = attention::forward(shape, qkv.slice());
-            flex::tensor(y, [shape.images, shape.tokens, shape.channels])
+            (flex::tensor(y, [images, tokens, width / 3]), shape)
         }
 
-        fn backward(&self, qkv: &Contiguous, dy: &Contiguous) -> FlexTensor {
-            qkv.with_values(attention::backward(
-                self.shape(qkv),
-                qkv.slice(),
-                dy.slice(),
-            ))
+        fn backward(
+            shape: &AttentionShape,
+            qkv: &Contiguous,
+            dy: &Contiguous,
+            _: [bool; 1],
+        ) -> [Option<FlexTensor>; 1] {
+            let found = attention::backward(*shape, qkv.slice(), dy.slice());
+            [Some(qkv.with_values(found))]
         }
     }
 }

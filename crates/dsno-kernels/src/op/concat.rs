@@ -16,7 +16,8 @@ pub fn concat_channels(one: Tensor<4>, other: Tensor<4>) -> Tensor<4> {
     assert_eq!([n, h, w], [nn, hh, ww], "maps of other sizes");
     #[cfg(feature = "flex")]
     if crate::flex::has_kernels(&one) {
-        return kernel::run(one, other);
+        let maps = [one, other].map(|map| Some(map.into_dispatch()));
+        return crate::flex::operation::apply(kernel::Concat, maps);
     }
     Tensor::cat(vec![one, other], 3)
 }

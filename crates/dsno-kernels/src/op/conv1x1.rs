@@ -35,7 +35,13 @@ pub fn conv1x1(
     assert_eq!(channels_in, given, "weights of another map");
     #[cfg(feature = "flex")]
     if crate::flex::has_kernels(&x) {
-        return kernel::run(x, weight, bias, residual);
+        let inputs = [
+            Some(x.into_dispatch()),
+            Some(weight.into_dispatch()),
+            Some(bias.into_dispatch()),
+            residual.map(Tensor::into_dispatch),
+        ];
+        return crate::flex::operation::apply(kernel::Conv1x1, inputs);
     }
     let rows = x.reshape([n * h * w, channels_in]).matmul(weight) + bias.unsqueeze();
     let y = rows.reshape([n, h, w, channels_out]);

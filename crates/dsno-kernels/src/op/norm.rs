@@ -4,11 +4,9 @@ use burn::tensor::{Tensor, activation};
 
 #[cfg(feature = "flex")]
 mod kernel;
-#[cfg(feature = "flex")]
-mod parameters;
 
 #[cfg(feature = "flex")]
-pub(super) use parameters::{NormConfig, NormParameters};
+pub(super) use kernel::{NormConfig, NormParameters};
 
 /// Parameters of a group normalisation with optional scale-shift (Wu & He 2018, arXiv:1803.08494v3).
 ///
@@ -39,7 +37,7 @@ pub fn group_norm(x: Tensor<4>, norm: GroupNorm) -> Tensor<4> {
     norm.check(&x);
     #[cfg(feature = "flex")]
     if crate::flex::has_kernels(&x) {
-        return kernel::run(x, norm, kernel::Activation::None);
+        return kernel::run(x, norm, false);
     }
     compose(x, norm)
 }
@@ -53,7 +51,7 @@ pub fn group_norm_silu(x: Tensor<4>, norm: GroupNorm) -> Tensor<4> {
     norm.check(&x);
     #[cfg(feature = "flex")]
     if crate::flex::has_kernels(&x) {
-        return kernel::run(x, norm, kernel::Activation::Silu);
+        return kernel::run(x, norm, true);
     }
     activation::silu(compose(x, norm))
 }

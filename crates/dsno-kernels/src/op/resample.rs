@@ -13,7 +13,7 @@ pub fn resample(x: Tensor<4>, change: Resample) -> Tensor<4> {
     }
     #[cfg(feature = "flex")]
     if crate::flex::has_kernels(&x) && change.fits(&x) {
-        return crate::flex::unary::apply(x, change);
+        return crate::flex::operation::apply(change, [Some(x.into_dispatch())]);
     }
     let [n, h, w, c] = x.dims();
     match change {
@@ -35,7 +35,7 @@ mod kernel {
     use burn_flex::FlexTensor;
 
     use crate::cpu::resample;
-    use crate::flex::{self, Contiguous, unary::Unary};
+    use crate::flex::{self, Contiguous, operation::Kernel};
     use crate::resample::Resample;
 
     impl Resample {
@@ -55,16 +55,24 @@ mod kernel {
         }
     }
 
-    impl Unary for Resample {
-        fn forward(&self, x: &Contiguous) -> FlexTensor {
+    impl Kernel<1> for Resample {
+        type Memory = Self;
+
+        fn forward(self, [x]: [Contiguous; 1]) -> (FlexTensor, Self) {
             let [n, h, w, c] = x.dims();
-            let y = resample::forward(*self, [n, h, w, c], x.slice());
+            let y = resample::forward(self, [n, h, w, c], x.slice());
             let [h, w] = self.of([h, w]);
-            flex::tensor(y, [n, h, w, c])
+            (flex::tensor(y, [n, h, w, c]), self)
         }
 
-        fn backward(&self, x: &Contiguous, dy: &Contiguous) -> FlexTensor {
-            x.with_values(resample::backward(*self, x.dims(), dy.slice()))
+        fn backward(
+            change: &Self,
+            x: &Contiguous,
+            dy: &Contiguous,
+            _: [bool; 1],
+        ) -> [Option<FlexTensor>; 1] {
+            let dx = resample::backward(*change, x.dims(), dy.slice());
+            [Some(x.with_values(dx))]
         }
     }
 }

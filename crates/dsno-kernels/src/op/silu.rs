@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, activation};
 pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     #[cfg(feature = "flex")]
     if crate::flex::has_kernels(&x) {
-        return crate::flex::unary::apply(x, kernel::Silu);
+        return crate::flex::operation::apply(kernel::Silu, [Some(x.into_dispatch())]);
     }
     activation::silu(x)
 }
@@ -18,18 +18,26 @@ mod kernel {
     use burn_flex::FlexTensor;
 
     use crate::cpu::activation;
-    use crate::flex::{Contiguous, unary::Unary};
+    use crate::flex::{Contiguous, operation::Kernel};
 
     #[derive(Debug)]
     pub(super) struct Silu;
 
-    impl Unary for Silu {
-        fn forward(&self, x: &Contiguous) -> FlexTensor {
-            x.with_values(activation::silu(x.slice()))
+    impl Kernel<1> for Silu {
+        type Memory = ();
+
+        fn forward(self, [x]: [Contiguous; 1]) -> (FlexTensor, ()) {
+            (x.with_values(activation::silu(x.slice())), ())
         }
 
-        fn backward(&self, x: &Contiguous, dy: &Contiguous) -> FlexTensor {
-            x.with_values(activation::silu_backward(x.slice(), dy.slice()))
+        fn backward(
+            (): &(),
+            x: &Contiguous,
+            dy: &Contiguous,
+            _: [bool; 1],
+        ) -> [Option<FlexTensor>; 1] {
+            let dx = activation::silu_backward(x.slice(), dy.slice());
+            [Some(x.with_values(dx))]
         }
     }
 }

@@ -64,7 +64,8 @@ pub fn temporal_convolution(u: Tensor<4>, weight: Tensor<4>, times: usize) -> Te
     );
     #[cfg(feature = "flex")]
     if crate::flex::has_kernels(&u) {
-        return kernel::run(u, weight, times);
+        let inputs = [u, weight].map(|input| Some(input.into_dispatch()));
+        return crate::flex::operation::apply(kernel::Temporal { times }, inputs);
     }
     compose(u, weight, times)
 }

@@ -54,9 +54,7 @@ pub(crate) fn backward(shape: AttentionShape, qkv: &[f32], dout: &[f32]) -> Vec<
         });
         dqkv.fill(0.0);
         for part in parts {
-            dqkv.iter_mut()
-                .zip(part.iter())
-                .for_each(|(sum, part)| *sum += part);
+            threads::add(dqkv, part.iter().copied());
         }
     }
     dqkv

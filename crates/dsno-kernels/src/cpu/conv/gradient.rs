@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::norm::{ImageGradient, ParameterGradients, parameter_gradients};
+use super::super::norm::{ImageGradient, parameter_gradients};
 use super::super::scratch::for_overwrite;
 use super::super::threads;
 use super::ConvGradients;
@@ -58,19 +58,13 @@ impl<'a> InputGradients<'a> {
 
     /// Together with those of the weight and the bias.
     pub(super) fn with(self, wanted: bool, weight: Vec<f32>, bias: Vec<f64>) -> ConvGradients {
-        let norm = self.input.prologue.map(|prologue| {
-            let ParameterGradients {
-                gamma,
-                beta,
-                modulation,
-            } = parameter_gradients(&prologue.norm, &self.gain, &self.offset);
-            (gamma, beta, modulation)
-        });
+        let (gain, offset) = (&self.gain, &self.offset);
+        let prologue = self.input.prologue;
         ConvGradients {
             x: wanted.then_some(self.x),
             weight,
             bias: bias.into_iter().map(|bias| bias as f32).collect(),
-            norm,
+            norm: prologue.map(|prologue| parameter_gradients(&prologue.norm, gain, offset)),
         }
     }
 }

@@ -14,15 +14,7 @@ use super::reader::{Input, Reader};
 use super::{ConvGradients, ConvShape, add_pixels, weight};
 
 fn product(rows: usize, columns: usize, depth: usize, accumulate: bool) -> Gemm {
-    Gemm {
-        rows,
-        columns,
-        depth,
-        a_strides: [depth, 1],
-        b_stride: columns,
-        c_stride: columns,
-        accumulate,
-    }
+    Gemm::dense([rows, columns], depth, [depth, 1], accumulate)
 }
 
 /// Which side of the convolution has few channels.
@@ -165,12 +157,8 @@ pub(super) fn backward(
     );
     let (mut taps, mut bias) = (Scratch::zeros(9 * inputs * outputs), vec![0.0; outputs]);
     for (d_taps, d_bias) in &partials {
-        taps.iter_mut()
-            .zip(&d_taps[..])
-            .for_each(|(sum, part)| *sum += part);
-        bias.iter_mut()
-            .zip(d_bias)
-            .for_each(|(sum, part)| *sum += part);
+        threads::add(&mut taps, d_taps.iter().copied());
+        threads::add(&mut bias, d_bias.iter().copied());
     }
     gradients.with(
         wanted,
@@ -181,8 +169,5 @@ pub(super) fn backward(
 
 /// `C += Aᵀ·B` where `A` is stored in rows of `rows` values.
 fn transposed(rows: usize, columns: usize, depth: usize) -> Gemm {
-    Gemm {
-        a_strides: [1, rows],
-        ..product(rows, columns, depth, true)
-    }
+    Gemm::dense([rows, columns], depth, [1, rows], true)
 }

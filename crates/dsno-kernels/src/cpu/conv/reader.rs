@@ -29,33 +29,15 @@ pub(super) struct Input<'a> {
 
 impl<'a> Input<'a> {
     pub(super) fn new(shape: ConvShape, x: &'a [f32], prologue: Option<&'a Prologue<'a>>) -> Self {
-        let ConvShape {
-            height,
-            width,
-            channels_in: channels,
-            ..
-        } = shape;
         let image = ImageShape {
-            height,
-            width,
-            channels,
+            height: shape.height,
+            width: shape.width,
+            channels: shape.channels_in,
         };
         let source = match prologue.map_or(Resample::Keep, |prologue| prologue.resample) {
             Resample::Keep => image,
-            Resample::Halve => ImageShape {
-                height: 2 * height,
-                width: 2 * width,
-                channels,
-            },
-            Resample::Double => {
-                let even = height.is_multiple_of(2) && width.is_multiple_of(2);
-                assert!(even, "doubled maps have even sizes");
-                ImageShape {
-                    height: height / 2,
-                    width: width / 2,
-                    channels,
-                }
-            }
+            Resample::Halve => image.doubled(),
+            Resample::Double => image.halved(),
         };
         assert_eq!(
             x.len(),

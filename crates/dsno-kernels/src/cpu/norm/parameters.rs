@@ -2,13 +2,8 @@
 
 use super::GroupNorm;
 
-/// Gradients of what [`GroupNorm`] holds, in the same shapes.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct ParameterGradients {
-    pub(crate) gamma: Vec<f32>,
-    pub(crate) beta: Vec<f32>,
-    pub(crate) modulation: Option<Vec<f32>>,
-}
+/// Gradients of `γ`, `β` and the modulation of a [`GroupNorm`], in the same shapes.
+pub(crate) type ParameterGradients = (Vec<f32>, Vec<f32>, Option<Vec<f32>>);
 
 /// Gradients from each image's `d_gain = Σ dp·x̂` and `d_offset = Σ dp`, both `[N, C]`.
 ///
@@ -45,9 +40,6 @@ pub(crate) fn parameter_gradients(
         }
     }
     let narrow = |sums: Vec<f64>| sums.into_iter().map(|sum| sum as f32).collect();
-    ParameterGradients {
-        gamma: narrow(gamma),
-        beta: narrow(beta),
-        modulation: norm.modulation.map(|_| narrow(modulation)),
-    }
+    let modulation = norm.modulation.map(|_| narrow(modulation));
+    (narrow(gamma), narrow(beta), modulation)
 }

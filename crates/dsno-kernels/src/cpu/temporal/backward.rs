@@ -54,9 +54,7 @@ pub(crate) fn backward(
         .next()
         .unwrap_or_else(|| Scratch::zeros(layer.products.len() * pairs));
     for part in parts {
-        sums.iter_mut()
-            .zip(part.iter())
-            .for_each(|(sum, part)| *sum += part);
+        threads::add(&mut sums, part.iter().copied());
     }
     (
         du,
@@ -110,15 +108,8 @@ impl Pass<'_> {
     /// Adds the gradients of the products' matrices.
     fn add_weights(&self, working: &Working, sums: &mut [f32]) {
         let channels = self.layer.shape.channels;
-        let gemm = Gemm {
-            rows: channels,
-            columns: channels,
-            depth: self.block.rows(),
-            a_strides: [1, channels],
-            b_stride: channels,
-            c_stride: channels,
-            accumulate: true,
-        };
+        let depth = self.block.rows();
+        let gemm = Gemm::dense([channels; 2], depth, [1, channels], true);
         let spectrum = working.spectrum.chunks_exact(self.stride());
         let both = spectrum.zip(working.mixed.chunks_exact(self.stride()));
         for (sums, (a, b)) in sums.chunks_exact_mut(channels * channels).zip(both) {

@@ -8,79 +8,62 @@ use burn_flex::FlexTensor;
 use super::AdamState;
 use crate::adam::Coefficients;
 use crate::cpu::adam::{self, Parameter};
-use crate::flex::{Contiguous, OptionalTensor};
+use crate::flex::{Contiguous, operation::Inputs};
 
 pub(super) fn run<const D: usize>(
     state: AdamState<D>,
     gradient: Tensor<D>,
     coefficients: Coefficients,
 ) -> AdamState<D> {
-    let dims = state.weight.dims();
-    let others = [&gradient, &state.first_moment, &state.second_moment];
-    let shapes_agree = others
-        .into_iter()
-        .chain(&state.average)
-        .all(|part| part.dims() == dims);
+    let average = state.average;
+    let parts = [state.weight, state.first_moment, state.second_moment];
+    let dims = gradient.dims();
+    let shapes_agree = parts.iter().chain(&average).all(|part| part.dims() == dims);
     assert!(shapes_agree, "the parts of a parameter have one shape");
-    let (weight, first_moment, second_moment, average) = <Dispatch as AdamOps>::kernels_adam(
-        state.weight.into_dispatch(),
-        gradient.into_dispatch(),
-        state.first_moment.into_dispatch(),
-        state.second_moment.into_dispatch(),
-        OptionalTensor::new(state.average),
-        coefficients,
-    );
+    let parts = parts.into_iter().chain(average);
+    let parts = Inputs::<Dispatch>(parts.map(|part| Some(part.into_dispatch())).collect());
+    let gradient = gradient.into_dispatch();
+    let mut parts = <Dispatch as AdamOps>::kernels_adam(gradient, parts, coefficients)
+        .into_iter()
+        .map(Tensor::from_dispatch);
+    let mut next = || parts.next().expect("each part comes back");
     AdamState {
-        weight: Tensor::from_dispatch(weight),
-        first_moment: Tensor::from_dispatch(first_moment),
-        second_moment: Tensor::from_dispatch(second_moment),
-        average: average.map(Tensor::from_dispatch),
+        weight: next(),
+        first_moment: next(),
+        second_moment: next(),
+        average: parts.next(),
     }
 }
 
 #[backend_extension(Flex)]
 trait AdamOps: Backend {
-    /// Weight, moments and average after a step.
-    #[allow(
-        clippy::type_complexity,
-        reason = "structs do not come back through the dispatch"
-    )]
+    /// Weight, moments and, if there is one, average after a step.
     fn kernels_adam(
-        weight: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
-        first_moment: FloatTensor<Self>,
-        second_moment: FloatTensor<Self>,
-        #[extension_type] average: OptionalTensor<Self>,
+        #[extension_type] parts: Inputs<Self>,
         coefficients: Coefficients,
-    ) -> (
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        FloatTensor<Self>,
-        Option<FloatTensor<Self>>,
-    );
+    ) -> Vec<FloatTensor<Self>>;
 }
 
 impl AdamOps for Flex {
     fn kernels_adam(
-        weight: FlexTensor,
         gradient: FlexTensor,
-        first_moment: FlexTensor,
-        second_moment: FlexTensor,
-        average: OptionalTensor<Self>,
+        parts: Inputs<Self>,
         coefficients: Coefficients,
-    ) -> (FlexTensor, FlexTensor, FlexTensor, Option<FlexTensor>) {
-        let [mut weight, mut first, mut second] = [weight, first_moment, second_moment].map(whole);
-        let mut average = average.into_option().map(whole);
+    ) -> Vec<FlexTensor> {
         let gradient = Contiguous::of(gradient);
-        let parameter = Parameter {
-            weight: weight.storage_mut(),
-            gradient: gradient.slice(),
-            first: first.storage_mut(),
-            second: second.storage_mut(),
-            average: average.as_mut().map(FlexTensor::storage_mut),
-        };
-        adam::step(coefficients, parameter);
-        (weight, first, second, average)
+        let mut parts: Vec<_> = parts.0.into_iter().flatten().map(whole).collect();
+        if let [weight, first, second, average @ ..] = &mut parts[..] {
+            let parameter = Parameter {
+                weight: weight.storage_mut(),
+                gradient: gradient.slice(),
+                first: first.storage_mut(),
+                second: second.storage_mut(),
+                average: average.first_mut().map(FlexTensor::storage_mut),
+            };
+            adam::step(coefficients, parameter);
+        }
+        parts
     }
 }
 

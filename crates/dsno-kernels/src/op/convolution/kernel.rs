@@ -2,19 +2,12 @@
 
 use std::sync::Arc;
 
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
-use burn_autodiff::NodeId;
-use burn_autodiff::checkpoint::base::Checkpointer;
-use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn_autodiff::grads::Gradients;
-use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::FlexTensor;
 
 use crate::cpu::conv::{self, ConvShape, Prologue};
 use crate::cpu::norm::Statistics;
-use crate::flex::{self, Contiguous, OptionalTensor, ParentGradients};
+use crate::flex::{self, Contiguous, operation};
 use crate::op::norm::{GroupNorm, NormConfig, NormParameters};
 use crate::resample::Resample;
 
@@ -25,43 +18,28 @@ pub(super) fn run(
     bias: Tensor<1>,
     residual: Option<Tensor<4>>,
 ) -> Tensor<4> {
-    let config = norm
-        .as_ref()
-        .map(|(norm, resample)| (norm.config(), *resample));
-    let (gamma, beta, modulation) = match norm {
-        Some((norm, _)) => (Some(norm.gamma), Some(norm.beta), norm.modulation),
-        None => (None, None, None),
+    let (config, [gamma, beta, modulation]) = match norm {
+        Some((norm, resample)) => {
+            let (config, tensors) = norm.into_parts(true);
+            (Some((config, resample)), tensors)
+        }
+        None => (None, [None, None, None]),
     };
-    let y = <Dispatch as ConvolutionOps>::kernels_conv3x3(
-        x.into_dispatch(),
-        weight.into_dispatch(),
-        bias.into_dispatch(),
-        OptionalTensor::new(gamma),
-        OptionalTensor::new(beta),
-        OptionalTensor::new(modulation),
-        OptionalTensor::new(residual),
-        config,
-    );
-    Tensor::from_dispatch(y)
+    let inputs = [
+        Some(x.into_dispatch()),
+        Some(weight.into_dispatch()),
+        Some(bias.into_dispatch()),
+        gamma,
+        beta,
+        modulation,
+        residual.map(Tensor::into_dispatch),
+    ];
+    operation::apply(Convolution(config), inputs)
 }
 
-#[backend_extension(Flex, Autodiff)]
-#[allow(
-    clippy::too_many_arguments,
-    reason = "tensors cross the dispatch one by one"
-)]
-trait ConvolutionOps: Backend {
-    fn kernels_conv3x3(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        #[extension_type] gamma: OptionalTensor<Self>,
-        #[extension_type] beta: OptionalTensor<Self>,
-        #[extension_type] modulation: OptionalTensor<Self>,
-        #[extension_type] residual: OptionalTensor<Self>,
-        config: Option<(NormConfig, Resample)>,
-    ) -> FloatTensor<Self>;
-}
+/// The convolution, and the normalisation and resampling before it.
+#[derive(Debug)]
+struct Convolution(Option<(NormConfig, Resample)>);
 
 /// The convolution's parameters: its weight, and the normalisation and resampling before it.
 #[derive(Debug, Clone)]
@@ -71,34 +49,9 @@ struct Parameters {
 }
 
 impl Parameters {
-    fn new(
-        weight: FlexTensor,
-        gamma: Option<FlexTensor>,
-        beta: Option<FlexTensor>,
-        modulation: Option<FlexTensor>,
-        config: Option<(NormConfig, Resample)>,
-    ) -> Self {
-        let norm = match (gamma, beta, config) {
-            (Some(gamma), Some(beta), Some((config, resample))) => {
-                let norm = NormParameters {
-                    gamma: Contiguous::of(gamma),
-                    beta: Contiguous::of(beta),
-                    modulation: modulation.map(Contiguous::of),
-                    config,
-                };
-                Some((norm, resample))
-            }
-            _ => None,
-        };
-        Self {
-            weight: Contiguous::of(weight),
-            norm,
-        }
-    }
-
     fn prologue(&self) -> Option<Prologue<'_>> {
         self.norm.as_ref().map(|(norm, resample)| Prologue {
-            norm: norm.kernel_args(true),
+            norm: norm.kernel_args(),
             resample: *resample,
         })
     }
@@ -116,130 +69,41 @@ impl Parameters {
             channels_out,
         }
     }
+}
 
-    fn forward(
-        &self,
-        x: &Contiguous,
-        bias: FlexTensor,
-        residual: Option<FlexTensor>,
-    ) -> (FlexTensor, Option<Statistics>) {
-        let shape = self.shape(x);
-        let (bias, residual) = (Contiguous::of(bias), residual.map(Contiguous::of));
+impl operation::Kernel<7> for Convolution {
+    type Memory = (Parameters, Option<Arc<Statistics>>);
+
+    const RESIDUAL: bool = true;
+
+    fn forward(self, inputs: [Contiguous; 7]) -> (FlexTensor, Self::Memory) {
+        let [x, weight, bias, gamma, beta, modulation, residual] = inputs;
+        let tensors = [gamma, beta, modulation];
+        let norm = self
+            .0
+            .map(|(config, resample)| (NormParameters { config, tensors }, resample));
+        let parameters = Parameters { weight, norm };
+        let shape = parameters.shape(&x);
         let (y, statistics) = conv::forward(
             shape,
             x.slice(),
-            self.prologue().as_ref(),
-            self.weight.slice(),
+            parameters.prologue().as_ref(),
+            parameters.weight.slice(),
             Some(bias.slice()),
-            residual.as_ref().map(Contiguous::slice),
+            residual.present(),
         );
         let dims = [shape.images, shape.height, shape.width, shape.channels_out];
-        (flex::tensor(y, dims), statistics)
+        let memory = (parameters, statistics.map(Arc::new));
+        (flex::tensor(y, dims), memory)
     }
-}
-
-impl ConvolutionOps for Flex {
-    fn kernels_conv3x3(
-        x: FlexTensor,
-        weight: FlexTensor,
-        bias: FlexTensor,
-        gamma: OptionalTensor<Self>,
-        beta: OptionalTensor<Self>,
-        modulation: OptionalTensor<Self>,
-        residual: OptionalTensor<Self>,
-        config: Option<(NormConfig, Resample)>,
-    ) -> FlexTensor {
-        let [gamma, beta, modulation, residual] =
-            [gamma, beta, modulation, residual].map(OptionalTensor::into_option);
-        let parameters = Parameters::new(weight, gamma, beta, modulation, config);
-        parameters.forward(&Contiguous::of(x), bias, residual).0
-    }
-}
-
-impl<C: CheckpointStrategy> ConvolutionOps for Autodiff<Flex, C> {
-    fn kernels_conv3x3(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        gamma: OptionalTensor<Self>,
-        beta: OptionalTensor<Self>,
-        modulation: OptionalTensor<Self>,
-        residual: OptionalTensor<Self>,
-        config: Option<(NormConfig, Resample)>,
-    ) -> FloatTensor<Self> {
-        let optional = [gamma, beta, modulation, residual].map(OptionalTensor::into_parts);
-        let [
-            (gamma, at_gamma),
-            (beta, at_beta),
-            (modulation, at_modulation),
-            (residual, at_residual),
-        ] = optional;
-        let parents = [
-            x.node(),
-            weight.node(),
-            bias.node(),
-            at_gamma,
-            at_beta,
-            at_modulation,
-            at_residual,
-        ];
-        let parameters = Parameters::new(weight.into_primitive(), gamma, beta, modulation, config);
-        let maps = Contiguous::of(x.primitive().clone());
-        let (y, statistics) = parameters.forward(&maps, bias.into_primitive(), residual);
-        match Convolution.prepare::<C>(parents).compute_bound().stateful() {
-            OpsKind::Tracked(mut prep) => {
-                let state = State {
-                    x: prep.checkpoint(&x),
-                    parameters,
-                    statistics: statistics.map(Arc::new),
-                };
-                prep.finish(state, y)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(y),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Convolution;
-
-#[derive(Debug, Clone)]
-struct State {
-    x: NodeId,
-    parameters: Parameters,
-    statistics: Option<Arc<Statistics>>,
-}
-
-impl Backward<Flex, 7> for Convolution {
-    type State = State;
 
     fn backward(
-        self,
-        ops: Ops<State, 7>,
-        gradients: &mut Gradients,
-        checkpointer: &mut Checkpointer,
-    ) {
-        let State {
-            x,
-            parameters,
-            statistics,
-        } = ops.state;
-        let [
-            at_x,
-            at_weight,
-            at_bias,
-            at_gamma,
-            at_beta,
-            at_modulation,
-            at_residual,
-        ] = ops.parents;
-        let dy = gradients.consume::<Flex>(&ops.node);
-        if let Some(node) = at_residual {
-            gradients.register::<Flex>(node.id, dy.clone());
-        }
-        let dy = Contiguous::of(dy);
-        let x = Contiguous::of(checkpointer.retrieve_node_output::<FlexTensor>(x));
-        let shape = parameters.shape(&x);
+        (parameters, statistics): &Self::Memory,
+        x: &Contiguous,
+        dy: &Contiguous,
+        [wants_x, ..]: [bool; 7],
+    ) -> [Option<FlexTensor>; 7] {
+        let shape = parameters.shape(x);
         let prologue = parameters.prologue();
         let found = conv::backward(
             shape,
@@ -247,34 +111,20 @@ impl Backward<Flex, 7> for Convolution {
             prologue.as_ref().zip(statistics.as_deref()),
             parameters.weight.slice(),
             dy.slice(),
-            at_x.is_some() || prologue.is_some(),
+            wants_x,
         );
-        let [_, height, width, channels_in] = x.dims::<4>();
-        let (images, channels_out) = (shape.images, shape.channels_out);
-        let mut gradients = ParentGradients(gradients);
-        gradients.register(
-            at_x.map(|node| node.id),
-            found.x,
-            [images, height, width, channels_in],
-        );
-        let weight = Some(found.weight);
-        gradients.register(
-            at_weight.map(|node| node.id),
-            weight,
-            [channels_out, channels_in, 3, 3],
-        );
-        gradients.register(
-            at_bias.map(|node| node.id),
-            Some(found.bias),
-            [channels_out],
-        );
-        if let (Some(found), Some((norm, _))) = (found.norm, &parameters.norm) {
-            let rows = norm.modulation_rows();
-            let (gamma, beta, modulation) = found;
-            gradients.register(at_gamma.map(|node| node.id), Some(gamma), [channels_in]);
-            gradients.register(at_beta.map(|node| node.id), Some(beta), [channels_in]);
-            let dims = [rows, 2 * channels_in];
-            gradients.register(at_modulation.map(|node| node.id), modulation, dims);
-        }
+        let of_norm = parameters.norm.as_ref().zip(found.norm);
+        let [gamma, beta, modulation] = of_norm.map_or([None, None, None], |((norm, _), found)| {
+            norm.gradients(found)
+        });
+        [
+            found.x.map(|dx| x.with_values(dx)),
+            Some(parameters.weight.with_values(found.weight)),
+            Some(flex::tensor(found.bias, [shape.channels_out])),
+            gamma,
+            beta,
+            modulation,
+            None,
+        ]
     }
 }

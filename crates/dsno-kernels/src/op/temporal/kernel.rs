@@ -1,104 +1,40 @@
 //! The temporal convolution's kernel as an operation of burn's CPU backend, and its gradient.
 
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-use burn::tensor::Tensor;
-use burn_autodiff::NodeId;
-use burn_autodiff::checkpoint::base::Checkpointer;
-use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn_autodiff::grads::Gradients;
-use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::FlexTensor;
 
 use crate::cpu::temporal::{self, TemporalShape};
-use crate::flex::{Contiguous, ParentGradients};
+use crate::flex::{Contiguous, operation::Kernel};
 
-pub(super) fn run(u: Tensor<4>, weight: Tensor<4>, times: usize) -> Tensor<4> {
-    let y = <Dispatch as TemporalOps>::kernels_temporal(
-        u.into_dispatch(),
-        weight.into_dispatch(),
-        times,
-    );
-    Tensor::from_dispatch(y)
-}
-
-#[backend_extension(Flex, Autodiff)]
-trait TemporalOps: Backend {
-    fn kernels_temporal(
-        u: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        times: usize,
-    ) -> FloatTensor<Self>;
-}
-
-fn shape(u: &Contiguous, weight: &Contiguous, times: usize) -> TemporalShape {
-    let ([n, h, w, channels], [_, _, modes, _]) = (u.dims(), weight.dims());
-    TemporalShape {
-        samples: n / times,
-        times,
-        pixels: h * w,
-        channels,
-        modes,
-    }
-}
-
-fn forward(u: &Contiguous, weight: &Contiguous, times: usize) -> FlexTensor {
-    u.with_values(temporal::forward(
-        shape(u, weight, times),
-        u.slice(),
-        weight.slice(),
-    ))
-}
-
-impl TemporalOps for Flex {
-    fn kernels_temporal(u: FlexTensor, weight: FlexTensor, times: usize) -> FlexTensor {
-        forward(&Contiguous::of(u), &Contiguous::of(weight), times)
-    }
-}
-
-impl<C: CheckpointStrategy> TemporalOps for Autodiff<Flex, C> {
-    fn kernels_temporal(
-        u: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        times: usize,
-    ) -> FloatTensor<Self> {
-        let parents = [u.node(), weight.node()];
-        let weight = Contiguous::of(weight.into_primitive());
-        let y = forward(&Contiguous::of(u.primitive().clone()), &weight, times);
-        match Temporal.prepare::<C>(parents).compute_bound().stateful() {
-            OpsKind::Tracked(mut prep) => {
-                let state = (prep.checkpoint(&u), weight, times);
-                prep.finish(state, y)
-            }
-            OpsKind::UnTracked(prep) => prep.finish(y),
-        }
-    }
-}
-
+/// Of `u` and the weight.
 #[derive(Debug)]
-struct Temporal;
+pub(super) struct Temporal {
+    pub(super) times: usize,
+}
 
-impl Backward<Flex, 2> for Temporal {
-    type State = (NodeId, Contiguous, usize);
+impl Kernel<2> for Temporal {
+    /// The shape and the weight.
+    type Memory = (TemporalShape, Contiguous);
+
+    fn forward(self, [u, weight]: [Contiguous; 2]) -> (FlexTensor, Self::Memory) {
+        let ([n, h, w, channels], [_, _, modes, _]) = (u.dims(), weight.dims());
+        let shape = TemporalShape {
+            samples: n / self.times,
+            times: self.times,
+            pixels: h * w,
+            channels,
+            modes,
+        };
+        let y = temporal::forward(shape, u.slice(), weight.slice());
+        (u.with_values(y), (shape, weight))
+    }
 
     fn backward(
-        self,
-        ops: Ops<Self::State, 2>,
-        gradients: &mut Gradients,
-        checkpointer: &mut Checkpointer,
-    ) {
-        let [at_u, at_weight] = ops.parents;
-        let (u, weight, times) = ops.state;
-        let dy = Contiguous::of(gradients.consume::<Flex>(&ops.node));
-        let u = Contiguous::of(checkpointer.retrieve_node_output::<FlexTensor>(u));
-        let shape = shape(&u, &weight, times);
-        let (du, dweight) = temporal::backward(shape, u.slice(), weight.slice(), dy.slice());
-        let mut gradients = ParentGradients(gradients);
-        gradients.register(at_u.map(|node| node.id), Some(du), u.dims::<4>());
-        gradients.register(
-            at_weight.map(|node| node.id),
-            Some(dweight),
-            weight.dims::<4>(),
-        );
+        (shape, weight): &Self::Memory,
+        u: &Contiguous,
+        dy: &Contiguous,
+        _: [bool; 2],
+    ) -> [Option<FlexTensor>; 2] {
+        let (du, dweight) = temporal::backward(*shape, u.slice(), weight.slice(), dy.slice());
+        [Some(u.with_values(du)), Some(weight.with_values(dweight))]
     }
 }

@@ -70,12 +70,8 @@ pub(in super::super) fn backward<T: Tile<M, N>, const M: usize, const N: usize>(
         return gradients.with(wanted, zeros.0, zeros.1);
     };
     for other in sums {
-        du.iter_mut()
-            .zip(&other.du[..])
-            .for_each(|(sum, du)| *sum += du);
-        bias.iter_mut()
-            .zip(other.bias)
-            .for_each(|(sum, bias)| *sum += bias);
+        threads::add(&mut du, other.du.iter().copied());
+        threads::add(&mut bias, other.bias);
     }
     let weight = weight::adjoint::<T, M, N>(&du, channels, backward.weights());
     gradients.with(wanted, weight, bias)
@@ -157,24 +153,14 @@ impl Backward<'_> {
         let Plan {
             inputs, outputs, ..
         } = self.plan;
-        let d_weight = Gemm {
-            rows: self.shape.channels_in,
-            columns: outputs,
-            depth: tiles,
-            a_strides: [1, inputs],
-            b_stride: outputs,
-            c_stride: outputs,
-            accumulate,
-        };
-        let d_data = Gemm {
-            rows: tiles,
-            columns: inputs,
-            depth: self.shape.channels_out,
-            a_strides: [outputs, 1],
-            b_stride: inputs,
-            c_stride: inputs,
-            accumulate: false,
-        };
-        (d_weight, d_data)
+        let ConvShape {
+            channels_in,
+            channels_out,
+            ..
+        } = self.shape;
+        (
+            Gemm::dense([channels_in, outputs], tiles, [1, inputs], accumulate),
+            Gemm::dense([tiles, inputs], channels_out, [outputs, 1], false),
+        )
     }
 }

@@ -98,15 +98,9 @@ impl Forward<'_> {
                 image.read(&mut reader, &piece);
                 data::forward::<T, M, N>(grid, &piece, from, &image.values, &mut v);
             }
-            let product = Gemm {
-                rows: block.len() * grid.columns(),
-                columns: outputs,
-                depth: self.shape.channels_in,
-                a_strides: [inputs, 1],
-                b_stride: outputs,
-                c_stride: outputs,
-                accumulate: false,
-            };
+            let tiles = block.len() * grid.columns();
+            let depth = self.shape.channels_in;
+            let product = Gemm::dense([tiles, outputs], depth, [inputs, 1], false);
             for point in 0..N * N {
                 product.run(&v[from.at(point)], self.u.at(point), &mut m[to.at(point)]);
             }
