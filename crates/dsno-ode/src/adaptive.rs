@@ -1,24 +1,21 @@
 //! Steps that choose their own length to meet a tolerance.
 //!
 //! [`Dopri5`] holds the options and [`solve_adaptive`] is the driver, the counterpart of
-//! [`solve`](crate::solve) without a grid. The coefficients are in `tableau`, the length of the next
-//! step in `control`, the ODE in `flow`, one step in `attempt`, the loop and the first step in `integrate`.
+//! [`solve`](crate::solve) without a grid. The length of the next step is in `control`, the ODE in
+//! `flow`, one step with its coefficients in `attempt`, the loop and the first step in `integrate`.
 
 mod attempt;
 mod control;
-mod error;
 mod flow;
 mod integrate;
-mod record;
-mod tableau;
 
 pub use control::StepControl;
-pub use error::AdaptiveError;
-use error::check_options;
+pub use integrate::solve_adaptive_each;
 
 use burn::tensor::{DType, Tensor};
 
-use crate::solve::{Recorded, Solution, SolveError, StepReport};
+pub use crate::solve::AdaptiveError;
+use crate::solve::{Recorded, Solution, SolveError};
 use crate::{Denoiser, Schedule};
 
 /// The adaptive Dormand–Prince 5(4) method: seven stages, six model calls per step.
@@ -123,27 +120,13 @@ impl Dopri5 {
         let positive = |value: f64| value > 0.0 && value.is_finite();
         let rtol = self.rtol == 0.0 || positive(self.rtol);
         let sigma_min = (1e-9..1.0).contains(&self.sigma_min);
+        let (above_0, below_1) = ("a finite number above 0", "at least 1e-9 and less than 1");
         check_options([
             ("rtol", self.rtol, rtol, "a finite number, at least 0"),
-            (
-                "atol",
-                self.atol,
-                positive(self.atol),
-                "a finite number above 0",
-            ),
+            ("atol", self.atol, positive(self.atol), above_0),
             ("max_steps", 0.0, self.max_steps > 0, "at least 1"),
-            (
-                "first_step",
-                first_step,
-                positive(first_step),
-                "a finite number above 0",
-            ),
-            (
-                "sigma_min",
-                self.sigma_min,
-                sigma_min,
-                "at least 1e-9 and less than 1",
-            ),
+            ("first_step", first_step, positive(first_step), above_0),
+            ("sigma_min", self.sigma_min, sigma_min, below_1),
         ])?;
         self.control.check()?;
         let smallest = 10.0 * dtype.finfo().map_or(0.0, |numbers| numbers.epsilon);
@@ -224,41 +207,19 @@ pub fn solve_adaptive(
     Ok(Solution::new(kept.into_iter().flatten().collect(), steps))
 }
 
-/// Solves as [`solve_adaptive`] does and hands each recorded state to `keep` as soon as it is reached.
-///
-/// States come in order of falling time; [`Recorded::index`] says which entry of `record` it is.
-///
-/// # Errors
-///
-/// Those of [`solve_adaptive`]; states that were handed over before the error are valid.
-///
-/// # Examples
-///
-/// ```
-/// use burn::tensor::{Device, Tensor};
-/// use dsno_ode::{CosineSchedule, Dopri5, Recorded, from_fn};
-/// use dsno_ode::adaptive::solve_adaptive_each;
-///
-/// let model = from_fn(|z_t, at| z_t * at.alpha());
-/// let z_1 = Tensor::<4>::ones([1, 1, 2, 2], &Device::flex());
-/// let mut times = Vec::new();
-/// let mut keep = |recorded: Recorded| times.push(recorded.time);
-/// let (method, schedule) = (Dopri5::default(), CosineSchedule::default());
-/// solve_adaptive_each(&model, &method, &schedule, (1.0, 0.0), z_1, &[0.0, 0.3, 1.0], &mut keep)?;
-/// assert_eq!(times, [1.0, 0.3, 0.0]);
-/// # Ok::<(), dsno_ode::SolveError>(())
-/// ```
-pub fn solve_adaptive_each(
-    model: &dyn Denoiser,
-    method: &Dopri5,
-    schedule: &dyn Schedule,
-    span: (f64, f64),
-    z_1: Tensor<4>,
-    record: &[f64],
-    keep: &mut dyn FnMut(Recorded),
-) -> Result<Vec<StepReport>, SolveError> {
-    method.check(z_1.dtype())?;
-    integrate::integrate(model, method, schedule, span, z_1, record, keep)
+/// An option's name, its value, whether that has a meaning, and which values have one.
+type Checked = (&'static str, f64, bool, &'static str);
+
+/// Refuses the first option whose value has no meaning.
+fn check_options<const N: usize>(options: [Checked; N]) -> Result<(), AdaptiveError> {
+    let wrong = options.into_iter().find(|&(_, _, good, _)| !good);
+    wrong.map_or(Ok(()), |(option, value, _, expected)| {
+        Err(AdaptiveError::Option {
+            option,
+            value,
+            expected,
+        })
+    })
 }
 
 #[cfg(test)]

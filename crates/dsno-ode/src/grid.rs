@@ -75,9 +75,7 @@ impl TimeGrid {
     }
 
     fn of_fractions(steps: usize, time: impl Fn(f64) -> f64) -> Result<Self, GridError> {
-        if steps == 0 {
-            return Err(GridError::TooFewTimes { count: 1 });
-        }
+        // No step leaves one time, which is too few.
         let fraction = |i: usize| i as f64 / steps as f64;
         Self::from_times((0..=steps).rev().map(|i| time(fraction(i))).collect())
     }

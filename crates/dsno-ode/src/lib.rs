@@ -79,10 +79,10 @@
 //! are bugs of the caller, and panic as in burn. The crate prints nothing, reads no environment and
 //! chooses no device.
 
-/// Implements `Debug` for a type that holds a closure: the named fields, without it.
+/// Implements `Debug` for a type that holds a closure or a trait object: the named fields, without it.
 macro_rules! debug_without_closure {
-    ($type:ident<$closure:ident> $(, $field:ident)*) => {
-        impl<$closure> std::fmt::Debug for $type<$closure> {
+    ($type:ident $(<$($closure:ident)? $($elided:lifetime)?>)? $(, $field:ident)*) => {
+        impl<$($($closure)?)?> std::fmt::Debug for $type $(<$($closure)? $($elided)?>)? {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 let mut fields = f.debug_struct(stringify!($type));
                 $(fields.field(stringify!($field), &self.$field);)*

@@ -1,10 +1,9 @@
 //! The one driver: walks a grid with a solver, records states and counts model calls.
 
 mod error;
-mod place;
 mod solution;
 
-pub use error::SolveError;
+pub use error::{AdaptiveError, SolveError};
 pub use solution::{Recorded, Solution, StepReport};
 
 use std::cell::Cell;
@@ -12,7 +11,6 @@ use std::cell::Cell;
 use burn::tensor::Tensor;
 
 use crate::{Denoiser, NoiseLevel, Schedule, Solver, Step, TimeGrid};
-use place::{Place, places, places_equal, times_inside};
 
 /// Solves the probability-flow ODE over a grid and returns the states at the recorded times.
 ///
@@ -186,6 +184,51 @@ pub fn planned_calls<S: Solver>(
         solver.calls(&step) + extra
     };
     Ok(Step::all(schedule, grid).map(calls).sum())
+}
+
+/// Where a recorded time lies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Place {
+    /// At this position of the grid.
+    On(usize),
+    /// Inside the step with this index.
+    Inside { step: usize, time: f64 },
+}
+
+/// Finds the place of each recorded time.
+fn places(grid: &TimeGrid, record: &[f64]) -> Result<Vec<Place>, SolveError> {
+    let times = grid.times();
+    let place = |&time: &f64| {
+        let inside = || {
+            let step = times.windows(2).position(|p| p[0] > time && time > p[1])?;
+            Some(Place::Inside { step, time })
+        };
+        let found = grid.position(time).map(Place::On).or_else(inside);
+        found.ok_or(SolveError::RecordOutsideGrid {
+            time,
+            first: times[0],
+            last: times[grid.steps()],
+        })
+    };
+    record.iter().map(place).collect()
+}
+
+/// Returns the positions in the record of all times at `place`.
+fn places_equal(places: &[Place], place: Place) -> impl Iterator<Item = usize> + '_ {
+    let same = move |(index, &found): (usize, &Place)| (found == place).then_some(index);
+    places.iter().enumerate().filter_map(same)
+}
+
+/// Returns the different recorded times inside a step, largest first.
+fn times_inside(places: &[Place], index: usize) -> Vec<f64> {
+    let inside = |place: &Place| match *place {
+        Place::Inside { step, time } if step == index => Some(time),
+        _ => None,
+    };
+    let mut times: Vec<f64> = places.iter().filter_map(inside).collect();
+    times.sort_by(|a, b| b.total_cmp(a));
+    times.dedup();
+    times
 }
 
 /// Takes one step and checks where it led.

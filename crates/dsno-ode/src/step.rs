@@ -127,15 +127,4 @@ impl<'a> Step<'a> {
     }
 }
 
-impl std::fmt::Debug for Step<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Step")
-            .field("t", &self.t)
-            .field("s", &self.s)
-            .field("from", &self.from)
-            .field("to", &self.to)
-            .field("index", &self.index)
-            .field("steps", &self.steps)
-            .finish_non_exhaustive()
-    }
-}
+debug_without_closure!(Step<'_>, t, s, from, to, index, steps);

@@ -1,7 +1,6 @@
 //! The length of the next step, from the error of the last ones.
 
-use super::AdaptiveError;
-use super::error::check_options;
+use super::{AdaptiveError, check_options};
 
 /// How the length of a step follows from error estimates.
 ///
@@ -55,26 +54,13 @@ impl StepControl {
     pub(super) fn check(&self) -> Result<(), AdaptiveError> {
         let part = |value: f64| value > 0.0 && value < 1.0;
         let growth = self.growth > 1.0 && self.growth.is_finite();
+        let beta = (0.0..=0.2).contains(&self.beta);
+        let a_part = "more than 0 and less than 1";
         check_options([
-            (
-                "safety",
-                self.safety,
-                part(self.safety),
-                "more than 0 and less than 1",
-            ),
-            (
-                "shrink",
-                self.shrink,
-                part(self.shrink),
-                "more than 0 and less than 1",
-            ),
+            ("safety", self.safety, part(self.safety), a_part),
+            ("shrink", self.shrink, part(self.shrink), a_part),
             ("growth", self.growth, growth, "a finite number above 1"),
-            (
-                "beta",
-                self.beta,
-                (0.0..=0.2).contains(&self.beta),
-                "0 to 0.2",
-            ),
+            ("beta", self.beta, beta, "0 to 0.2"),
         ])
     }
 }
@@ -118,21 +104,18 @@ impl Controller {
             beta,
         } = self.control;
         let wanted = safety * error.powf(0.75 * beta - 0.2);
-        if error > 1.0 {
-            self.rejected = true;
-            return Verdict {
-                accepted: false,
-                size: size * wanted.max(shrink),
-            };
-        }
-        let largest = if self.rejected { 1.0 } else { growth };
-        let ratio = (wanted * self.previous.powf(beta)).clamp(shrink, largest);
-        self.previous = error.max(SMALLEST_REMEMBERED);
-        self.rejected = false;
-        Verdict {
-            accepted: true,
-            size: size * ratio,
-        }
+        let accepted = error <= 1.0;
+        let ratio = if accepted {
+            let largest = if self.rejected { 1.0 } else { growth };
+            let remembered = self.previous.powf(beta);
+            self.previous = error.max(SMALLEST_REMEMBERED);
+            (wanted * remembered).clamp(shrink, largest)
+        } else {
+            wanted.max(shrink)
+        };
+        self.rejected = !accepted;
+        let size = size * ratio;
+        Verdict { accepted, size }
     }
 }
 

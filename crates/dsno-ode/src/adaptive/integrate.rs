@@ -1,17 +1,42 @@
 //! The loop: finds the first step, attempts steps, judges them, records what lies in them.
 
+use std::collections::VecDeque;
+
 use burn::tensor::Tensor;
 
 use super::attempt::{Attempt, moved, worst};
 use super::control::Controller;
 use super::flow::{Flow, Place, circle};
-use super::record::Record;
 use super::{AdaptiveError, Dopri5};
+use crate::grid::SAME_TIME;
 use crate::solve::{Recorded, SolveError, StepReport, is_finite};
 use crate::{Denoiser, Prediction, Schedule, StepError, add_noise};
 
-/// Goes from the first time of `span` to the last.
-pub(super) fn integrate(
+/// Solves as [`solve_adaptive`](super::solve_adaptive) does and hands each recorded state to `keep` as soon as it is reached.
+///
+/// States come in order of falling time; [`Recorded::index`] says which entry of `record` it is.
+///
+/// # Errors
+///
+/// Those of [`solve_adaptive`](super::solve_adaptive); states that were handed over before the error are valid.
+///
+/// # Examples
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use dsno_ode::{CosineSchedule, Dopri5, Recorded, from_fn};
+/// use dsno_ode::adaptive::solve_adaptive_each;
+///
+/// let model = from_fn(|z_t, at| z_t * at.alpha());
+/// let z_1 = Tensor::<4>::ones([1, 1, 2, 2], &Device::flex());
+/// let mut times = Vec::new();
+/// let mut keep = |recorded: Recorded| times.push(recorded.time);
+/// let (method, schedule) = (Dopri5::default(), CosineSchedule::default());
+/// solve_adaptive_each(&model, &method, &schedule, (1.0, 0.0), z_1, &[0.0, 0.3, 1.0], &mut keep)?;
+/// assert_eq!(times, [1.0, 0.3, 0.0]);
+/// # Ok::<(), dsno_ode::SolveError>(())
+/// ```
+pub fn solve_adaptive_each(
     model: &dyn Denoiser,
     method: &Dopri5,
     schedule: &dyn Schedule,
@@ -20,6 +45,7 @@ pub(super) fn integrate(
     record: &[f64],
     keep: &mut dyn FnMut(Recorded),
 ) -> Result<Vec<StepReport>, SolveError> {
+    method.check(z_1.dtype())?;
     let flow = Flow::new(model, schedule);
     let (start, end) = ends(&flow, span)?;
     let mut record = Record::new(&flow, (start, end), record, keep)?;
@@ -51,10 +77,18 @@ pub(super) fn integrate(
     while here.angle > stop.angle {
         let step = reports.len() + 1;
         if attempts == method.max_steps {
-            return Err(too_many(method.max_steps, here));
+            let (limit, Place { t, log_snr, .. }) = (method.max_steps, here);
+            return Err(AdaptiveError::TooManySteps { limit, t, log_snr }.into());
         }
         if size < SMALLEST_STEP * here.angle {
-            return Err(too_small(step, here, size));
+            let Place { t, log_snr, .. } = here;
+            return Err(AdaptiveError::StepTooSmall {
+                step,
+                t,
+                log_snr,
+                size,
+            }
+            .into());
         }
         // A rest that is hardly longer than the step is taken with it.
         let to = if STRETCH * size >= here.angle - stop.angle {
@@ -155,7 +189,8 @@ fn first_step(
     };
     let trial = trial.min(longest);
     let to = flow.at_angle(start.angle - trial);
-    let next = flow.velocity(to, &moved(state, std::slice::from_ref(velocity), [-trial]));
+    let along = std::slice::from_ref(velocity);
+    let next = flow.velocity(to, &moved(state, along, -trial, &[1.0]));
     let next = next.map_err(|cause| failed(1, start, cause))?;
     let bend = size_of(next - velocity.clone(), to)? / trial;
     let largest = speed.max(bend);
@@ -196,19 +231,69 @@ const fn non_finite(step: usize, at: Place) -> SolveError {
     }
 }
 
-const fn too_many(limit: usize, at: Place) -> SolveError {
-    SolveError::Adaptive(AdaptiveError::TooManySteps {
-        limit,
-        t: at.t,
-        log_snr: at.log_snr,
-    })
+/// A time to be recorded.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    index: usize,
+    time: f64,
+    place: Place,
 }
 
-const fn too_small(step: usize, at: Place, size: f64) -> SolveError {
-    SolveError::Adaptive(AdaptiveError::StepTooSmall {
-        step,
-        t: at.t,
-        log_snr: at.log_snr,
-        size,
-    })
+/// Recorded times in the order in which the solve meets them, and where their states go.
+struct Record<'a> {
+    wanted: VecDeque<Wanted>,
+    keep: &'a mut dyn FnMut(Recorded),
+}
+
+impl<'a> Record<'a> {
+    /// Finds the place of every recorded time between `start` and `end`.
+    fn new(
+        flow: &Flow<'_>,
+        (start, end): (Place, Place),
+        record: &[f64],
+        keep: &'a mut dyn FnMut(Recorded),
+    ) -> Result<Self, SolveError> {
+        let place = |time: f64| {
+            let mut ends = [start, end].into_iter();
+            let same = ends.find(|end| (end.t - time).abs() <= SAME_TIME);
+            same.or_else(|| (start.t > time && time > end.t).then(|| flow.at_time(time)))
+        };
+        let want = |(index, &time)| {
+            let place = place(time).ok_or(SolveError::RecordOutsideGrid {
+                time,
+                first: start.t,
+                last: end.t,
+            })?;
+            // A schedule that is not monotone, or NaN there.
+            if !(end.angle..=start.angle).contains(&place.angle) {
+                return Err(SolveError::LevelNotIncreasing {
+                    t: time,
+                    log_snr: place.log_snr,
+                    previous: start.log_snr,
+                });
+            }
+            Ok(Wanted { index, time, place })
+        };
+        let wanted: Result<Vec<Wanted>, SolveError> = record.iter().enumerate().map(want).collect();
+        let mut wanted = wanted?;
+        wanted.sort_by(|a, b| b.place.angle.total_cmp(&a.place.angle));
+        Ok(Self {
+            wanted: wanted.into(),
+            keep,
+        })
+    }
+
+    /// Hands over every state down to the place `to`; `z_t` gives the one at a place.
+    fn pass(&mut self, to: Place, z_t: impl Fn(Place) -> Tensor<4>) {
+        while let Some(wanted) = self
+            .wanted
+            .pop_front_if(|next| next.place.angle >= to.angle)
+        {
+            (self.keep)(Recorded {
+                index: wanted.index,
+                time: wanted.time,
+                state: z_t(wanted.place),
+            });
+        }
+    }
 }

@@ -1,7 +1,7 @@
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::AnalyticError;
+use super::{AnalyticError, check_dimensions, check_value};
 use crate::{Denoiser, NoiseLevel};
 
 /// The exact denoiser and the exact flow of images whose values are independent and normal.
@@ -65,8 +65,8 @@ impl Gaussian {
     /// # Errors
     ///
     /// * [`AnalyticError::GaussianLength`] if there is no value, or another number of deviations.
-    /// * [`AnalyticError::GaussianMean`] for the first mean that is not finite.
-    /// * [`AnalyticError::GaussianStd`] for the first deviation that is not positive and finite.
+    /// * [`AnalyticError::Value`] for the first mean that is not finite, or else the first deviation that
+    ///   is not positive and finite.
     pub fn new(mean: Vec<f64>, std: Vec<f64>) -> Result<Self, AnalyticError> {
         let matches = std.len() == 1 || std.len() == mean.len();
         if mean.is_empty() || !matches {
@@ -75,15 +75,11 @@ impl Gaussian {
                 std: std.len(),
             });
         }
-        let first = |values: &[f64], good: fn(f64) -> bool| {
-            let bad = values.iter().position(|&value| !good(value))?;
-            Some((bad, values[bad]))
-        };
-        if let Some((index, value)) = first(&mean, f64::is_finite) {
-            return Err(AnalyticError::GaussianMean { index, value });
+        for (index, &value) in mean.iter().enumerate() {
+            check_value("mean of value", index, value, false)?;
         }
-        if let Some((index, value)) = first(&std, |s| s.is_finite() && s > 0.0) {
-            return Err(AnalyticError::GaussianStd { index, value });
+        for (index, &value) in std.iter().enumerate() {
+            check_value("std of value", index, value, true)?;
         }
         Ok(Self { mean, std })
     }
@@ -107,11 +103,7 @@ impl Gaussian {
     fn affine(&self, z_t: Tensor<4>, of: impl Fn(f64, f64) -> (f64, f64)) -> Tensor<4> {
         let [_, c, h, w] = z_t.dims();
         let d = self.dimensions();
-        assert_eq!(
-            c * h * w,
-            d,
-            "an image of {c}×{h}×{w} values for a normal distribution in {d} dimensions"
-        );
+        check_dimensions(z_t.dims(), d, "a normal distribution");
         let value = |j: usize| of(self.mean[j], self.std[j % self.std.len()]);
         let (gains, offsets): (Vec<f64>, Vec<f64>) = (0..d).map(value).unzip();
         let options = (&z_t.device(), z_t.dtype());
@@ -137,18 +129,4 @@ impl Denoiser for Gaussian {
     }
 }
 
-/// The same fields as they stand in a file, before their values were checked.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Unchecked {
-    mean: Vec<f64>,
-    std: Vec<f64>,
-}
-
-impl TryFrom<Unchecked> for Gaussian {
-    type Error = AnalyticError;
-
-    fn try_from(file: Unchecked) -> Result<Self, AnalyticError> {
-        Self::new(file.mean, file.std)
-    }
-}
+unchecked!(Gaussian { mean: Vec<f64>, std: Vec<f64> });

@@ -3,7 +3,7 @@ use std::f64::consts::TAU;
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::AnalyticError;
+use super::{AnalyticError, check_dimensions, check_value};
 use crate::{Denoiser, NoiseLevel};
 
 /// The exact denoiser of images drawn from a mixture of isotropic normal distributions.
@@ -70,8 +70,8 @@ impl GaussianMixture {
     ///
     /// * [`AnalyticError::ComponentCount`] for no component or lists of different lengths.
     /// * [`AnalyticError::MeanLength`] if the means differ in length or are empty.
-    /// * [`AnalyticError::Mean`], [`AnalyticError::Weight`], [`AnalyticError::Std`] for a value that
-    ///   is not finite, or a weight or standard deviation that is not positive.
+    /// * [`AnalyticError::Value`] for a value that is not finite, or a weight or standard deviation that
+    ///   is not positive.
     pub fn new(
         weights: Vec<f64>,
         means: Vec<Vec<f64>>,
@@ -96,20 +96,11 @@ impl GaussianMixture {
                     expected,
                 });
             }
-            if let Some(&value) = mean.iter().find(|value| !value.is_finite()) {
-                return Err(AnalyticError::Mean { component, value });
+            for &value in mean {
+                check_value("a value in the mean of component", component, value, false)?;
             }
-            let is_positive = |value: f64| value.is_finite() && value > 0.0;
-            if !is_positive(weight) {
-                let value = weight;
-                return Err(AnalyticError::Weight { component, value });
-            }
-            if !is_positive(std) {
-                return Err(AnalyticError::Std {
-                    component,
-                    value: std,
-                });
-            }
+            check_value("weight of component", component, weight, true)?;
+            check_value("std of component", component, std, true)?;
         }
         Ok(Self {
             weights,
@@ -146,13 +137,8 @@ impl GaussianMixture {
     /// Evaluates the noised mixture at the states.
     fn noised(&self, z_t: Tensor<4>, at: NoiseLevel) -> Noised {
         let (device, dtype) = (z_t.device(), z_t.dtype());
-        let [b, c, h, w] = z_t.dims();
-        let d = self.dimensions();
-        assert_eq!(
-            c * h * w,
-            d,
-            "an image of {c}×{h}×{w} values for a mixture in {d} dimensions"
-        );
+        let (b, d) = (z_t.dims()[0], self.dimensions());
+        check_dimensions(z_t.dims(), d, "a mixture");
         let z_t = z_t.reshape([b, d]);
         let (alpha, sigma) = (at.alpha(), at.sigma());
         let weight_sum: f64 = self.weights.iter().sum();
@@ -224,19 +210,4 @@ impl Noised {
     }
 }
 
-/// The same fields as they stand in a file, before their values were checked.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Unchecked {
-    weights: Vec<f64>,
-    means: Vec<Vec<f64>>,
-    stds: Vec<f64>,
-}
-
-impl TryFrom<Unchecked> for GaussianMixture {
-    type Error = AnalyticError;
-
-    fn try_from(file: Unchecked) -> Result<Self, AnalyticError> {
-        Self::new(file.weights, file.means, file.stds)
-    }
-}
+unchecked!(GaussianMixture { weights: Vec<f64>, means: Vec<Vec<f64>>, stds: Vec<f64> });

@@ -1,6 +1,6 @@
 use burn::tensor::Tensor;
 
-use super::AnalyticError;
+use super::{AnalyticError, check_dimensions};
 use crate::{Denoiser, NoiseLevel};
 
 /// The optimal denoiser of a finite data set: the mean of its images, weighted by likelihood.
@@ -85,32 +85,21 @@ impl IdealDenoiser {
     /// Computes the posterior mean, visiting `chunk` images at a time.
     pub(super) fn posterior_mean(&self, z_t: Tensor<4>, at: NoiseLevel, chunk: usize) -> Tensor<4> {
         let shape = z_t.dims();
-        let [b, c, h, w] = shape;
         let [n, d] = self.images.dims();
-        assert_eq!(
-            c * h * w,
-            d,
-            "an image of {c}×{h}×{w} values for data in {d} dimensions"
-        );
+        check_dimensions(shape, d, "data");
 
         let images = self.images.clone().cast(z_t.dtype());
-        let z_t = z_t.reshape([b, 1, d]);
+        let z_t = z_t.reshape([shape[0], 1, d]);
         let precision = at.sigma().max(SMALLEST_SIGMA).powi(-2);
-        let mut running: Option<Running> = None;
-        for start in (0..n).step_by(chunk) {
+        let part = |start: usize| {
             let images = images.clone().narrow(0, start, chunk.min(n - start));
             let offset = z_t.clone() - images.clone().unsqueeze_dim::<3>(0) * at.alpha();
             let distances: Tensor<2> = offset.square().sum_dim(2).squeeze_dim(2);
-            let part = Running::of(distances * (-0.5 * precision), images);
-            running = Some(match running {
-                Some(running) => running.merge(part),
-                None => part,
-            });
-        }
-        running
-            .expect("invariant: there is at least one image")
-            .mean()
-            .reshape(shape)
+            Running::of(distances * (-0.5 * precision), images)
+        };
+        let all = (0..n).step_by(chunk).map(part).reduce(Running::merge);
+        let all = all.expect("invariant: there is at least one image");
+        (all.sum / all.total).reshape(shape)
     }
 }
 
@@ -161,9 +150,5 @@ impl Running {
             total: self.total * a.clone() + other.total * b.clone(),
             sum: self.sum * a + other.sum * b,
         }
-    }
-
-    fn mean(self) -> Tensor<2> {
-        self.sum / self.total
     }
 }

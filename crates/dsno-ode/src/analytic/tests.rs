@@ -101,9 +101,11 @@ fn impossible_normal_distributions_are_refused_with_their_numbers() {
     assert!(Gaussian::new(vec![], vec![1.0]).is_err());
     assert!(Gaussian::new(vec![0.0], vec![]).is_err());
     assert!(Gaussian::new(vec![0.0, f64::NAN], vec![1.0]).is_err());
-    let std = AnalyticError::GaussianStd {
+    let std = AnalyticError::Value {
+        what: "std of value",
         index: 1,
         value: -1.0,
+        expected: "a positive finite number",
     };
     assert_eq!(Gaussian::new(vec![0.0; 2], vec![1.0, -1.0]), Err(std));
 }
@@ -172,14 +174,18 @@ fn impossible_mixtures_are_refused_with_their_numbers() {
     };
     let means = vec![vec![0.0, 0.0], vec![0.0]];
     assert_eq!(new(vec![1.0, 1.0], means, vec![1.0, 1.0]), Err(length));
-    let std = AnalyticError::Std {
-        component: 0,
+    let std = AnalyticError::Value {
+        what: "std of component",
+        index: 0,
         value: 0.0,
+        expected: "a positive finite number",
     };
     assert_eq!(new(vec![1.0], vec![vec![0.0]], vec![0.0]), Err(std));
-    let weight = AnalyticError::Weight {
-        component: 0,
+    let weight = AnalyticError::Value {
+        what: "weight of component",
+        index: 0,
         value: -1.0,
+        expected: "a positive finite number",
     };
     assert_eq!(new(vec![-1.0], vec![vec![0.0]], vec![1.0]), Err(weight));
     assert!(new(vec![1.0], vec![vec![f64::NAN]], vec![1.0]).is_err());

@@ -1,4 +1,3 @@
-use std::fmt;
 use std::sync::Arc;
 
 use crate::{DiscreteSchedule, NoiseLevel, Schedule};
@@ -87,20 +86,16 @@ impl Conditioning {
 
     /// Makes the input `x + (σ/α) ε`.
     #[must_use]
-    pub fn exploding(self) -> Self {
-        Self {
-            process: NoiseLevel::variance_exploding(1.0),
-            ..self
-        }
+    pub fn exploding(mut self) -> Self {
+        self.process = NoiseLevel::variance_exploding(1.0);
+        self
     }
 
     /// Makes the input `α x + σ ε` with `α² + σ² = 1`.
     #[must_use]
-    pub fn preserving(self) -> Self {
-        Self {
-            process: NoiseLevel::from_log_snr(0.0),
-            ..self
-        }
+    pub fn preserving(mut self) -> Self {
+        self.process = NoiseLevel::from_log_snr(0.0);
+        self
     }
 
     /// Returns the number for log-SNR `log_snr` (nats).
@@ -114,11 +109,4 @@ impl Conditioning {
     }
 }
 
-impl fmt::Debug for Conditioning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut fields = f.debug_struct("Conditioning");
-        fields
-            .field("quantity", &self.quantity)
-            .finish_non_exhaustive()
-    }
-}
+debug_without_closure!(Conditioning, quantity);

@@ -67,9 +67,6 @@ impl TimeGrid {
         steps: usize,
         table: &DiscreteSchedule,
     ) -> Result<Self, GridError> {
-        if steps == 0 {
-            return Err(GridError::TooFewTimes { count: 1 });
-        }
         let entries = table.entries();
         let points = match spacing {
             TimestepSpacing::MultistepLeading { .. } | TimestepSpacing::MultistepLinspace => {

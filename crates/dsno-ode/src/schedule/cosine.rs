@@ -51,17 +51,12 @@ impl CosineSchedule {
                 max: log_snr_max,
             });
         }
-        Ok(Self::from_range(log_snr_min, log_snr_max))
-    }
-
-    /// Builds the schedule without checking the range; a bad range gives NaN or an increasing `λ`.
-    pub(super) fn from_range(log_snr_min: f64, log_snr_max: f64) -> Self {
-        Self {
+        Ok(Self {
             log_snr_min,
             log_snr_max,
             clean_angle: (-0.5 * log_snr_max).exp().atan(),
             noise_angle: (0.5 * log_snr_min).exp().atan(),
-        }
+        })
     }
 
     /// Returns `λ` at `t = 1`, in nats.
@@ -78,33 +73,34 @@ impl CosineSchedule {
     fn span(&self) -> f64 {
         FRAC_PI_2 - self.clean_angle - self.noise_angle
     }
+
+    /// Returns the angle at time `t` from the nearer axis, that of the signal for `t < ½`.
+    fn angle(&self, t: f64) -> f64 {
+        if t < 0.5 {
+            self.span() * t + self.clean_angle
+        } else {
+            self.span() * (1.0 - t) + self.noise_angle
+        }
+    }
 }
 
 impl Default for CosineSchedule {
     /// Makes the schedule with `λ ∈ [−20, 20]`.
     fn default() -> Self {
-        Self::from_range(-20.0, 20.0)
+        Self::new(-20.0, 20.0).expect("invariant: a rising finite range")
     }
 }
 
 impl Schedule for CosineSchedule {
     fn log_snr(&self, t: f64) -> f64 {
-        if t < 0.5 {
-            -2.0 * (self.span() * t + self.clean_angle).tan().ln()
-        } else {
-            // tan(π/2 − φ) = 1/tan φ turns the sign and keeps φ's digits near φ = π/2.
-            2.0 * (self.span() * (1.0 - t) + self.noise_angle).tan().ln()
-        }
+        // tan(π/2 − φ) = 1/tan φ turns the sign and keeps φ's digits near φ = π/2.
+        let factor = if t < 0.5 { -2.0 } else { 2.0 };
+        factor * self.angle(t).tan().ln()
     }
 
     fn log_snr_rate(&self, t: f64) -> f64 {
         // −2 a/(sin φ cos φ), with the angle measured from the nearer axis.
-        let angle = if t < 0.5 {
-            self.span() * t + self.clean_angle
-        } else {
-            self.span() * (1.0 - t) + self.noise_angle
-        };
-        -4.0 * self.span() / (2.0 * angle).sin()
+        -4.0 * self.span() / (2.0 * self.angle(t)).sin()
     }
 
     fn time_at(&self, log_snr: f64) -> f64 {

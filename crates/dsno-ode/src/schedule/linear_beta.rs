@@ -42,12 +42,7 @@ impl LinearBetaSchedule {
         if !finite || beta_min <= 0.0 || beta_max < beta_min {
             return Err(ScheduleError::BetaRange { beta_min, beta_max });
         }
-        Ok(Self::from_range(beta_min, beta_max))
-    }
-
-    /// Builds the schedule without checking the rates; bad rates give NaN or an increasing `λ`.
-    pub(super) const fn from_range(beta_min: f64, beta_max: f64) -> Self {
-        Self { beta_min, beta_max }
+        Ok(Self { beta_min, beta_max })
     }
 
     /// Returns `β` at `t = 0`, per unit of time.
@@ -64,7 +59,7 @@ impl LinearBetaSchedule {
 impl Default for LinearBetaSchedule {
     /// Makes the schedule with `β` from 0.1 to 20.
     fn default() -> Self {
-        Self::from_range(0.1, 20.0)
+        Self::new(0.1, 20.0).expect("invariant: rising positive rates")
     }
 }
 

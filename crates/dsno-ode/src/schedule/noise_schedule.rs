@@ -91,68 +91,38 @@ kinds! {
     Cosine(CosineSchedule), LinearBeta(LinearBetaSchedule), Discrete(DiscreteSchedule), Edm(EdmSchedule)
 }
 
-/// The keys as they stand in a file, before their values were checked.
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-enum Description {
-    Cosine {
-        log_snr_min: f64,
-        log_snr_max: f64,
-    },
-    LinearBeta {
-        beta_min: f64,
-        beta_max: f64,
-    },
-    DiscreteLinear {
-        entries: usize,
-        beta_start: f64,
-        beta_end: f64,
-    },
-    DiscreteScaledLinear {
-        entries: usize,
-        beta_start: f64,
-        beta_end: f64,
-    },
-    DiscreteSquaredCosine {
-        entries: usize,
-    },
-    DiscreteBetas {
-        betas: Vec<f64>,
-    },
-    Edm {
-        sigma_max: f64,
-    },
+/// Declares the keys of each kind as they stand in a file, before their values were checked, and the
+/// schedule that they make.
+macro_rules! descriptions {
+    ($($kind:ident { $($key:ident: $type:ty),+ } => $schedule:expr;)+) => {
+        #[derive(Serialize, Deserialize)]
+        #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+        enum Description {
+            $($kind { $($key: $type),+ },)+
+        }
+
+        impl TryFrom<Description> for NoiseSchedule {
+            type Error = ScheduleError;
+
+            fn try_from(file: Description) -> Result<Self, ScheduleError> {
+                Ok(match file {
+                    $(Description::$kind { $($key),+ } => $schedule?.into(),)+
+                })
+            }
+        }
+    };
 }
 
-impl TryFrom<Description> for NoiseSchedule {
-    type Error = ScheduleError;
-
-    fn try_from(file: Description) -> Result<Self, ScheduleError> {
-        Ok(match file {
-            Description::Cosine {
-                log_snr_min,
-                log_snr_max,
-            } => CosineSchedule::new(log_snr_min, log_snr_max)?.into(),
-            Description::LinearBeta { beta_min, beta_max } => {
-                LinearBetaSchedule::new(beta_min, beta_max)?.into()
-            }
-            Description::DiscreteLinear {
-                entries,
-                beta_start,
-                beta_end,
-            } => DiscreteSchedule::linear(entries, beta_start, beta_end)?.into(),
-            Description::DiscreteScaledLinear {
-                entries,
-                beta_start,
-                beta_end,
-            } => DiscreteSchedule::scaled_linear(entries, beta_start, beta_end)?.into(),
-            Description::DiscreteSquaredCosine { entries } => {
-                DiscreteSchedule::squared_cosine(entries)?.into()
-            }
-            Description::DiscreteBetas { betas } => DiscreteSchedule::from_betas(&betas)?.into(),
-            Description::Edm { sigma_max } => EdmSchedule::new(sigma_max)?.into(),
-        })
-    }
+descriptions! {
+    Cosine { log_snr_min: f64, log_snr_max: f64 } => CosineSchedule::new(log_snr_min, log_snr_max);
+    LinearBeta { beta_min: f64, beta_max: f64 } => LinearBetaSchedule::new(beta_min, beta_max);
+    DiscreteLinear { entries: usize, beta_start: f64, beta_end: f64 } =>
+        DiscreteSchedule::linear(entries, beta_start, beta_end);
+    DiscreteScaledLinear { entries: usize, beta_start: f64, beta_end: f64 } =>
+        DiscreteSchedule::scaled_linear(entries, beta_start, beta_end);
+    DiscreteSquaredCosine { entries: usize } => DiscreteSchedule::squared_cosine(entries);
+    DiscreteBetas { betas: Vec<f64> } => DiscreteSchedule::from_betas(&betas);
+    Edm { sigma_max: f64 } => EdmSchedule::new(sigma_max);
 }
 
 impl From<NoiseSchedule> for Description {

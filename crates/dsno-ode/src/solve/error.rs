@@ -1,7 +1,6 @@
-//! Why a solve stopped.
+//! Why a solve stopped, on a grid or with steps of its own choice.
 
 use crate::StepError;
-use crate::adaptive::AdaptiveError;
 
 /// Why a solve stopped.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
@@ -64,4 +63,69 @@ pub enum SolveError {
     /// A solve with steps of its own choice could not start or go on.
     #[error(transparent)]
     Adaptive(#[from] AdaptiveError),
+}
+
+/// Why a solve with steps of its own choice cannot start or go on.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdaptiveError {
+    /// An option of the method has no meaning.
+    #[error("the adaptive solver's {option} is {value}, expected {expected}")]
+    Option {
+        /// Name of the field.
+        option: &'static str,
+        /// The value found.
+        value: f64,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// The tolerance is finer than the numbers in the states.
+    #[error(
+        "rtol {rtol:e} and atol {atol:e} together are below {smallest:e}, ten times the rounding of \
+         the states' number type; give a larger tolerance or states of more digits"
+    )]
+    Tolerance {
+        /// Relative tolerance.
+        rtol: f64,
+        /// Absolute tolerance.
+        atol: f64,
+        /// Smallest sum of the two for this number type.
+        smallest: f64,
+    },
+    /// The solve does not run from a time in `[0, 1]` to a smaller one.
+    #[error("the solve is to run from time {start} to {end}, expected 1 >= start > end >= 0")]
+    Span {
+        /// First time.
+        start: f64,
+        /// Last time.
+        end: f64,
+    },
+    /// No step is short enough to meet the tolerance.
+    #[error(
+        "step {step} at time {t} (log-SNR {log_snr}) shrank to an angle of {size:e} without meeting \
+         the tolerance: the model's prediction jumps there"
+    )]
+    StepTooSmall {
+        /// Number of the step, from 1.
+        step: usize,
+        /// Time at the start of the step.
+        t: f64,
+        /// `λ` at that time, in nats.
+        log_snr: f64,
+        /// Length of the next attempt, in radians.
+        size: f64,
+    },
+    /// The end was not reached in the steps allowed.
+    #[error(
+        "{limit} steps, rejected ones included, led only to time {t} (log-SNR {log_snr}); allow more \
+         steps or give a larger tolerance"
+    )]
+    TooManySteps {
+        /// Largest number of steps.
+        limit: usize,
+        /// Time reached.
+        t: f64,
+        /// `λ` at that time, in nats.
+        log_snr: f64,
+    },
 }

@@ -1,6 +1,6 @@
 use burn::tensor::Tensor;
 
-use super::{Solver, StepError, check_start, predict, same_shape};
+use super::{Solver, StepError, Stepped, check_start, predict, same_shape};
 use crate::{Denoiser, NoiseLevel, Step};
 
 /// The deterministic DDIM solver: first order, one model call per step.
@@ -43,13 +43,7 @@ impl Solver for Ddim {
         1
     }
 
-    fn step(
-        &self,
-        model: &dyn Denoiser,
-        z_t: Tensor<4>,
-        step: &Step<'_>,
-        (): (),
-    ) -> Result<(Tensor<4>, ()), StepError> {
+    fn step(&self, model: &dyn Denoiser, z_t: Tensor<4>, step: &Step<'_>, (): ()) -> Stepped<()> {
         let x_hat = predict(model, &z_t, step.from())?;
         Ok((ddim_step(z_t, x_hat, step.from(), step.to())?, ()))
     }

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exponential::Interval;
 use super::history::Past;
-use super::{AlgorithmType, History, LowerOrderFinal, Solver, SolverOrder, StepError};
+use super::{AlgorithmType, History, LowerOrderFinal, Solver, SolverOrder, Stepped};
 use crate::{Denoiser, Schedule, Step};
 
 /// DEIS with Adams–Bashforth polynomials: up to third order, one model call per step.
@@ -101,7 +101,7 @@ impl Solver for Deis {
         z_t: Tensor<4>,
         step: &Step<'_>,
         memory: History,
-    ) -> Result<(Tensor<4>, History), StepError> {
+    ) -> Stepped<History> {
         let epsilon = AlgorithmType::DpmSolver.predict(model, &z_t, step.from())?;
         let memory = memory.with(step, epsilon, self.order.get());
         let past = memory.newest(self.lower_order_final.of(step, self.order, &memory));

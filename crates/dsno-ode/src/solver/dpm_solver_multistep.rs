@@ -2,7 +2,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::exponential::Interval;
-use super::{AlgorithmType, History, LowerOrderFinal, Solver, SolverOrder, SolverType, StepError};
+use super::{AlgorithmType, History, LowerOrderFinal, Solver, SolverOrder, SolverType, Stepped};
 use crate::{Denoiser, Step};
 
 /// The multistep DPM-Solver and DPM-Solver++: up to third order, one model call per step.
@@ -143,7 +143,7 @@ impl Solver for DpmSolverMultistep {
         z_t: Tensor<4>,
         step: &Step<'_>,
         memory: History,
-    ) -> Result<(Tensor<4>, History), StepError> {
+    ) -> Stepped<History> {
         let prediction = self.algorithm_type.predict(model, &z_t, step.from())?;
         let memory = memory.with(step, prediction, self.order.get());
         let order = self.lower_order_final.of(step, self.order, &memory);

@@ -56,11 +56,7 @@ impl Interval {
     /// Returns `M_k`.
     pub(crate) fn moment(self, k: usize) -> f64 {
         let h = self.length();
-        let x = match self.algorithm_type {
-            AlgorithmType::DpmSolverPlusPlus => -h,
-            AlgorithmType::DpmSolver => h,
-        };
-        factorial(k) * h * phi(k + 1, x)
+        factorial(k) * h * phi(k + 1, -self.sign() * h)
     }
 
     /// Returns the weight of the slope of a straight line in place of `M_1`.
@@ -71,29 +67,19 @@ impl Interval {
         }
     }
 
-    /// Returns the factor of the state.
-    fn keep(self) -> f64 {
+    /// Returns the sign of what a step adds.
+    fn sign(self) -> f64 {
         match self.algorithm_type {
-            AlgorithmType::DpmSolverPlusPlus => self.to.sigma() / self.from.sigma(),
-            AlgorithmType::DpmSolver => self.to.alpha() / self.from.alpha(),
+            AlgorithmType::DpmSolverPlusPlus => 1.0,
+            AlgorithmType::DpmSolver => -1.0,
         }
     }
 
-    /// Returns the factor before the sum.
-    fn gain(self) -> f64 {
+    /// Returns the amplitude at a level of what a step only rescales, and of what it predicts.
+    fn amplitudes(self, at: NoiseLevel) -> (f64, f64) {
         match self.algorithm_type {
-            AlgorithmType::DpmSolverPlusPlus => self.to.alpha(),
-            AlgorithmType::DpmSolver => -self.to.sigma(),
-        }
-    }
-
-    /// Returns the sum of all weights, which is the factor of a constant prediction.
-    ///
-    /// It is `gain · M_0` without `h`, which is infinite where the noise ends.
-    fn total(self) -> f64 {
-        match self.algorithm_type {
-            AlgorithmType::DpmSolverPlusPlus => self.to.alpha() - self.keep() * self.from.alpha(),
-            AlgorithmType::DpmSolver => self.to.sigma() - self.keep() * self.from.sigma(),
+            AlgorithmType::DpmSolverPlusPlus => (at.sigma(), at.alpha()),
+            AlgorithmType::DpmSolver => (at.alpha(), at.sigma()),
         }
     }
 
@@ -106,12 +92,17 @@ impl Interval {
         positions: &[f64],
         moments: &[f64],
     ) -> Tensor<4> {
+        let (kept_before, predicted_before) = self.amplitudes(self.from);
+        let (kept, predicted) = self.amplitudes(self.to);
+        let (keep, gain) = (kept / kept_before, self.sign() * predicted);
         let weights = lagrange_weights(positions, moments);
-        let gain = self.gain();
         let others: Vec<f64> = weights.iter().map(|weight| gain * weight).collect();
-        let first = self.total() - others.iter().sum::<f64>();
+        // The sum of all weights is the factor of a constant prediction: `gain · M_0` without `h`, which
+        // is infinite where the noise ends.
+        let total = predicted - keep * predicted_before;
+        let first = total - others.iter().sum::<f64>();
         let weights = std::iter::once(first).chain(others);
-        combine(z_t * self.keep(), weights.zip(predictions))
+        combine(z_t * keep, weights.zip(predictions))
     }
 }
 

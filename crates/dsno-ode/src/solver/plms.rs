@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 
 use super::exponential::combine;
-use super::{AlgorithmType, History, Solver, StepError};
+use super::{AlgorithmType, History, Solver, Stepped};
 use crate::{Denoiser, NoiseLevel, Step};
 
 /// PLMS, the pseudo linear multistep method: one model call per step, two in the first.
@@ -71,7 +71,7 @@ impl Solver for Plms {
         z_t: Tensor<4>,
         step: &Step<'_>,
         memory: History,
-    ) -> Result<(Tensor<4>, History), StepError> {
+    ) -> Stepped<History> {
         let epsilon = AlgorithmType::DpmSolver.predict(model, &z_t, step.from())?;
         let memory = memory.with(step, epsilon.clone(), AVERAGED);
         let average = if memory.len() > 1 {

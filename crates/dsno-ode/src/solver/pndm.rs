@@ -2,7 +2,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::plms::{AVERAGED, adams_bashforth, transfer};
-use super::{AlgorithmType, History, Solver, StepError};
+use super::{AlgorithmType, History, Solver, StepError, Stepped};
 use crate::{Denoiser, NoiseLevel, Step};
 
 /// PNDM: [`Plms`](crate::Plms) started by three steps of a pseudo Runge–Kutta method.
@@ -119,7 +119,7 @@ impl Solver for Pndm {
         z_t: Tensor<4>,
         step: &Step<'_>,
         memory: History,
-    ) -> Result<(Tensor<4>, History), StepError> {
+    ) -> Stepped<History> {
         let epsilon = AlgorithmType::DpmSolver.predict(model, &z_t, step.from())?;
         let starts = memory.len() < STARTING_STEPS;
         let memory = memory.with(step, epsilon.clone(), AVERAGED);

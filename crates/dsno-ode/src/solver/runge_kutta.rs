@@ -4,8 +4,60 @@
 
 use burn::tensor::Tensor;
 
-use super::{Solver, StepError, ode_derivative};
-use crate::{Denoiser, Step};
+use super::{Solver, StepError, Stepped, predict};
+use crate::{Denoiser, Prediction, Schedule, Step};
+
+/// Returns the derivative `dz/dt` of the probability-flow ODE at time `t` of the schedule.
+///
+/// It costs one model call. The methods that integrate the ODE in the schedule's own time
+/// ([`Euler`](crate::Euler), [`Heun`](crate::Heun), [`Rk4`](crate::Rk4)) use nothing else.
+///
+/// ```text
+/// dz/dt = α′(t) x̂ + σ′(t) ε̂          ε̂ = (z − α x̂)/σ
+/// ```
+///
+/// With `α = 1` and `σ` proportional to `t` this is the slope of Karras et al. 2022
+/// (arXiv:2206.00364), Algorithm 1.
+///
+/// # Shapes
+///
+/// | value    | shape          | range and unit                     |
+/// |----------|----------------|------------------------------------|
+/// | `z_t`    | `[B, C, H, W]` | noisy state, pixel units           |
+/// | returned | `[B, C, H, W]` | pixel units per unit of time       |
+///
+/// # Errors
+///
+/// * [`StepError::NoiselessStart`] if there is no noise at `t`: the slope is infinite or unknown.
+/// * [`StepError::ShapeMismatch`] if the prediction has another shape than the state.
+///
+/// # Examples
+///
+/// Images that are standard normal: the flow leaves every state where it is.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use dsno_ode::{CosineSchedule, from_fn};
+/// use dsno_ode::solver::ode_derivative;
+///
+/// let model = from_fn(|z_t, at| z_t * at.alpha());
+/// let z_t = Tensor::<4>::ones([1, 1, 1, 1], &Device::flex());
+/// let rate = ode_derivative(&model, &z_t, &CosineSchedule::default(), 0.3)?;
+/// assert!(rate.into_scalar::<f32>().abs() < 1e-6);
+/// # Ok::<(), dsno_ode::StepError>(())
+/// ```
+pub fn ode_derivative(
+    model: &dyn Denoiser,
+    z_t: &Tensor<4>,
+    schedule: &dyn Schedule,
+    t: f64,
+) -> Result<Tensor<4>, StepError> {
+    let at = schedule.at(t);
+    let x_hat = predict(model, z_t, at)?;
+    let (alpha_rate, sigma_rate) = schedule.rates(t);
+    let eps_hat = Prediction::X.to_epsilon(x_hat.clone(), z_t.clone(), at);
+    Ok(x_hat * alpha_rate + eps_hat * sigma_rate)
+}
 
 /// The Butcher tableau of an explicit method, as textbooks print it.
 ///
@@ -14,7 +66,7 @@ use crate::{Denoiser, Step};
 /// ```
 ///
 /// The rows are the `a_ij` of the stages after the first, then `b`.
-pub(super) struct Tableau(&'static [Row]);
+struct Tableau(&'static [Row]);
 
 /// Numerators over a common denominator.
 type Row = (&'static [f64], f64);
@@ -22,7 +74,7 @@ type Row = (&'static [f64], f64);
 impl Tableau {
     /// Returns the model calls of a step. A step that ends without noise is one of Euler's: there is
     /// no derivative at its end.
-    pub(super) fn calls(&self, step: &Step<'_>) -> usize {
+    fn calls(&self, step: &Step<'_>) -> usize {
         if step.ends_without_noise() {
             1
         } else {
@@ -31,16 +83,11 @@ impl Tableau {
     }
 
     /// Takes one step.
-    pub(super) fn step(
-        &self,
-        model: &dyn Denoiser,
-        z_t: Tensor<4>,
-        step: &Step<'_>,
-    ) -> Result<Tensor<4>, StepError> {
+    fn step(&self, model: &dyn Denoiser, z_t: Tensor<4>, step: &Step<'_>) -> Stepped<()> {
         let h = step.s() - step.t();
         let mut slopes = vec![ode_derivative(model, &z_t, step.schedule(), step.t())?];
         if step.ends_without_noise() {
-            return Ok(moved(z_t, &slopes, (&[1.0], 1.0), h));
+            return Ok((moved(z_t, &slopes, (&[1.0], 1.0), h), ()));
         }
         let (last, inner) = self
             .0
@@ -56,7 +103,7 @@ impl Tableau {
             let z = moved(z_t.clone(), &slopes, (numerators, denominator), h);
             slopes.push(ode_derivative(model, &z, step.schedule(), t)?);
         }
-        Ok(moved(z_t, &slopes, *last, h))
+        Ok((moved(z_t, &slopes, *last, h), ()))
     }
 }
 
@@ -95,7 +142,7 @@ macro_rules! runge_kutta {
             pub struct $method;
 
             impl $method {
-                pub(super) const TABLEAU: Tableau = Tableau(&[$($row),+]);
+                const TABLEAU: Tableau = Tableau(&[$($row),+]);
             }
 
             impl Solver for $method {
@@ -119,8 +166,8 @@ macro_rules! runge_kutta {
                     z_t: Tensor<4>,
                     step: &Step<'_>,
                     (): (),
-                ) -> Result<(Tensor<4>, ()), StepError> {
-                    Ok((Self::TABLEAU.step(model, z_t, step)?, ()))
+                ) -> Stepped<()> {
+                    Self::TABLEAU.step(model, z_t, step)
                 }
             }
         )+

@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 
 use super::noise_source::noise_for;
-use super::{NoiseSource, Solver, SolverOptionError, StepError, predict};
+use super::{NoiseSource, Solver, SolverOptionError, Stepped, predict};
 use crate::{Denoiser, NoiseLevel, Step};
 
 /// The stochastic sampler of DDIM: each step replaces part of the noise by fresh noise.
@@ -73,13 +73,7 @@ impl<N: NoiseSource> Solver for StochasticDdim<N> {
         1
     }
 
-    fn step(
-        &self,
-        model: &dyn Denoiser,
-        z_t: Tensor<4>,
-        step: &Step<'_>,
-        (): (),
-    ) -> Result<(Tensor<4>, ()), StepError> {
+    fn step(&self, model: &dyn Denoiser, z_t: Tensor<4>, step: &Step<'_>, (): ()) -> Stepped<()> {
         let (from, to) = (step.from(), step.to());
         let x_hat = predict(model, &z_t, from)?;
         let (fresh, kept) = split_noise(self.eta, from, to);

@@ -1,7 +1,9 @@
 use burn::tensor::Tensor;
 
 use super::noise_source::noise_for;
-use super::{Churn, Heun, NoiseSource, SMALLEST_SIGMA, Solver, SolverOptionError, StepError};
+use super::{
+    Churn, Heun, NoiseSource, SMALLEST_SIGMA, Solver, SolverOptionError, StepError, Stepped,
+};
 use crate::{Denoiser, NoiseLevel, Step};
 
 /// The stochastic sampler of EDM: noise is added before each of Heun's steps, which then removes it.
@@ -108,21 +110,12 @@ impl<N: NoiseSource> Solver for StochasticHeun<N> {
     }
 
     fn calls(&self, step: &Step<'_>) -> usize {
-        Heun::TABLEAU.calls(step)
+        Heun.calls(step)
     }
 
-    fn step(
-        &self,
-        model: &dyn Denoiser,
-        z_t: Tensor<4>,
-        step: &Step<'_>,
-        (): (),
-    ) -> Result<(Tensor<4>, ()), StepError> {
+    fn step(&self, model: &dyn Denoiser, z_t: Tensor<4>, step: &Step<'_>, (): ()) -> Stepped<()> {
         let (raised, time) = self.raise(z_t, step)?;
-        Ok((
-            Heun::TABLEAU.step(model, raised, &step.starting_at(time))?,
-            (),
-        ))
+        Heun.step(model, raised, &step.starting_at(time), ())
     }
 }
 

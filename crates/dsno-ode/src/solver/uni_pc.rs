@@ -2,7 +2,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::exponential::Interval;
-use super::{AlgorithmType, History, LowerOrderFinal, Solver, SolverOrder, StepError};
+use super::{AlgorithmType, History, LowerOrderFinal, Solver, SolverOrder, Stepped};
 use crate::{Denoiser, NoiseLevel, Step};
 
 /// UniPC: a multistep predictor whose steps are corrected afterwards, for one model call per step.
@@ -172,7 +172,7 @@ impl Solver for UniPc {
         z_t: Tensor<4>,
         step: &Step<'_>,
         memory: UniPcMemory,
-    ) -> Result<(Tensor<4>, UniPcMemory), StepError> {
+    ) -> Stepped<UniPcMemory> {
         let prediction = self.algorithm_type.predict(model, &z_t, step.from())?;
         let state = match memory.last {
             // From pure noise (λ = −∞) the polynomial has no scale: the state stays as predicted.

@@ -1,7 +1,9 @@
 use burn::tensor::Tensor;
 
 use super::{DpmSolverSinglestep, SinglestepNodes};
-use crate::solver::{AlgorithmType, SolverOptionError, SolverOrder, SolverType, StepError};
+use crate::solver::{
+    AlgorithmType, SolverOptionError, SolverOrder, SolverType, StepError, Stepped,
+};
 use crate::{Denoiser, Schedule, Solver, Step, TimeGrid};
 
 /// DPM-Solver-fast: a number of model calls, split into single steps of up to three.
@@ -66,10 +68,8 @@ impl DpmSolverFast {
                 to: last,
             });
         }
-        let nodes: Vec<_> = Self::orders(calls)
-            .into_iter()
-            .map(SinglestepNodes::of)
-            .collect();
+        let orders = Self::orders(calls).into_iter();
+        let nodes: Vec<_> = orders.map(SinglestepNodes::of).collect();
         let steps = nodes.len();
         let inner = (1..steps).map(|i| first + (last - first) * i as f64 / steps as f64);
         let inner = inner.map(|log_snr| schedule.time_at(log_snr));
@@ -167,16 +167,21 @@ impl DpmSolverFast {
     }
 
     /// Returns the solver of one step, if it is a step of this grid.
-    fn solver_of(&self, step: &Step<'_>) -> Option<DpmSolverSinglestep> {
-        let (algorithm_type, solver_type) = (self.algorithm_type, self.solver_type);
+    fn solver_of(&self, step: &Step<'_>) -> Result<DpmSolverSinglestep, StepError> {
         let grid = &self.grid;
         let planned = step.steps() == grid.steps() && grid.position(step.t()) == Some(step.index());
-        let nodes = *self.nodes.get(step.index()).filter(|_| planned)?;
-        Some(DpmSolverSinglestep {
-            algorithm_type,
-            solver_type,
-            nodes,
-        })
+        match self.nodes.get(step.index()) {
+            Some(&nodes) if planned => Ok(DpmSolverSinglestep {
+                algorithm_type: self.algorithm_type,
+                solver_type: self.solver_type,
+                nodes,
+            }),
+            _ => Err(StepError::NotInPlan {
+                step: step.index() + 1,
+                t: step.t(),
+                planned_steps: grid.steps(),
+            }),
+        }
     }
 }
 
@@ -193,11 +198,8 @@ impl Solver for DpmSolverFast {
             SolverType::Midpoint => "",
             SolverType::Heun => "-heun",
         };
-        let orders: String = self
-            .nodes
-            .iter()
-            .map(|nodes| nodes.calls().to_string())
-            .collect();
+        let orders = self.nodes.iter().map(|nodes| nodes.calls().to_string());
+        let orders = orders.collect::<String>();
         format!("{family}-planned{solver_type}({orders})")
     }
 
@@ -213,19 +215,8 @@ impl Solver for DpmSolverFast {
         self.solver_of(step).map_or(0, |solver| solver.calls(step))
     }
 
-    fn step(
-        &self,
-        model: &dyn Denoiser,
-        z_t: Tensor<4>,
-        step: &Step<'_>,
-        (): (),
-    ) -> Result<(Tensor<4>, ()), StepError> {
-        let solver = self.solver_of(step).ok_or(StepError::NotInPlan {
-            step: step.index() + 1,
-            t: step.t(),
-            planned_steps: self.grid.steps(),
-        })?;
-        solver.step(model, z_t, step, ())
+    fn step(&self, model: &dyn Denoiser, z_t: Tensor<4>, step: &Step<'_>, (): ()) -> Stepped<()> {
+        self.solver_of(step)?.step(model, z_t, step, ())
     }
 }
 
