@@ -1,29 +1,15 @@
 //! What any configuration must fulfil, key by key.
 
+use std::ops::RangeInclusive;
+
 use crate::config_error::ConfigError;
 
-/// The largest size and number of channels that are built; a matrix of so many has 2³² entries.
-pub(crate) const MOST_CHANNELS: usize = 1 << 16;
-/// The largest number of blocks per level.
-pub(crate) const MOST_BLOCKS: usize = 1 << 8;
-/// The largest number of classes.
-pub(crate) const MOST_CLASSES: usize = 1 << 24;
-
-/// Heads of a layer that splits into heads of so many channels each.
-pub(crate) fn heads_of_width(
-    place: &str,
-    channels: usize,
-    width: usize,
-) -> Result<usize, ConfigError> {
-    if width > 0 && channels >= width && channels.is_multiple_of(width) {
-        return Ok(channels / width);
-    }
-    Err(ConfigError::Heads {
-        place: place.to_owned(),
-        channels,
-        divisor: width,
-    })
-}
+/// The sizes and numbers of channels that are built; a matrix of the most has 2³² entries.
+pub(crate) const CHANNELS: RangeInclusive<usize> = 1..=1 << 16;
+/// The numbers of levels, and of blocks per level.
+pub(crate) const BLOCKS: RangeInclusive<usize> = 1..=1 << 8;
+/// The numbers of classes, where there are any.
+pub(crate) const CLASSES: RangeInclusive<usize> = 1..=1 << 24;
 
 /// Refuses channels that do not divide into heads.
 pub(crate) fn check_heads(
@@ -57,15 +43,17 @@ pub(crate) fn check_groups(
     })
 }
 
-/// Refuses the first count that is zero or larger than its limit.
-pub(crate) fn check_counts(counts: &[(&'static str, usize, usize)]) -> Result<(), ConfigError> {
-    let outside = |&&(_, found, most): &&(_, usize, usize)| found == 0 || found > most;
-    match counts.iter().find(outside) {
-        Some(&(key, found, most)) => Err(ConfigError::Count {
+/// Refuses the first count that is outside of its range.
+pub(crate) fn check_counts(
+    counts: &[(&'static str, usize, RangeInclusive<usize>)],
+) -> Result<(), ConfigError> {
+    let mut counts = counts.iter();
+    match counts.find(|(_, found, range)| !range.contains(found)) {
+        Some((key, found, range)) => Err(ConfigError::Count {
             key,
-            found,
-            least: 1,
-            most,
+            found: *found,
+            least: *range.start(),
+            most: *range.end(),
         }),
         None => Ok(()),
     }

@@ -128,15 +128,3 @@ pub enum ConfigError {
         found: String,
     },
 }
-
-impl ConfigError {
-    /// A count that must be positive is zero.
-    pub(crate) fn zero(key: &'static str) -> Self {
-        Self::Count {
-            key,
-            found: 0,
-            least: 1,
-            most: crate::check::MOST_CHANNELS,
-        }
-    }
-}

@@ -24,8 +24,8 @@ impl Part {
             Place::Layer(_, Kind::Temporal { channels, n_modes }) => {
                 temporal_multiply_adds(channels, n_modes.min(times / 2 + 1), pixels)
             }
-            Place::Layer(_, Kind::Attention { channels, .. }) => {
-                t * (self.weights() * pixels + 2 * channels as u64 * pixels * pixels)
+            Place::Layer(_, Kind::Attention(shape)) => {
+                t * (self.weights() * pixels + 2 * shape.channels as u64 * pixels * pixels)
             }
             // The map of the embedding is applied once, all others at every pixel that comes out.
             Place::Layer(..) => {

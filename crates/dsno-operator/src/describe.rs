@@ -79,21 +79,23 @@ fn kind(place: Place) -> String {
         Place::Embedding | Place::Class => "linear",
         Place::Stem | Place::Head => "convolution",
         Place::Norm => "normalisation",
-        Place::Layer(_, Kind::Residual { resample, .. }) => match resample {
+        Place::Layer(_, Kind::Residual(shape)) => match shape.resample {
             Resample::Keep => "residual",
             Resample::Halve => "residual, halves",
             Resample::Double => "residual, doubles",
         },
-        Place::Layer(_, Kind::Attention { heads: 1, .. }) => "attention",
-        Place::Layer(_, Kind::Attention { heads, .. }) => {
-            return format!("attention, {heads} heads");
-        }
+        Place::Layer(_, Kind::Attention(shape)) => match shape.heads {
+            1 => "attention",
+            heads => return format!("attention, {heads} heads"),
+        },
         Place::Layer(_, Kind::Temporal { n_modes, .. }) => {
             return format!("temporal, {n_modes} modes");
         }
-        Place::Layer(_, Kind::Down { .. }) => "halves",
-        Place::Layer(_, Kind::Up { .. }) => "doubles",
-        Place::Layer(_, Kind::Side { .. }) => "side image",
+        Place::Layer(_, Kind::Resampler { resample, .. }) => match resample {
+            Resample::Double => "doubles",
+            _ => "halves",
+        },
+        Place::Layer(_, Kind::Side(_)) => "side image",
         Place::Layer(_, Kind::Head { .. }) => "reads an image",
     };
     plain.to_owned()

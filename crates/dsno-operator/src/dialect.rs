@@ -5,15 +5,15 @@ use dsno_checkpoint::{Checkpoint, KeyMapping, WeightError};
 use crate::entry::{Entry, match_up, shapes_of};
 use crate::layout::{Layout, QkvOrder};
 use crate::parts::{Leaf, Part, Place};
-use crate::plan::{BufferValue, Dialect, Kind, Names, Plan};
-use crate::weights::check_filter;
+use crate::plan::{Dialect, Kind, Names, Plan};
 
 impl Plan {
     /// Every parameter, under the names of the family's weight files.
     pub(crate) fn entries(&self) -> Vec<Entry> {
         match &self.names {
             Names::Own => self.entries_by(|_, part, leaf| {
-                Entry::new(part, leaf, part.name(leaf), Layout::same(&leaf.shape))
+                let name = vec![part.name(leaf)];
+                Entry::new(part, leaf, name, Layout::same(&leaf.shape))
             }),
             Names::Foreign { dialect, frame } => {
                 self.entries_by(|_, part, leaf| self.entry(dialect, frame, part, leaf))
@@ -23,34 +23,32 @@ impl Plan {
 
     /// Names and shapes of the weight file.
     pub(crate) fn weight_shapes(&self) -> Vec<(String, Vec<usize>)> {
-        let trained = self.entries().into_iter().flat_map(|entry| {
+        let entries = self.entries().into_iter().chain(self.buffer_entries());
+        let named = entries.flat_map(|entry| {
             let shape = entry.layout.stored().to_vec();
-            entry
-                .theirs
-                .into_iter()
-                .map(move |name| (name, shape.clone()))
+            let names = entry.theirs.into_iter();
+            names.map(move |name| (name, shape.clone()))
         });
-        let buffers = self.buffers.iter();
-        trained
-            .chain(buffers.map(|buffer| (buffer.name.clone(), buffer.shape.clone())))
-            .collect()
+        named.collect()
     }
 
-    /// Finds all weights in a file, which has nothing else; only a stored resampling filter is read.
-    pub(crate) fn find(&self, checkpoint: &Checkpoint) -> Result<Vec<KeyMapping>, WeightError> {
-        let mut entries = self.entries();
-        entries.extend(self.buffers.iter().map(|buffer| Entry {
+    /// Every tensor of the weight file that is not trained.
+    pub(crate) fn buffer_entries(&self) -> impl Iterator<Item = Entry> {
+        self.buffers.iter().map(|buffer| Entry {
             ours: buffer.name.clone(),
             shape: buffer.shape.clone(),
             theirs: vec![buffer.name.clone()],
             layout: Layout::same(&buffer.shape),
             squeezes: false,
-        }));
+        })
+    }
+
+    /// Finds all weights in a file, which has nothing else; only a stored resampling filter is read.
+    pub(crate) fn find(&self, checkpoint: &Checkpoint) -> Result<Vec<KeyMapping>, WeightError> {
+        let mut entries = self.entries();
+        entries.extend(self.buffer_entries());
         let found = match_up(entries.clone(), shapes_of(checkpoint), |n| self.older(n))?;
-        let filters = self.buffers.iter();
-        for buffer in filters.filter(|buffer| buffer.value == BufferValue::Filter) {
-            check_filter(&buffer.name, &checkpoint.read(&buffer.name)?, &self.filter)?;
-        }
+        self.check_filters(|name| Ok(checkpoint.read(name)?))?;
         let places = entries.into_iter().zip(found).flat_map(|(entry, found)| {
             let shape = entry.layout.stored().to_vec();
             let names = entry.theirs.into_iter().zip(found.theirs);
@@ -89,10 +87,12 @@ impl Plan {
         };
         let modules = if let Place::Layer(number, _) = part.place {
             let layer = &self.stages[number].name;
-            let word = |module| join(layer, find(dialect.layer, module));
+            let word = |module| join(layer, find::<&str>(dialect.layer, module));
             match (leaf.module, part.place) {
                 ("", _) => vec![layer.clone()],
-                ("qkv", Place::Layer(_, kind)) if is_apart(kind) => {
+                ("qkv", Place::Layer(_, Kind::Attention(shape)))
+                    if shape.order == QkvOrder::Apart =>
+                {
                     ["q", "k", "v"].map(word).to_vec()
                 }
                 ("norm", Place::Layer(_, Kind::Head { .. })) => vec![word("head_norm")],
@@ -100,16 +100,13 @@ impl Plan {
                 (module, _) => vec![word(module)],
             }
         } else {
-            let name = frame.iter().find(|(ours, _)| *ours == part.prefix);
-            let name = name.expect("invariant: a plan names the modules outside of its layers");
-            vec![name.1.clone()]
+            vec![find(frame, &part.prefix).clone()]
         };
         let names = modules.iter().map(|m| format!("{m}.{parameter}"));
         let (layout, squeezes) = layout(dialect, part.place, leaf);
         Entry {
-            theirs: names.collect(),
             squeezes,
-            ..Entry::new(part, leaf, String::new(), layout)
+            ..Entry::new(part, leaf, names.collect(), layout)
         }
     }
 }
@@ -119,29 +116,17 @@ fn layout(dialect: &Dialect, place: Place, leaf: &Leaf) -> (Layout, bool) {
     let ones = dialect.attention_ones;
     let same = || (Layout::same(&leaf.shape), false);
     match (place, leaf.module, &leaf.shape[..]) {
-        (Place::Layer(_, Kind::Attention { heads, order, .. }), "qkv", shape) => match *shape {
-            [i, o] => (Layout::qkv([i, o], heads, order, ones), true),
-            _ => (Layout::qkv_bias(shape[0], heads, order), false),
+        (Place::Layer(_, Kind::Attention(of)), "qkv", shape) => match *shape {
+            [i, o] => (Layout::qkv([i, o], of.heads, of.order, ones), true),
+            _ => (Layout::qkv_bias(shape[0], of.heads, of.order), false),
         },
-        (Place::Layer(_, Kind::Attention { .. }), "projection", &[i, o]) => {
-            (Layout::transposed([i, o], ones), true)
-        }
+        (_, "projection", &[i, o]) => (Layout::transposed([i, o], ones), true),
         (Place::Class, ..) if !dialect.transposed_class => same(),
         // Convolutions with a kernel of one.
         (Place::Layer(..), "shortcut" | "conv", &[i, o]) => (Layout::transposed([i, o], 2), false),
         (_, _, &[i, o]) => (Layout::transposed([i, o], 0), false),
         _ => same(),
     }
-}
-
-fn is_apart(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Attention {
-            order: QkvOrder::Apart,
-            ..
-        }
-    )
 }
 
 fn join(layer: &str, word: &str) -> String {
@@ -152,8 +137,9 @@ fn join(layer: &str, word: &str) -> String {
     }
 }
 
-fn find(words: &[(&'static str, &'static str)], module: &str) -> &'static str {
+/// Another program's word for a module of ours.
+pub(crate) fn find<'a, T>(words: &'a [(&'static str, T)], module: &str) -> &'a T {
     let word = words.iter().find(|(ours, _)| *ours == module);
-    word.expect("invariant: a dialect has a word for each of its modules")
-        .1
+    let (_, theirs) = word.expect("invariant: there is a word for every module");
+    theirs
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dsno_checkpoint::{Checkpoint, CheckpointError, HostTensor, StateDict, WeightError};
+use dsno_checkpoint::{Checkpoint, HostTensor, StateDict, WeightError};
 
 use crate::layout::Layout;
 use crate::parts::{Leaf, Part};
@@ -22,11 +22,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(part: &Part, leaf: &Leaf, theirs: String, layout: Layout) -> Self {
+    pub(crate) fn new(part: &Part, leaf: &Leaf, theirs: Vec<String>, layout: Layout) -> Self {
         Self {
             ours: part.name(leaf),
             shape: leaf.shape.clone(),
-            theirs: vec![theirs],
+            theirs,
             layout,
             squeezes: false,
         }
@@ -124,10 +124,10 @@ pub(crate) fn match_up(
 }
 
 /// Reads all parameters of matched entries, one tensor at a time, under our names.
-pub(crate) fn read(
+pub(crate) fn read<E>(
     entries: Vec<Entry>,
-    mut tensor: impl FnMut(&str) -> Result<HostTensor, CheckpointError>,
-) -> Result<StateDict, CheckpointError> {
+    mut tensor: impl FnMut(&str) -> Result<HostTensor, E>,
+) -> Result<StateDict, E> {
     let mut weights = StateDict::new();
     for entry in entries {
         let stored: Result<Vec<_>, _> = entry.theirs.iter().map(|n| tensor(n)).collect();

@@ -1,13 +1,11 @@
-//! The layers of the network, one file each.
+//! The layers of the network.
 //!
 //! Every layer takes feature maps `[N, H, W, C]` with `N = B·T`, sample-major (row `n = b·T + t`).
 
 mod attention;
-mod conv1x1;
-mod conv3x3;
+mod conv;
 mod embedding;
 mod filter;
-mod head;
 mod linear;
 mod norm;
 mod resampler;
@@ -16,14 +14,14 @@ mod side;
 mod temporal;
 
 pub(crate) use attention::Attention;
-pub(crate) use conv3x3::Conv3x3;
+pub(crate) use conv::{Conv1x1, Conv3x3, Head};
 pub use embedding::{Condition, Timesteps};
 pub(crate) use embedding::{Embedding, within_range};
 pub(crate) use filter::Filter;
-pub(crate) use head::Head;
+pub(crate) use linear::Linear;
 pub(crate) use norm::Norm;
 pub(crate) use resampler::Resampler;
-pub(crate) use residual::{Residual, ResidualShape};
+pub(crate) use residual::Residual;
 pub(crate) use side::Side;
 pub use temporal::TemporalConv;
 

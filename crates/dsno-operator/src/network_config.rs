@@ -10,8 +10,9 @@ use toml::Table;
 
 use crate::config_error::ConfigError;
 use crate::describe::Description;
-use crate::family::unet::{Output, TemporalConvConfig, UNetConfig};
+use crate::family::unet::{Output, UNetConfig};
 use crate::family::{self, Family, FamilyConfig};
+use crate::layer_config::TemporalConvConfig;
 use crate::plan::{ClassInput, Plan};
 use crate::process::{DdpmProcess, Process};
 use crate::unet::UNet;

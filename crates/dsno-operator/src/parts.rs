@@ -3,7 +3,7 @@
 //! They follow from the plan alone, so that files can be checked, converted and counted before a
 //! network is built.
 
-use crate::plan::{ClassInput, Kind, Plan};
+use crate::plan::{AttentionShape, ClassInput, Kind, Plan, ResidualShape, SideShape};
 
 /// One part of the network: a few parameters that belong together.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,31 +124,32 @@ impl Plan {
 
     fn leaves(&self, kind: Kind) -> Vec<Leaf> {
         match kind {
-            Kind::Residual {
+            Kind::Residual(ResidualShape {
                 channels: [i, o],
                 shortcut,
                 ..
-            } => {
+            }) => {
                 let modulation = if self.scale_shift { 2 * o } else { o };
-                let mut leaves = norm("norm_0", i);
-                leaves.extend(conv("conv_0", i, o));
-                leaves.extend(linear("modulation", self.embedding.channels, modulation));
-                leaves.extend(norm("norm_1", o));
-                leaves.extend(conv("conv_1", o, o));
+                let mut leaves = [
+                    norm("norm_0", i),
+                    conv("conv_0", i, o),
+                    linear("modulation", self.embedding.channels, modulation),
+                    norm("norm_1", o),
+                    conv("conv_1", o, o),
+                ]
+                .concat();
                 if shortcut {
                     leaves.extend(linear("shortcut", i, o));
                 }
                 leaves
             }
-            Kind::Attention {
+            Kind::Attention(AttentionShape {
                 channels: c,
                 groups,
                 ..
-            } => {
-                let mut leaves = groups.map_or_else(Vec::new, |_| norm("norm", c));
-                leaves.extend(linear("qkv", c, 3 * c));
-                leaves.extend(linear("projection", c, c));
-                leaves
+            }) => {
+                let norm = groups.map_or_else(Vec::new, |_| norm("norm", c));
+                [norm, linear("qkv", c, 3 * c), linear("projection", c, c)].concat()
             }
             Kind::Temporal {
                 channels: c,
@@ -158,30 +159,23 @@ impl Plan {
                 parameter: "weight",
                 shape: vec![c, c, n_modes, 2],
             }],
-            Kind::Down {
+            Kind::Resampler {
                 channels: c,
-                padding: Some(_),
-            }
-            | Kind::Up {
-                channels: c,
-                conv: true,
-            } => conv("conv", c, c),
-            Kind::Down { .. } | Kind::Up { .. } | Kind::Side { kernel: 0, .. } => Vec::new(),
-            Kind::Side {
-                channels: [i, o],
-                kernel: 1,
+                conv: of,
                 ..
-            } => linear("conv", i, o),
-            Kind::Side {
-                channels: [i, o], ..
-            } => conv("conv", i, o),
+            } => of.map_or_else(Vec::new, |_| conv("conv", c, c)),
+            Kind::Side(SideShape {
+                channels: [i, o],
+                kernel,
+                ..
+            }) => match kernel {
+                0 => Vec::new(),
+                1 => linear("conv", i, o),
+                _ => conv("conv", i, o),
+            },
             Kind::Head {
                 channels: [i, o], ..
-            } => {
-                let mut leaves = norm("norm", i);
-                leaves.extend(conv("conv", i, o));
-                leaves
-            }
+            } => [norm("norm", i), conv("conv", i, o)].concat(),
         }
     }
 }

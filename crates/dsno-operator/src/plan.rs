@@ -12,7 +12,7 @@
 mod builder;
 mod operator;
 
-pub(crate) use builder::{AttentionOptions, Builder, ResidualOptions};
+pub(crate) use builder::{At, AttentionOptions, Builder, Change, Walk};
 
 use dsno_kernels::Resample;
 
@@ -98,11 +98,14 @@ pub(crate) enum ClassInput {
 }
 
 impl ClassInput {
-    /// A table of one vector of width `E` per class.
-    pub(crate) const fn table(classes: usize) -> Self {
+    /// A table of one vector of width `E` per class, to which a bias is added or not; none of no classes.
+    pub(crate) const fn table(classes: usize, bias: bool) -> Self {
+        if classes == 0 {
+            return Self::None;
+        }
         Self::OneHot {
             classes,
-            bias: false,
+            bias,
             to_features: false,
             strength: 1.0,
             optional: false,
@@ -113,7 +116,8 @@ impl ClassInput {
 /// One layer, and how it is joined to the others.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Stage {
-    /// Its name in the weight file; empty where files number layers.
+    /// Its name in the weight file; of a network of ours in those of progressive distillation, since our
+    /// own files number layers.
     pub(crate) name: String,
     pub(crate) kind: Kind,
     /// Side of the feature maps that come out, in pixels.
@@ -156,50 +160,22 @@ impl Path {
 /// What a layer is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
-    Residual {
-        /// Into and out of the block.
-        channels: [usize; 2],
-        /// Of both normalisations.
-        groups: [usize; 2],
-        resample: Resample,
-        /// A 1×1 convolution on the shortcut.
-        shortcut: bool,
-        /// Factor of the sum of both branches.
-        scale: f64,
-    },
-    Attention {
-        channels: usize,
-        heads: usize,
-        /// Groups of the normalisation, if there is one.
-        groups: Option<usize>,
-        scale: f64,
-        /// How the weight file holds the projections.
-        order: QkvOrder,
-    },
+    Residual(ResidualShape),
+    Attention(AttentionShape),
     Temporal {
         channels: usize,
         n_modes: usize,
     },
-    /// Halves the size by a convolution with stride 2, or by averages if `padding` is absent.
-    Down {
+    /// Halves the size by a convolution with stride 2 or by averages, or doubles it by repetition,
+    /// followed by a convolution or not.
+    Resampler {
         channels: usize,
-        /// Zeros before and after each axis.
-        padding: Option<(usize, usize)>,
-    },
-    /// Doubles the size by repetition, followed by a convolution or not.
-    Up {
-        channels: usize,
-        conv: bool,
+        resample: Resample,
+        /// Zeros before and after each axis for the convolution, if there is one.
+        conv: Option<(usize, usize)>,
     },
     /// A change of resolution of the side image, a convolution, or both.
-    Side {
-        channels: [usize; 2],
-        /// Side of the kernel; 0 for none.
-        kernel: usize,
-        resample: Resample,
-        /// Convolves before the resolution changes, instead of after.
-        conv_first: bool,
-    },
+    Side(SideShape),
     /// Normalises, activates and convolves.
     Head {
         channels: [usize; 2],
@@ -211,15 +187,52 @@ impl Kind {
     /// Channels of the maps that come out.
     pub(crate) fn channels_out(self) -> usize {
         match self {
-            Self::Residual { channels, .. }
-            | Self::Side { channels, .. }
+            Self::Residual(ResidualShape { channels, .. })
+            | Self::Side(SideShape { channels, .. })
             | Self::Head { channels, .. } => channels[1],
-            Self::Attention { channels, .. }
+            Self::Attention(AttentionShape { channels, .. })
             | Self::Temporal { channels, .. }
-            | Self::Down { channels, .. }
-            | Self::Up { channels, .. } => channels,
+            | Self::Resampler { channels, .. } => channels,
         }
     }
+}
+
+/// What one residual block has that others of its network may not.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct ResidualShape {
+    /// Into and out of the block.
+    pub(crate) channels: [usize; 2],
+    /// Of both normalisations.
+    pub(crate) groups: [usize; 2],
+    pub(crate) resample: Resample,
+    /// A 1×1 convolution on the shortcut.
+    pub(crate) shortcut: bool,
+    /// Factor of the sum of both branches.
+    pub(crate) scale: f64,
+}
+
+/// What an attention layer has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct AttentionShape {
+    pub(crate) channels: usize,
+    pub(crate) heads: usize,
+    /// Groups of the normalisation, if there is one.
+    pub(crate) groups: Option<usize>,
+    /// Factor of the sum of both branches.
+    pub(crate) scale: f64,
+    /// How the weight file holds the projections.
+    pub(crate) order: QkvOrder,
+}
+
+/// What a layer of the side image has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SideShape {
+    pub(crate) channels: [usize; 2],
+    /// Side of the kernel; 0 for none.
+    pub(crate) kernel: usize,
+    pub(crate) resample: Resample,
+    /// Convolves before the resolution changes, instead of after.
+    pub(crate) conv_first: bool,
 }
 
 /// The last normalisation and convolution.
@@ -256,6 +269,16 @@ pub(crate) enum Names {
         /// Modules outside of the list of layers: our path, their name.
         frame: Vec<(&'static str, String)>,
     },
+}
+
+impl Names {
+    pub(crate) fn foreign<const N: usize>(
+        dialect: &'static Dialect,
+        frame: [(&'static str, &str); N],
+    ) -> Self {
+        let frame = frame.map(|(ours, theirs)| (ours, theirs.to_owned())).into();
+        Self::Foreign { dialect, frame }
+    }
 }
 
 /// The words of another program's weight files, by our paths.

@@ -33,8 +33,8 @@ impl UNet {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn init_from_teacher(mut self, teacher: &Self) -> Result<Self, WeightError> {
-        let places: Vec<usize> = spatial(&self.plan).collect();
-        let numbers: Vec<usize> = spatial(&teacher.plan).collect();
+        let places = numbers(&self.plan, false);
+        let theirs = numbers(&teacher.plan, false);
         let renumber = |name: String| {
             let Some(rest) = name.strip_prefix("layers.") else {
                 return name;
@@ -42,7 +42,7 @@ impl UNet {
             let (number, rest) = rest
                 .split_once('.')
                 .expect("invariant: layers have parameters");
-            let order = numbers.iter().position(|n| n.to_string() == number);
+            let order = theirs.iter().position(|n| n.to_string() == number);
             let place = order.and_then(|order| places.get(order));
             place.map_or_else(|| name.clone(), |place| format!("layers.{place}.{rest}"))
         };
@@ -63,7 +63,8 @@ impl UNet {
                 }
             }
         }
-        let temporal = temporal(&self.plan);
+        let temporal = numbers(&self.plan, true);
+        let temporal: Vec<String> = temporal.iter().map(|n| format!("layers.{n}.")).collect();
         let own = named_parameters(&self).into_iter();
         weights
             .extend(own.filter(|(name, _)| temporal.iter().any(|prefix| name.starts_with(prefix))));
@@ -72,20 +73,11 @@ impl UNet {
     }
 }
 
-/// Numbers of the layers that are no temporal convolutions.
-fn spatial(plan: &Plan) -> impl Iterator<Item = usize> {
-    let stages = plan.stages.iter().enumerate();
-    stages
-        .filter(|(_, s)| !matches!(s.kind, Kind::Temporal { .. }))
-        .map(|(n, _)| n)
-}
-
-/// Prefixes of the parameters of temporal convolutions.
-fn temporal(plan: &Plan) -> Vec<String> {
-    let stages = plan.stages.iter().enumerate();
-    stages
-        .filter(|(_, stage)| matches!(stage.kind, Kind::Temporal { .. }))
-        .map(|(n, _)| format!("layers.{n}."))
+/// Numbers of the layers that are temporal convolutions, or of those that are none.
+fn numbers(plan: &Plan, temporal: bool) -> Vec<usize> {
+    let is_temporal = |n: &usize| matches!(plan.stages[*n].kind, Kind::Temporal { .. });
+    (0..plan.stages.len())
+        .filter(|n| is_temporal(n) == temporal)
         .collect()
 }
 

@@ -10,8 +10,8 @@ use dsno_ode::{NoiseLevel, Prediction};
 
 use crate::init::{Initializer, NEAR_ZERO};
 use crate::layer::{
-    Attention, Condition, Conv3x3, Embedding, Filter, Head, Norm, Resampler, Residual,
-    ResidualShape, Side, TemporalConv, Timesteps, within_range,
+    Attention, Condition, Conv3x3, Embedding, Filter, Head, Norm, Resampler, Residual, Side,
+    TemporalConv, Timesteps, within_range,
 };
 use crate::plan::{HeadOutput, Kind, Path, Plan};
 use crate::process::Coefficients;
@@ -287,49 +287,17 @@ impl Layer {
 
 fn layer(kind: Kind, plan: &Plan, init: &mut Initializer<'_>) -> Layer {
     match kind {
-        Kind::Residual {
-            channels,
-            groups,
-            resample,
-            shortcut,
-            scale,
-        } => {
-            let shape = ResidualShape {
-                channels,
-                groups,
-                resample,
-                shortcut,
-                scale,
-            };
-            Layer::Residual(Residual::new(init, shape, plan))
-        }
-        Kind::Attention {
-            channels,
-            heads,
-            groups,
-            scale,
-            ..
-        } => {
-            let norm = groups.map(|groups| Norm::new(init, channels, groups, plan.epsilon));
-            Layer::Attention(Attention::new(init, channels, heads, norm, scale))
-        }
+        Kind::Residual(shape) => Layer::Residual(Residual::new(init, shape, plan)),
+        Kind::Attention(shape) => Layer::Attention(Attention::new(init, shape, plan.epsilon)),
         Kind::Temporal { channels, n_modes } => {
             Layer::Temporal(TemporalConv::new(init, channels, n_modes))
         }
-        Kind::Down { channels, padding } => {
-            Layer::Resampler(Resampler::down(init, channels, padding))
-        }
-        Kind::Up { channels, conv } => Layer::Resampler(Resampler::up(init, channels, conv)),
-        Kind::Side {
+        Kind::Resampler {
             channels,
-            kernel,
             resample,
-            conv_first,
-        } => {
-            let filter = Filter::new(&plan.filter);
-            let side = Side::new(init, channels, kernel, resample, conv_first, filter);
-            Layer::Side(side)
-        }
+            conv,
+        } => Layer::Resampler(Resampler::new(init, channels, resample, conv)),
+        Kind::Side(shape) => Layer::Side(Side::new(init, shape, Filter::new(&plan.filter))),
         Kind::Head { channels, groups } => Layer::Head(Head {
             norm: Norm::new(init, channels[0], groups, plan.epsilon),
             conv: Conv3x3::new(init, channels, NEAR_ZERO),

@@ -52,66 +52,16 @@ impl UNet {
 
     fn filled(
         mut self,
-        mut found: entry::Shapes,
-        mut tensor: impl FnMut(&str) -> Result<HostTensor, WeightError>,
+        found: entry::Shapes,
+        tensor: impl FnMut(&str) -> Result<HostTensor, WeightError>,
     ) -> Result<Self, WeightError> {
-        let plan = self.plan.clone();
-        // Buffers are compared here, everything else below, and all differences reported together.
-        let present: Vec<&Buffer> = plan.buffers.iter().collect();
-        let (mut missing, mut misshapen) = (Vec::new(), Vec::new());
-        for buffer in &present {
-            match found.remove(&buffer.name) {
-                None => missing.push(buffer.name.clone()),
-                Some(shape) if shape != buffer.shape => {
-                    misshapen.push((buffer.name.clone(), shape, buffer.shape.clone()));
-                }
-                Some(_) => {}
-            }
-        }
-        let entries = match (
-            match_up(plan.entries(), found, |n| plan.older(n)),
-            missing.len(),
-        ) {
-            (Ok(entries), 0) if misshapen.is_empty() => entries,
-            (Ok(_), _) => {
-                return Err(WeightError::Mismatch {
-                    missing,
-                    unexpected: Vec::new(),
-                    misshapen,
-                });
-            }
-            (
-                Err(WeightError::Mismatch {
-                    missing: more,
-                    unexpected,
-                    misshapen: other,
-                }),
-                _,
-            ) => {
-                missing.extend(more);
-                misshapen.extend(other);
-                return Err(WeightError::Mismatch {
-                    missing,
-                    unexpected,
-                    misshapen,
-                });
-            }
-            (Err(other), _) => return Err(other),
-        };
-        let mut buffers = StateDict::new();
-        for buffer in present {
-            let stored = tensor(&buffer.name)?;
-            if buffer.value == BufferValue::Filter {
-                check_filter(&buffer.name, &stored, &plan.filter)?;
-            }
-            buffers.insert(buffer.name.clone(), stored);
-        }
-        let mut ours = StateDict::new();
-        for entry in entries {
-            let stored: Result<Vec<_>, _> = entry.theirs.iter().map(|n| tensor(n)).collect();
-            let parameter = entry.read(stored?);
-            ours.insert(entry.ours, parameter);
-        }
+        let plan = &self.plan;
+        let entries = plan.buffer_entries().chain(plan.entries()).collect();
+        let entries = match_up(entries, found, |name| plan.older(name))?;
+        let mut ours = entry::read(entries, tensor)?;
+        let names = plan.buffers.iter().map(|buffer| &buffer.name);
+        let buffers: StateDict = names.filter_map(|name| ours.remove_entry(name)).collect();
+        plan.check_filters(|name| Ok(buffers[name].clone()))?;
         self.set_buffers(buffers);
         with_parameters(self, ours)
     }
@@ -131,6 +81,30 @@ impl Plan {
         };
         self.buffers.iter().map(buffer).collect()
     }
+
+    /// Refuses a stored resampling filter that is not the one of the configuration.
+    pub(crate) fn check_filters(
+        &self,
+        stored: impl Fn(&str) -> Result<HostTensor, WeightError>,
+    ) -> Result<(), WeightError> {
+        let filter = Filter::new(&self.filter).stored();
+        let largest = filter.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+        let buffers = self.buffers.iter();
+        for buffer in buffers.filter(|buffer| buffer.value == BufferValue::Filter) {
+            for (found, &expected) in stored(&buffer.name)?.values.into_iter().zip(&filter) {
+                // Written so that NaN is refused too.
+                let close = (found - expected).abs() <= FILTER_ROUNDING * largest;
+                if !close {
+                    return Err(WeightError::OtherFilter {
+                        name: buffer.name.clone(),
+                        found,
+                        expected,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Normal draws from stream 0, which no parameter uses, by the method of Box and Muller.
@@ -143,28 +117,6 @@ fn normal(seed: u64, deviation: f64, count: usize) -> Vec<f32> {
             (deviation * radius * (TAU * uniform()).cos()) as f32
         })
         .collect()
-}
-
-/// Refuses a stored resampling filter that is not the one of the configuration.
-pub(crate) fn check_filter(
-    name: &str,
-    stored: &HostTensor,
-    taps: &[f64],
-) -> Result<(), WeightError> {
-    let filter = Filter::new(taps).stored();
-    let largest = filter.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-    for (&found, &expected) in stored.values.iter().zip(&filter) {
-        // Written so that NaN is refused too.
-        let close = (found - expected).abs() <= FILTER_ROUNDING * largest;
-        if !close {
-            return Err(WeightError::OtherFilter {
-                name: name.to_owned(),
-                found,
-                expected,
-            });
-        }
-    }
-    Ok(())
 }
 
 /// Copies the float parameters of any module to the host, by path.

@@ -30,7 +30,6 @@
 //! Any other key of `config.json` is refused too, unless it begins with `_`. The other keys of a
 //! scheduler say how to sample, not what the network is, and are not read.
 
-mod check;
 mod error;
 mod json;
 mod keys;

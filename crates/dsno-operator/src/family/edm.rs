@@ -23,7 +23,6 @@
 //! | what is the network?              | [`EdmConfig`], [`EdmModel`], [`Preconditioning`]         |
 //! | how is it built and loaded?       | [`NetworkConfig`](crate::NetworkConfig)                  |
 
-mod check;
 mod layout;
 mod network;
 mod preconditioning;

@@ -13,7 +13,6 @@
 //!
 //! Classifiers and super-resolution models of these repositories are other networks and are not read.
 
-mod check;
 mod layout;
 mod network;
 

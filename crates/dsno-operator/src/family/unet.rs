@@ -1,22 +1,22 @@
 //! This project's own network: the U-Net of progressive distillation.
 
 use burn::tensor::Device;
-use dsno_kernels::Resample;
 use dsno_ode::Prediction;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::check::{
-    MOST_BLOCKS, MOST_CHANNELS, MOST_CLASSES, check_attention_sizes, check_counts, check_dropout,
-    check_groups, check_range, check_size, heads_of_width,
+    BLOCKS, CHANNELS, CLASSES, check_attention_sizes, check_counts, check_dropout, check_range,
+    check_size,
 };
 use crate::config_error::ConfigError;
 use crate::describe::Description;
 use crate::family::{Family, FamilyConfig, keys};
+use crate::layer_config::{Heads, TemporalConvConfig};
 use crate::layout::QkvOrder;
 use crate::plan::{
-    AttentionOptions, Builder, ClassInput, EmbeddingPlan, HeadOutput, HeadPlan, Names, Plan,
-    ResidualOptions, TimestepFeatures,
+    At, AttentionOptions, Builder, ClassInput, EmbeddingPlan, HeadOutput, HeadPlan, Names, Plan,
+    TimestepFeatures, Walk,
 };
 use crate::process::Process;
 use crate::unet::UNet;
@@ -126,24 +126,6 @@ pub struct UNetConfig {
     pub output: Output,
 }
 
-/// Settings of the temporal convolutions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TemporalConvConfig {
-    /// Fourier modes kept along time, the constant one included (`M`, at most `T/2 + 1`).
-    pub n_modes: usize,
-}
-
-/// How an attention layer splits its channels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Heads {
-    /// This many heads, whatever the channels.
-    Count(usize),
-    /// Heads of this many channels each.
-    Channels(usize),
-}
-
 /// What the last convolution stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -197,78 +179,6 @@ impl UNetConfig {
             embedding_channels: 4 * base_channels,
             ..self
         }
-    }
-
-    /// Sets the width of the embedding.
-    #[must_use]
-    pub fn with_embedding_channels(self, embedding_channels: usize) -> Self {
-        Self {
-            embedding_channels,
-            ..self
-        }
-    }
-
-    /// Sets one factor of `base_channels` per resolution, finest first.
-    #[must_use]
-    pub fn with_channel_multipliers(self, channel_multipliers: Vec<usize>) -> Self {
-        Self {
-            channel_multipliers,
-            ..self
-        }
-    }
-
-    /// Sets the residual blocks per level on the way down.
-    #[must_use]
-    pub fn with_res_blocks(self, res_blocks: usize) -> Self {
-        Self { res_blocks, ..self }
-    }
-
-    /// Sets the sizes at which blocks are followed by self-attention.
-    #[must_use]
-    pub fn with_attention_resolutions(self, attention_resolutions: Vec<usize>) -> Self {
-        Self {
-            attention_resolutions,
-            ..self
-        }
-    }
-
-    /// Sets how attention splits its channels.
-    #[must_use]
-    pub fn with_heads(self, heads: Heads) -> Self {
-        Self { heads, ..self }
-    }
-
-    /// Sets the groups of the normalisations before attention and before the output.
-    #[must_use]
-    pub fn with_attention_groups(self, attention_groups: usize) -> Self {
-        Self {
-            attention_groups,
-            ..self
-        }
-    }
-
-    /// Sets the number of classes; 0 for an unconditional network.
-    #[must_use]
-    pub fn with_classes(self, classes: usize) -> Self {
-        Self { classes, ..self }
-    }
-
-    /// Sets the probability with which residual blocks drop an activation while training.
-    #[must_use]
-    pub fn with_dropout(self, dropout: f64) -> Self {
-        Self { dropout, ..self }
-    }
-
-    /// Sets or removes the temporal convolutions.
-    #[must_use]
-    pub fn with_temporal(self, temporal: Option<TemporalConvConfig>) -> Self {
-        Self { temporal, ..self }
-    }
-
-    /// Sets what the last convolution stands for.
-    #[must_use]
-    pub fn with_output(self, output: Output) -> Self {
-        Self { output, ..self }
     }
 
     /// Checks that the network can be built.
@@ -325,16 +235,14 @@ impl UNetConfig {
     /// The order of layers of a network that predicts this, if it is a teacher.
     pub(crate) fn plan(&self, prediction: Option<Prediction>) -> Result<Plan, ConfigError> {
         self.check(prediction)?;
-        let (base, groups) = (self.base_channels, self.attention_groups);
-        let mut layers = Layers {
-            config: self,
-            builder: Builder::new(base, self.image_size),
+        let base = self.base_channels;
+        let factors = self.channel_multipliers.iter();
+        let widths: Vec<usize> = factors.map(|factor| base * factor).collect();
+        let (output, outputs) = match self.output {
+            Output::State => (HeadOutput::Prediction, 1),
+            Output::NoiseMinusState => (HeadOutput::InputMinusPrediction, 1),
+            Output::StateAndNoise => (HeadOutput::ImageAndNoise, 2),
         };
-        layers.down()?;
-        layers.middle()?;
-        layers.up()?;
-        let channels = layers.builder.channels;
-        check_groups(|| "the output".to_owned(), channels, groups)?;
         let plan = Plan {
             image_shape: [self.image_channels, self.image_size, self.image_size],
             embedding: EmbeddingPlan {
@@ -345,16 +253,7 @@ impl UNetConfig {
                 },
                 width: base,
                 channels: self.embedding_channels,
-                class: match self.classes {
-                    0 => ClassInput::None,
-                    classes => ClassInput::OneHot {
-                        classes,
-                        bias: true,
-                        to_features: false,
-                        strength: 1.0,
-                        optional: false,
-                    },
-                },
+                class: ClassInput::table(self.classes, true),
                 augment: 0,
             },
             centre_input: false,
@@ -363,56 +262,39 @@ impl UNetConfig {
             dropout: self.dropout,
             epsilon: EPSILON,
             filter: vec![0.5, 0.5],
-            stages: layers.builder.finish(),
+            stages: Vec::new(),
             head: HeadPlan {
-                channels,
-                groups,
-                channels_out: match self.output {
-                    Output::State | Output::NoiseMinusState => self.image_channels,
-                    Output::StateAndNoise => 2 * self.image_channels,
-                },
-                output: match self.output {
-                    Output::State => HeadOutput::Prediction,
-                    Output::NoiseMinusState => HeadOutput::InputMinusPrediction,
-                    Output::StateAndNoise => HeadOutput::ImageAndNoise,
-                },
+                channels: widths[0],
+                groups: self.attention_groups,
+                channels_out: outputs * self.image_channels,
+                output,
             },
             process: Process::LogSnr(prediction),
             names: Names::Own,
             buffers: Vec::new(),
         };
-        plan.with_temporal(self.temporal)
-    }
-
-    /// Groups of a normalisation of so many channels in a residual block.
-    fn residual_groups_of(&self, channels: usize) -> usize {
-        self.residual_groups.unwrap_or((channels / 4).min(32))
+        plan.laid_out(self, &widths, self.res_blocks)?
+            .with_temporal(self.temporal)
     }
 
     fn check(&self, prediction: Option<Prediction>) -> Result<(), ConfigError> {
         let smallest = self.channel_multipliers.iter().copied().min().unwrap_or(0);
         let largest = self.channel_multipliers.iter().copied().max().unwrap_or(0);
         let levels = self.channel_multipliers.len();
+        let widest = largest.saturating_mul(self.base_channels);
+        let residual_groups = self.residual_groups.unwrap_or(1);
         check_counts(&[
-            ("image_size", self.image_size, MOST_CHANNELS),
-            ("image_channels", self.image_channels, MOST_CHANNELS),
-            ("base_channels", self.base_channels, MOST_CHANNELS),
-            ("embedding_channels", self.embedding_channels, MOST_CHANNELS),
-            ("channel_multipliers", levels, MOST_BLOCKS),
-            ("channel_multipliers", smallest, MOST_CHANNELS),
-            (
-                "base_channels * channel_multipliers",
-                largest.saturating_mul(self.base_channels),
-                MOST_CHANNELS,
-            ),
-            ("res_blocks", self.res_blocks, MOST_BLOCKS),
-            ("attention_groups", self.attention_groups, MOST_CHANNELS),
-            (
-                "residual_groups",
-                self.residual_groups.unwrap_or(1),
-                MOST_CHANNELS,
-            ),
-            ("classes", self.classes.max(1), MOST_CLASSES),
+            ("image_size", self.image_size, CHANNELS),
+            ("image_channels", self.image_channels, CHANNELS),
+            ("base_channels", self.base_channels, CHANNELS),
+            ("embedding_channels", self.embedding_channels, CHANNELS),
+            ("channel_multipliers", levels, BLOCKS),
+            ("channel_multipliers", smallest, CHANNELS),
+            ("base_channels * channel_multipliers", widest, CHANNELS),
+            ("res_blocks", self.res_blocks, BLOCKS),
+            ("attention_groups", self.attention_groups, CHANNELS),
+            ("residual_groups", residual_groups, CHANNELS),
+            ("classes", self.classes.max(1), CLASSES),
         ])?;
         if self.output == Output::StateAndNoise {
             if self.temporal.is_some() {
@@ -432,79 +314,69 @@ impl UNetConfig {
     }
 }
 
-struct Layers<'a> {
-    config: &'a UNetConfig,
-    builder: Builder,
+/// Methods that set one field each.
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident($field:ident: $type:ty);)*) => {
+        impl UNetConfig {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub fn $name(self, $field: $type) -> Self {
+                    Self { $field, ..self }
+                }
+            )*
+        }
+    };
 }
 
-impl Layers<'_> {
-    fn down(&mut self) -> Result<(), ConfigError> {
-        let last = self.config.channel_multipliers.len() - 1;
-        for (level, multiplier) in self.config.channel_multipliers.iter().enumerate() {
-            for _ in 0..self.config.res_blocks {
-                let width = self.config.base_channels * multiplier;
-                self.residual(width, ResidualOptions::PLAIN)?;
-                self.attention(false)?;
-                self.builder.end_block();
-                self.builder.push_skip();
-            }
-            if level != last {
-                let width = self.builder.channels;
-                self.residual(width, ResidualOptions::resampling(Resample::Halve))?;
-                self.builder.push_skip();
-            }
+setters! {
+    /// Sets the width of the embedding.
+    with_embedding_channels(embedding_channels: usize);
+    /// Sets one factor of `base_channels` per resolution, finest first.
+    with_channel_multipliers(channel_multipliers: Vec<usize>);
+    /// Sets the residual blocks per level on the way down.
+    with_res_blocks(res_blocks: usize);
+    /// Sets the sizes at which blocks are followed by self-attention.
+    with_attention_resolutions(attention_resolutions: Vec<usize>);
+    /// Sets how attention splits its channels.
+    with_heads(heads: Heads);
+    /// Sets the groups of the normalisations before attention and before the output.
+    with_attention_groups(attention_groups: usize);
+    /// Sets the number of classes; 0 for an unconditional network.
+    with_classes(classes: usize);
+    /// Sets the probability with which residual blocks drop an activation while training.
+    with_dropout(dropout: f64);
+    /// Sets or removes the temporal convolutions.
+    with_temporal(temporal: Option<TemporalConvConfig>);
+    /// Sets what the last convolution stands for.
+    with_output(output: Output);
+}
+
+/// Layers have the names that progressive distillation gives them.
+impl Walk for UNetConfig {
+    fn name(&self, at: At) -> String {
+        match at {
+            At::Down(level, block) => format!("down_{level}.block_{block}"),
+            At::Halve(level) => format!("down_{level}.downsample"),
+            At::Middle(block) => format!("mid.block_{}", block + 1),
+            At::Up(level, block) => format!("up_{level}.block_{block}"),
+            At::Double(level) => format!("up_{level}.upsample"),
         }
-        Ok(())
     }
 
-    fn middle(&mut self) -> Result<(), ConfigError> {
-        let width = self.builder.channels;
-        self.residual(width, ResidualOptions::PLAIN)?;
-        self.attention(true)?;
-        self.builder.end_block();
-        self.residual(width, ResidualOptions::PLAIN)
+    /// A quarter of the channels, at most 32, where they are not given.
+    fn groups(&self, channels: usize) -> usize {
+        self.residual_groups.unwrap_or((channels / 4).min(32))
     }
 
-    fn up(&mut self) -> Result<(), ConfigError> {
-        for (level, multiplier) in self.config.channel_multipliers.iter().enumerate().rev() {
-            for _ in 0..=self.config.res_blocks {
-                let width = self.config.base_channels * multiplier;
-                self.residual(width, ResidualOptions::popping())?;
-                self.attention(false)?;
-                self.builder.end_block();
-            }
-            if level != 0 {
-                let width = self.builder.channels;
-                self.residual(width, ResidualOptions::resampling(Resample::Double))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn residual(&mut self, width: usize, options: ResidualOptions) -> Result<(), ConfigError> {
-        let groups = |channels| self.config.residual_groups_of(channels);
-        self.builder.residual(String::new(), width, groups, options)
-    }
-
-    fn attention(&mut self, always: bool) -> Result<(), ConfigError> {
-        let config = self.config;
-        if !always && !config.attention_resolutions.contains(&self.builder.size) {
-            return Ok(());
-        }
-        let heads = match config.heads {
-            Heads::Count(heads) => heads,
-            Heads::Channels(width) => {
-                let place = format!("attention at size {}", self.builder.size);
-                heads_of_width(&place, self.builder.channels, width)?
-            }
-        };
-        let options = AttentionOptions {
-            heads,
+    fn attention(&self, at: At, layers: &Builder) -> Option<AttentionOptions> {
+        let attends = self.attention_resolutions.contains(&layers.size);
+        (attends || matches!(at, At::Middle(_))).then(|| AttentionOptions {
+            name: self.name(at).replace("block", "attn"),
+            heads: self.heads,
             order: QkvOrder::HeadsFirst,
-            groups: Some(config.attention_groups),
-            scale: 1.0,
-        };
-        self.builder.attention(String::new(), options)
+            groups: Some(self.attention_groups),
+        })
     }
 }
 

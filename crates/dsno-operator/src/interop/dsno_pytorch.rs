@@ -32,7 +32,6 @@ pub use settings::{Settings, SettingsError, Trajectory};
 use dsno_checkpoint::{Checkpoint, StateDict};
 
 use super::{ImportError, RunLayout, WeightSet, read_set};
-use crate::config_error::ConfigError;
 use crate::entry::{self, Entry};
 use crate::family::unet::{Output, UNetConfig};
 use crate::layout::Layout;
@@ -90,7 +89,7 @@ fn entries(architecture: &UNetConfig) -> Result<Vec<Entry>, ImportError> {
             [i, o] if is_dense || leaf.module == "modulation" => Layout::transposed([i, o], 0),
             _ => Layout::same(&leaf.shape),
         };
-        Entry::new(part, leaf, name, layout)
+        Entry::new(part, leaf, vec![name], layout)
     }))
 }
 
@@ -144,12 +143,6 @@ fn place(place: Place, leaf: &Leaf) -> String {
         own => own,
     };
     format!("{module}.{parameter}")
-}
-
-impl From<ConfigError> for SettingsError {
-    fn from(error: ConfigError) -> Self {
-        Self::Architecture(error)
-    }
 }
 
 #[cfg(test)]

@@ -30,14 +30,13 @@
 //! noise side by side (`mean_type` `both`) have [`Output::StateAndNoise`](crate::Output).
 
 use dsno_checkpoint::{Checkpoint, StateDict};
-use dsno_kernels::Resample;
 
 use super::{ImportError, RunLayout, WeightSet, read_set};
 use crate::entry::Entry;
 use crate::family::unet::{Output, UNetConfig};
 use crate::layout::Layout;
 use crate::parts::{Leaf, Part, Place};
-use crate::plan::{Kind, Plan};
+use crate::plan::{AttentionShape, Kind, Plan};
 
 /// Groups of all their normalisations.
 const GROUPS: usize = 32;
@@ -82,7 +81,7 @@ pub fn read(
 
 fn entries(architecture: &UNetConfig) -> Result<Vec<Entry>, ImportError> {
     let plan = architecture.plan(None)?;
-    let names = modules(&plan, architecture);
+    let names = modules(&plan);
     let place = |number: usize, part: &Part, leaf: &Leaf| entry(&names[number], part, leaf);
     Ok(plan.entries_by(place))
 }
@@ -109,89 +108,23 @@ fn check(architecture: &UNetConfig) -> Result<(), ImportError> {
 }
 
 /// Their name for each part, in order.
-fn modules(plan: &Plan, architecture: &UNetConfig) -> Vec<String> {
-    let parts = plan.parts();
-    let levels = architecture.channel_multipliers.len();
-    let mut walk = Walk {
-        way: Way::Down,
-        level: 0,
-        block: 0,
-        blocks: architecture.res_blocks,
-        last: levels - 1,
-    };
+fn modules(plan: &Plan) -> Vec<String> {
     let name = |part: &Part| match (part.place, part.prefix.as_str()) {
         (Place::Embedding, "embedding.dense_0") => "dense0".to_owned(),
         (Place::Embedding, _) => "dense1".to_owned(),
         (Place::Class, _) => "class_emb".to_owned(),
         (Place::Stem, _) => "conv_in".to_owned(),
-        (Place::Layer(_, kind), _) => walk.next(kind),
+        (Place::Layer(number, _), _) => plan.stages[number].name.clone(),
         (Place::Norm, _) => "norm_out".to_owned(),
         (Place::Head, _) => "conv_out".to_owned(),
     };
-    parts.iter().map(name).collect()
-}
-
-/// Where a walk through the layers is.
-struct Walk {
-    way: Way,
-    level: usize,
-    /// Residual blocks passed on this level, or in the middle.
-    block: usize,
-    /// Residual blocks of a level on the way down.
-    blocks: usize,
-    last: usize,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Down,
-    Middle,
-    Up,
-}
-
-impl Walk {
-    /// Their name for the next layer.
-    fn next(&mut self, kind: Kind) -> String {
-        let Kind::Residual { resample, .. } = kind else {
-            let newest = self.block - 1;
-            return match self.way {
-                Way::Down => format!("down_{}.attn_{newest}", self.level),
-                Way::Middle => format!("mid.attn_{}", newest + 1),
-                Way::Up => format!("up_{}.attn_{newest}", self.level),
-            };
-        };
-        match resample {
-            Resample::Halve => {
-                let name = format!("down_{}.downsample", self.level);
-                (self.level, self.block) = (self.level + 1, 0);
-                name
-            }
-            Resample::Double => {
-                let name = format!("up_{}.upsample", self.level);
-                (self.level, self.block) = (self.level - 1, 0);
-                name
-            }
-            Resample::Keep => {
-                if self.way == Way::Down && self.level == self.last && self.block == self.blocks {
-                    (self.way, self.block) = (Way::Middle, 0);
-                } else if self.way == Way::Middle && self.block == 2 {
-                    (self.way, self.block) = (Way::Up, 0);
-                }
-                self.block += 1;
-                match self.way {
-                    Way::Down => format!("down_{}.block_{}", self.level, self.block - 1),
-                    Way::Middle => format!("mid.block_{}", self.block),
-                    Way::Up => format!("up_{}.block_{}", self.level, self.block - 1),
-                }
-            }
-        }
-    }
+    plan.parts().iter().map(name).collect()
 }
 
 /// Where a parameter lies in the module of its part.
 fn entry(module: &str, part: &Part, leaf: &Leaf) -> Entry {
     let heads = match part.place {
-        Place::Layer(_, Kind::Attention { heads, .. }) => heads,
+        Place::Layer(_, Kind::Attention(AttentionShape { heads, .. })) => heads,
         _ => 1,
     };
     let parameter = match leaf.parameter {
@@ -206,27 +139,25 @@ fn entry(module: &str, part: &Part, leaf: &Leaf) -> Entry {
         (_, &[o, i, h, w]) => Layout::channels_last([o, i, h, w]),
         (_, shape) => Layout::same(shape),
     };
-    let name = match leaf.module {
+    let own = [leaf.module];
+    let names: &[&str] = match leaf.module {
+        "norm_0" => &["norm1"],
+        "norm_1" => &["norm2"],
+        "conv_0" => &["conv1"],
+        "conv_1" => &["conv2"],
+        "modulation" => &["temb_proj"],
+        "shortcut" => &["nin_shortcut"],
+        "projection" => &["proj_out"],
+        "qkv" => &["q", "k", "v"],
+        _ => &own,
+    };
+    let theirs = names.iter().map(|&name| match name {
         "" => format!("{module}/{parameter}"),
-        "norm_0" => format!("{module}/norm1/{parameter}"),
-        "norm_1" => format!("{module}/norm2/{parameter}"),
-        "conv_0" => format!("{module}/conv1/{parameter}"),
-        "conv_1" => format!("{module}/conv2/{parameter}"),
-        "modulation" => format!("{module}/temb_proj/{parameter}"),
-        "shortcut" => format!("{module}/nin_shortcut/{parameter}"),
-        "projection" => format!("{module}/proj_out/{parameter}"),
-        own => format!("{module}/{own}/{parameter}"),
-    };
-    let theirs = match leaf.module {
-        "qkv" => ["q", "k", "v"]
-            .map(|part| format!("{module}/{part}/{parameter}"))
-            .into(),
-        _ => vec![name],
-    };
+        name => format!("{module}/{name}/{parameter}"),
+    });
     Entry {
-        theirs,
         squeezes: true,
-        ..Entry::new(part, leaf, String::new(), layout)
+        ..Entry::new(part, leaf, theirs.collect(), layout)
     }
 }
 

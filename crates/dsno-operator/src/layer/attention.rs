@@ -4,10 +4,9 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use dsno_kernels::{attention, group_norm};
 
-use super::conv1x1::Conv1x1;
-use super::norm::Norm;
-use super::scaled;
+use super::{Conv1x1, Norm, scaled};
 use crate::init::{Initializer, NEAR_ZERO};
+use crate::plan::AttentionShape;
 
 /// `y = s·(x + project(softmax(q·kᵀ/√d)·v))`, with `q`, `k`, `v` one projection of the normalised map.
 ///
@@ -24,19 +23,15 @@ pub(crate) struct Attention {
 }
 
 impl Attention {
-    pub(crate) fn new(
-        init: &mut Initializer<'_>,
-        channels: usize,
-        heads: usize,
-        norm: Option<Norm>,
-        scale: f64,
-    ) -> Self {
+    pub(crate) fn new(init: &mut Initializer<'_>, shape: AttentionShape, epsilon: f64) -> Self {
+        let c = shape.channels;
+        let norm = shape.groups;
         Self {
-            norm,
-            qkv: Conv1x1::new(init, [channels, 3 * channels], 0.1),
-            projection: Conv1x1::new(init, [channels, channels], NEAR_ZERO),
-            heads,
-            scale,
+            norm: norm.map(|groups| Norm::new(init, c, groups, epsilon)),
+            qkv: Conv1x1::new(init, [c, 3 * c], 0.1),
+            projection: Conv1x1::new(init, [c, c], NEAR_ZERO),
+            heads: shape.heads,
+            scale: shape.scale,
         }
     }
 

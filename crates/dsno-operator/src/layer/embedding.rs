@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dsno_checkpoint::StateDict;
 use dsno_kernels::silu;
 
-use super::linear::Linear;
+use super::Linear;
 use crate::init::Initializer;
 use crate::plan::{ClassInput, EmbeddingPlan, TimestepFeatures};
 
@@ -78,12 +78,10 @@ pub(crate) struct Embedding {
 impl Embedding {
     pub(crate) fn new(init: &mut Initializer<'_>, plan: &EmbeddingPlan) -> Self {
         let (width, e) = (plan.width, plan.channels);
-        let dense_0 = Linear::new(init, width, e);
-        let dense_1 = Linear::new(init, e, e);
         let numbers = plan.class == ClassInput::Numbers;
         Self {
-            dense_0,
-            dense_1,
+            dense_0: Linear::new(init, width, e),
+            dense_1: Linear::new(init, e, e),
             class: match plan.class {
                 ClassInput::OneHot {
                     classes,
@@ -149,44 +147,28 @@ impl Embedding {
             (_, Some(Condition::Vectors(_))) => panic!("this network needs one label per sample"),
             (ClassInput::Numbers, Some(Condition::Labels(labels))) => {
                 let numbers: Vec<f64> = labels.iter().copied().map(f64::from).collect();
-                let first = self
-                    .class_0
-                    .as_ref()?
-                    .forward(self.features(&numbers, device));
+                let numbers = self.features(&numbers, device);
+                let first = self.class_0.as_ref()?.forward(numbers);
                 Some(self.class_1.as_ref()?.forward(silu(first)))
             }
-            (ClassInput::OneHot { optional: true, .. }, None) => {
-                Some(self.class.as_ref()?.forward(self.one_hot(None, device)))
-            }
-            (ClassInput::OneHot { .. }, Some(Condition::Labels(labels))) => Some(
-                self.class
-                    .as_ref()?
-                    .forward(self.one_hot(Some(labels), device)),
-            ),
-            (ClassInput::Numbers | ClassInput::OneHot { .. }, None) => {
-                panic!("labels missing for a network with classes")
+            (
+                ClassInput::Numbers
+                | ClassInput::OneHot {
+                    optional: false, ..
+                },
+                None,
+            ) => panic!("labels missing for a network with classes"),
+            (
+                ClassInput::OneHot {
+                    classes, strength, ..
+                },
+                labels,
+            ) => {
+                let rows = one_hot(labels, classes, strength as f32);
+                let rows = Tensor::from_data(rows, device);
+                Some(self.class.as_ref()?.forward(rows))
             }
         }
-    }
-
-    /// `[B, classes]`, or one row of zeros without labels.
-    fn one_hot(&self, labels: Option<&[u32]>, device: &Device) -> Tensor<2> {
-        let ClassInput::OneHot {
-            classes, strength, ..
-        } = self.plan.class
-        else {
-            unreachable!("invariant: only networks with a map of classes get here")
-        };
-        let rows = labels.map_or(1, <[u32]>::len);
-        let mut values = vec![0.0_f32; rows * classes];
-        for (row, &label) in values.chunks_mut(classes).zip(labels.into_iter().flatten()) {
-            assert!(
-                (label as usize) < classes,
-                "label {label} of {classes} classes"
-            );
-            row[label as usize] = strength as f32;
-        }
-        Tensor::from_data(TensorData::new(values, [rows, classes]), device)
     }
 
     /// `[N, width]` for `N` timesteps, computed in f64 on the host, where the phases of large ones keep
@@ -226,6 +208,24 @@ impl Embedding {
         }
         Tensor::from_data(TensorData::new(table, [timesteps.len(), width]), device)
     }
+}
+
+/// `[B, classes]`, or one row of zeros without labels; `one` stands for 1.
+fn one_hot(labels: Option<Condition<'_>>, classes: usize, one: f32) -> TensorData {
+    let labels = labels.map(|labels| match labels {
+        Condition::Labels(labels) => labels,
+        Condition::Vectors(_) => unreachable!("invariant: refused before"),
+    });
+    let rows = labels.map_or(1, <[u32]>::len);
+    let mut values = vec![0.0_f32; rows * classes];
+    for (row, &label) in values.chunks_mut(classes).zip(labels.into_iter().flatten()) {
+        assert!(
+            (label as usize) < classes,
+            "label {label} of {classes} classes"
+        );
+        row[label as usize] = one;
+    }
+    TensorData::new(values, [rows, classes])
 }
 
 /// Adds a vector per sample `[B, E]`, or one for all, to the timesteps' vectors; rows are sample-major.

@@ -72,11 +72,7 @@ impl Filter {
         let device = x.device();
         let matrix = |size: usize| {
             let (out, padding) = shape(size);
-            let values = if doubles {
-                self.doubling(size, out, padding)
-            } else {
-                self.halving(size, out, padding)
-            };
+            let values = self.matrix(size, out, padding, doubles);
             (out, TensorData::new(values, [1, out, size]))
         };
         let ((rows, down), (columns, across)) = (matrix(h), matrix(w));
@@ -88,25 +84,19 @@ impl Filter {
     }
 
     /// `[out, size]`
-    fn halving(&self, size: usize, out: usize, padding: usize) -> Vec<f32> {
+    fn matrix(&self, size: usize, out: usize, padding: usize, doubles: bool) -> Vec<f32> {
+        let (coarse, fine) = if doubles { (size, out) } else { (out, size) };
         let mut values = vec![0.0; out * size];
-        for i in 0..out {
+        for i in 0..coarse {
             for (j, tap) in self.taps.iter().enumerate() {
-                if let Some(place) = (2 * i + j).checked_sub(padding).filter(|p| *p < size) {
-                    values[i * size + place] = *tap as f32;
-                }
-            }
-        }
-        values
-    }
-
-    /// `[out, size]`
-    fn doubling(&self, size: usize, out: usize, padding: usize) -> Vec<f32> {
-        let mut values = vec![0.0; out * size];
-        for i in 0..size {
-            for (j, tap) in self.taps.iter().enumerate() {
-                if let Some(place) = (2 * i + j).checked_sub(padding).filter(|p| *p < out) {
+                let place = (2 * i + j).checked_sub(padding);
+                let Some(place) = place.filter(|p| *p < fine) else {
+                    continue;
+                };
+                if doubles {
                     values[place * size + i] = (2.0 * tap) as f32;
+                } else {
+                    values[i * size + place] = *tap as f32;
                 }
             }
         }

@@ -5,14 +5,9 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::Tensor;
 use dsno_kernels::{Resample, group_norm_silu};
 
-use super::conv1x1::Conv1x1;
-use super::conv3x3::Conv3x3;
-use super::filter::Filter;
-use super::linear::Linear;
-use super::norm::Norm;
-use super::scaled;
+use super::{Conv1x1, Conv3x3, Filter, Linear, Norm, scaled};
 use crate::init::{Initializer, NEAR_ZERO};
-use crate::plan::Plan;
+use crate::plan::{Plan, ResidualShape};
 
 /// BigGAN-style residual block, conditioned on the embedding `e`.
 ///
@@ -39,16 +34,6 @@ pub(crate) struct Residual {
     filter: Filter,
     #[module(skip)]
     scale: f64,
-}
-
-/// What one block has that others of its network may not.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ResidualShape {
-    pub(crate) channels: [usize; 2],
-    pub(crate) groups: [usize; 2],
-    pub(crate) resample: Resample,
-    pub(crate) shortcut: bool,
-    pub(crate) scale: f64,
 }
 
 impl Residual {

@@ -2,22 +2,17 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use dsno_kernels::Resample;
 
-use super::conv1x1::Conv1x1;
-use super::conv3x3::Conv3x3;
-use super::filter::Filter;
+use super::{Conv1x1, Conv3x3, Filter};
 use crate::init::Initializer;
+use crate::plan::SideShape;
 
 /// A change of resolution, a convolution, or both.
 #[derive(Module, Debug)]
 pub(crate) struct Side {
     conv: Option<Kernel>,
     #[module(skip)]
-    resample: Resample,
-    /// Convolves at full resolution, and past the border as far as the filter reads.
-    #[module(skip)]
-    conv_first: bool,
+    shape: SideShape,
     #[module(skip)]
     filter: Filter,
 }
@@ -29,34 +24,27 @@ enum Kernel {
 }
 
 impl Side {
-    pub(crate) fn new(
-        init: &mut Initializer<'_>,
-        channels: [usize; 2],
-        kernel: usize,
-        resample: Resample,
-        conv_first: bool,
-        filter: Filter,
-    ) -> Self {
+    pub(crate) fn new(init: &mut Initializer<'_>, shape: SideShape, filter: Filter) -> Self {
         Self {
-            conv: match kernel {
+            conv: match shape.kernel {
                 0 => None,
-                1 => Some(Kernel::One(Conv1x1::new(init, channels, 1.0))),
-                _ => Some(Kernel::Three(Conv3x3::new(init, channels, 1.0))),
+                1 => Some(Kernel::One(Conv1x1::new(init, shape.channels, 1.0))),
+                _ => Some(Kernel::Three(Conv3x3::new(init, shape.channels, 1.0))),
             },
-            resample,
-            conv_first,
+            shape,
             filter,
         }
     }
 
     /// `[N, H, W, in]` to `[N, H', W', out]`.
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        if self.conv_first {
+        if self.shape.conv_first {
+            // At full resolution, and past the border as far as the filter reads.
             let margin = (self.filter.padding(), self.filter.padding());
             let wide = self.convolve(x.pad([margin, margin, (0, 0)], 0.0));
             return self.filter.halve_padded(wide);
         }
-        self.convolve(self.filter.apply(x, self.resample))
+        self.convolve(self.filter.apply(x, self.shape.resample))
     }
 
     fn convolve(&self, x: Tensor<4>) -> Tensor<4> {

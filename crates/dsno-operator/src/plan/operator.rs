@@ -1,8 +1,9 @@
 //! How a teacher's network becomes an operator.
 
 use super::{HeadOutput, Kind, Names, Path, Plan, Stage};
+use crate::check::{CHANNELS, check_counts};
 use crate::config_error::ConfigError;
-use crate::family::unet::TemporalConvConfig;
+use crate::layer_config::TemporalConvConfig;
 
 impl Plan {
     /// The same network with temporal convolutions behind every block, or none, that predicts states.
@@ -39,9 +40,7 @@ impl Plan {
         let Some(TemporalConvConfig { n_modes }) = temporal else {
             return Ok(self.clone());
         };
-        if n_modes == 0 {
-            return Err(ConfigError::zero("temporal.n_modes"));
-        }
+        check_counts(&[("temporal.n_modes", n_modes.min(1), CHANNELS)])?;
         let mut stages = Vec::with_capacity(2 * self.stages.len());
         let mut number = 0;
         for stage in &self.stages {

@@ -1,17 +1,18 @@
 //! Lays the U-Net out, and names its layers as the weight files do.
 
-use dsno_kernels::Resample;
-
 use super::network::{
-    ClassEmbedType, DiffusersConfig, DownBlockType, MidBlockType, ResampleType, TimeScaleShift,
-    UpBlockType,
+    ClassEmbedType, DiffusersConfig, DownBlockType, ResampleType, TimeScaleShift, UpBlockType,
 };
-use crate::check::{check_groups, heads_of_width};
+use crate::check::{
+    BLOCKS, CHANNELS, CLASSES, check_above_zero, check_counts, check_dropout, check_range,
+    check_size,
+};
 use crate::config_error::ConfigError;
+use crate::layer_config::Heads;
 use crate::layout::QkvOrder;
 use crate::plan::{
-    AttentionOptions, Builder, ClassInput, Dialect, EmbeddingPlan, HeadOutput, HeadPlan, Names,
-    Plan, ResidualOptions, TimestepFeatures,
+    At, AttentionOptions, Builder, Change, ClassInput, Dialect, EmbeddingPlan, HeadOutput,
+    HeadPlan, Names, Plan, TimestepFeatures, Walk,
 };
 use crate::process::Process;
 
@@ -42,16 +43,8 @@ const DIALECT: Dialect = Dialect {
 
 pub(super) fn layout(arch: &DiffusersConfig) -> Result<Plan, ConfigError> {
     arch.check()?;
-    let base = arch.block_out_channels[0];
-    let mut layers = Layers {
-        arch,
-        builder: Builder::new(base, arch.sample_size),
-    };
-    layers.down()?;
-    layers.middle()?;
-    layers.up()?;
-    let (channels, groups) = (layers.builder.channels, arch.norm_num_groups);
-    check_groups(|| "conv_norm_out".to_owned(), channels, groups)?;
+    let widths = &arch.block_out_channels;
+    let base = widths[0];
     let frame = [
         ("embedding.dense_0", "time_embedding.linear_1"),
         ("embedding.dense_1", "time_embedding.linear_2"),
@@ -62,7 +55,7 @@ pub(super) fn layout(arch: &DiffusersConfig) -> Result<Plan, ConfigError> {
         ("norm", "conv_norm_out"),
         ("head", "conv_out"),
     ];
-    Ok(Plan {
+    let plan = Plan {
         image_shape: [arch.in_channels, arch.sample_size, arch.sample_size],
         embedding: EmbeddingPlan {
             features: TimestepFeatures::Sinusoids {
@@ -72,11 +65,10 @@ pub(super) fn layout(arch: &DiffusersConfig) -> Result<Plan, ConfigError> {
             },
             width: base,
             channels: arch.time_embedding_dim.unwrap_or(4 * base),
-            class: match (arch.class_embed_type, arch.num_class_embeds) {
-                (Some(ClassEmbedType::Timestep), _) => ClassInput::Numbers,
-                (Some(ClassEmbedType::Identity), _) => ClassInput::Vectors,
-                (None, Some(classes)) => ClassInput::table(classes),
-                (None, None) => ClassInput::None,
+            class: match arch.class_embed_type {
+                Some(ClassEmbedType::Timestep) => ClassInput::Numbers,
+                Some(ClassEmbedType::Identity) => ClassInput::Vectors,
+                None => ClassInput::table(arch.num_class_embeds.unwrap_or(0), false),
             },
             augment: 0,
         },
@@ -86,139 +78,146 @@ pub(super) fn layout(arch: &DiffusersConfig) -> Result<Plan, ConfigError> {
         dropout: arch.dropout,
         epsilon: arch.norm_eps,
         filter: vec![0.5, 0.5],
-        stages: layers.builder.finish(),
+        stages: Vec::new(),
         head: HeadPlan {
-            channels,
-            groups,
+            channels: base,
+            groups: arch.norm_num_groups,
             channels_out: arch.out_channels,
             output: HeadOutput::Prediction,
         },
         process: Process::Ddpm(arch.process.clone()),
-        names: Names::Foreign {
-            dialect: &DIALECT,
-            frame: frame.map(|(ours, theirs)| (ours, theirs.to_owned())).into(),
-        },
+        names: Names::foreign(&DIALECT, frame),
         buffers: Vec::new(),
-    })
+    };
+    plan.laid_out(arch, widths, arch.layers_per_block)
 }
 
-struct Layers<'a> {
-    arch: &'a DiffusersConfig,
-    builder: Builder,
+impl DiffusersConfig {
+    /// Checks single keys; those that follow from several are checked with the plan.
+    fn check(&self) -> Result<(), ConfigError> {
+        let levels = self.block_out_channels.len();
+        let or_one = |value: Option<usize>| value.unwrap_or(1);
+        let attention_groups = or_one(self.attn_norm_num_groups);
+        let embedding = or_one(self.time_embedding_dim);
+        check_counts(&[
+            ("sample_size", self.sample_size, CHANNELS),
+            ("in_channels", self.in_channels, CHANNELS),
+            ("block_out_channels", levels, BLOCKS),
+            ("layers_per_block", self.layers_per_block, BLOCKS),
+            ("norm_num_groups", self.norm_num_groups, CHANNELS),
+            ("attn_norm_num_groups", attention_groups, CHANNELS),
+            (
+                "attention_head_dim",
+                or_one(self.attention_head_dim),
+                CHANNELS,
+            ),
+            ("time_embedding_dim", embedding, CHANNELS),
+            ("num_class_embeds", or_one(self.num_class_embeds), CLASSES),
+        ])?;
+        for &width in &self.block_out_channels {
+            check_counts(&[("block_out_channels", width, CHANNELS)])?;
+        }
+        let lists = [
+            ("down_block_types", self.down_block_types.len()),
+            ("up_block_types", self.up_block_types.len()),
+        ];
+        if let Some(&(key, found)) = lists.iter().find(|(_, found)| *found != levels) {
+            return Err(ConfigError::Length {
+                key,
+                found,
+                expected: levels,
+            });
+        }
+        check_size(self.sample_size, levels)?;
+        check_dropout(self.dropout)?;
+        check_above_zero("norm_eps", self.norm_eps)?;
+        check_above_zero("mid_block_scale_factor", self.mid_block_scale_factor)?;
+        let (padding, shift) = (self.downsample_padding, self.freq_shift);
+        check_range(padding <= 1, "downsample_padding", padding as f64, "0 or 1")?;
+        let half = "less than half of block_out_channels[0]";
+        let ok = shift < self.block_out_channels[0] / 2;
+        check_range(ok, "freq_shift", shift as f64, half)?;
+        let (found, image) = (self.out_channels, self.in_channels);
+        if found != image && found != 2 * image {
+            return Err(ConfigError::OutChannels { found, image });
+        }
+        self.process.check()
+    }
+
+    /// The number in `up_block_types` of a level, counted from the finest.
+    fn up(&self, level: usize) -> usize {
+        self.block_out_channels.len() - 1 - level
+    }
 }
 
-impl Layers<'_> {
-    fn down(&mut self) -> Result<(), ConfigError> {
-        let levels = self.arch.block_out_channels.len();
-        for (i, &kind) in self.arch.down_block_types.iter().enumerate() {
-            let width = self.arch.block_out_channels[i];
-            for j in 0..self.arch.layers_per_block {
-                let name = format!("down_blocks.{i}.resnets.{j}");
-                self.residual(name, width, ResidualOptions::PLAIN)?;
-                if kind == DownBlockType::Attention {
-                    self.attention(format!("down_blocks.{i}.attentions.{j}"))?;
-                }
-                self.builder.end_block();
-                self.builder.push_skip();
-            }
-            if i + 1 < levels {
-                let name = format!("down_blocks.{i}.downsamplers.0");
-                match (kind, self.arch.downsample_type) {
-                    (DownBlockType::Resnet, _)
-                    | (DownBlockType::Attention, ResampleType::Resnet) => {
-                        self.residual(name, width, ResidualOptions::resampling(Resample::Halve))?;
-                    }
-                    (DownBlockType::Plain, _) | (DownBlockType::Attention, ResampleType::Conv) => {
-                        let padding = (self.arch.downsample_padding, 1);
-                        self.builder.down(name, Some(padding));
-                    }
-                }
-                self.builder.push_skip();
-            }
+impl Walk for DiffusersConfig {
+    fn name(&self, at: At) -> String {
+        match at {
+            At::Down(level, block) => format!("down_blocks.{level}.resnets.{block}"),
+            At::Halve(level) => format!("down_blocks.{level}.downsamplers.0"),
+            At::Middle(block) => format!("mid_block.resnets.{block}"),
+            At::Up(level, block) => format!("up_blocks.{}.resnets.{block}", self.up(level)),
+            At::Double(level) => format!("up_blocks.{}.upsamplers.0", self.up(level)),
         }
-        Ok(())
     }
 
-    fn middle(&mut self) -> Result<(), ConfigError> {
-        let Some(MidBlockType::Plain) = self.arch.mid_block_type else {
-            return Ok(());
-        };
-        let width = self.builder.channels;
-        let scale = 1.0 / self.arch.mid_block_scale_factor;
-        let options = ResidualOptions {
-            scale,
-            ..ResidualOptions::PLAIN
-        };
-        self.residual("mid_block.resnets.0".to_owned(), width, options)?;
-        if self.arch.add_attention {
-            let name = "mid_block.attentions.0".to_owned();
-            let groups = match self.arch.resnet_time_scale_shift {
-                TimeScaleShift::Default => Some(self.arch.norm_num_groups),
-                TimeScaleShift::ScaleShift => None,
-            };
-            let options = AttentionOptions {
-                groups: self.arch.attn_norm_num_groups.or(groups),
-                scale,
-                ..self.attention_options(&name)?
-            };
-            self.builder.attention(name, options)?;
-        }
-        self.builder.end_block();
-        self.residual("mid_block.resnets.1".to_owned(), width, options)
+    fn groups(&self, _: usize) -> usize {
+        self.norm_num_groups
     }
 
-    fn up(&mut self) -> Result<(), ConfigError> {
-        let levels = self.arch.block_out_channels.len();
-        for (i, &kind) in self.arch.up_block_types.iter().enumerate() {
-            let width = self.arch.block_out_channels[levels - 1 - i];
-            for j in 0..=self.arch.layers_per_block {
-                let name = format!("up_blocks.{i}.resnets.{j}");
-                self.residual(name, width, ResidualOptions::popping())?;
-                if kind == UpBlockType::Attention {
-                    self.attention(format!("up_blocks.{i}.attentions.{j}"))?;
-                }
-                self.builder.end_block();
+    fn attention(&self, at: At, _: &Builder) -> Option<AttentionOptions> {
+        let groups = Some(self.norm_num_groups);
+        let (attends, groups) = match at {
+            At::Down(level, _) | At::Halve(level) => {
+                let kind = self.down_block_types[level];
+                (kind == DownBlockType::Attention, groups)
             }
-            if i + 1 < levels {
-                let name = format!("up_blocks.{i}.upsamplers.0");
-                match (kind, self.arch.upsample_type) {
-                    (UpBlockType::Resnet, _) | (UpBlockType::Attention, ResampleType::Resnet) => {
-                        self.residual(name, width, ResidualOptions::resampling(Resample::Double))?;
-                    }
-                    (UpBlockType::Plain, _) | (UpBlockType::Attention, ResampleType::Conv) => {
-                        self.builder.up(name, true);
-                    }
-                }
+            At::Up(level, _) | At::Double(level) => {
+                let kind = self.up_block_types[self.up(level)];
+                (kind == UpBlockType::Attention, groups)
             }
-        }
-        Ok(())
-    }
-
-    fn residual(
-        &mut self,
-        name: String,
-        width: usize,
-        options: ResidualOptions,
-    ) -> Result<(), ConfigError> {
-        let groups = self.arch.norm_num_groups;
-        self.builder.residual(name, width, |_| groups, options)
-    }
-
-    fn attention(&mut self, name: String) -> Result<(), ConfigError> {
-        let options = self.attention_options(&name)?;
-        self.builder.attention(name, options)
-    }
-
-    fn attention_options(&self, name: &str) -> Result<AttentionOptions, ConfigError> {
-        let heads = match self.arch.attention_head_dim {
-            Some(width) => heads_of_width(name, self.builder.channels, width)?,
-            None => 1,
+            At::Middle(_) => {
+                let adds = self.resnet_time_scale_shift == TimeScaleShift::Default;
+                let groups = groups.filter(|_| adds);
+                (self.add_attention, self.attn_norm_num_groups.or(groups))
+            }
         };
-        Ok(AttentionOptions {
-            heads,
+        attends.then(|| AttentionOptions {
+            name: self.name(at).replace("resnets", "attentions"),
+            heads: self
+                .attention_head_dim
+                .map_or(Heads::Count(1), Heads::Channels),
             order: QkvOrder::Apart,
-            groups: Some(self.arch.norm_num_groups),
-            scale: 1.0,
+            groups,
         })
+    }
+
+    fn change(&self, at: At) -> Change {
+        match at {
+            At::Halve(level) => match (self.down_block_types[level], self.downsample_type) {
+                (DownBlockType::Plain, _) | (DownBlockType::Attention, ResampleType::Conv) => {
+                    Change::Conv(self.downsample_padding, 1)
+                }
+                _ => Change::Block,
+            },
+            At::Double(level) => match (self.up_block_types[self.up(level)], self.upsample_type) {
+                (UpBlockType::Plain, _) | (UpBlockType::Attention, ResampleType::Conv) => {
+                    Change::Conv(1, 1)
+                }
+                _ => Change::Block,
+            },
+            _ => Change::Block,
+        }
+    }
+
+    fn scale(&self, at: At) -> f64 {
+        match at {
+            At::Middle(_) => 1.0 / self.mid_block_scale_factor,
+            _ => 1.0,
+        }
+    }
+
+    fn has_middle(&self) -> bool {
+        self.mid_block_type.is_some()
     }
 }

@@ -4,14 +4,18 @@ use std::f64::consts::FRAC_1_SQRT_2;
 
 use dsno_kernels::Resample;
 
-use super::network::{DecoderType, EdmConfig, EdmModel, EmbeddingType, EncoderType};
+use super::network::{DecoderType, EdmConfig, EncoderType, Options};
 use super::preconditioning::Preconditioning;
-use crate::check::check_groups;
+use crate::check::{
+    CHANNELS, CLASSES, check_attention_sizes, check_counts, check_dropout, check_groups,
+    check_range, check_size,
+};
 use crate::config_error::ConfigError;
+use crate::layer_config::Heads;
 use crate::layout::QkvOrder;
 use crate::plan::{
-    AttentionOptions, Buffer, BufferValue, Builder, ClassInput, Dialect, EmbeddingPlan, HeadOutput,
-    HeadPlan, Kind, Names, Path, Plan, ResidualOptions, Stage, TimestepFeatures,
+    At, AttentionOptions, Buffer, BufferValue, Builder, ClassInput, Dialect, EmbeddingPlan,
+    HeadOutput, HeadPlan, Kind, Names, Path, Plan, SideShape, Stage, TimestepFeatures, Walk,
 };
 use crate::process::Process;
 
@@ -23,6 +27,10 @@ const FREQUENCY_SCALE: f64 = 16.0;
 pub(crate) const LEVELS: &str = "u";
 /// Channels of one attention head of a `DhariwalUNet`.
 const CHANNELS_PER_HEAD: usize = 64;
+
+/// Far beyond any network; what follows from counts below it fits a `usize`.
+const MOST: usize = 4096;
+const MOST_TAPS: usize = 64;
 
 const DIALECT: Dialect = Dialect {
     layer: &[
@@ -51,42 +59,41 @@ fn groups(channels: usize) -> usize {
 
 pub(super) fn layout(arch: &EdmConfig) -> Result<Plan, ConfigError> {
     arch.check()?;
-    let song = arch.is_song();
+    let Options { song, taps, .. } = arch.options();
     let size = arch.img_resolution;
-    // ADM applies the first multiplier to the first convolution already.
-    let stem = arch.model_channels * if song { 1 } else { arch.channel_mult[0] };
-    let mut layers = Layers {
-        arch,
-        builder: Builder::new(stem, size),
-        scale: if song { FRAC_1_SQRT_2 } else { 1.0 },
-    };
-    layers.encoder()?;
-    let [norm, head] = layers.decoder()?;
-    let channels = layers.builder.channels;
-    check_groups(|| norm.clone(), channels, groups(channels))?;
-    let stages = layers.builder.finish();
+    let factors = arch.channel_mult.iter();
+    let widths: Vec<usize> = factors.map(|factor| arch.model_channels * factor).collect();
+    let channels = widths[0];
+    // ADM ends in layers outside of its decoder.
+    let [norm, head] = ["norm", "conv"].map(|word| {
+        if song {
+            arch.layer("dec", 0, &format!("aux_{word}"))
+        } else {
+            format!("model.out_{word}")
+        }
+    });
+    let stem = arch.layer("enc", 0, "conv");
     let frame = [
-        ("embedding.dense_0", "model.map_layer0".to_owned()),
-        ("embedding.dense_1", "model.map_layer1".to_owned()),
-        ("embedding.class", "model.map_label".to_owned()),
-        ("embedding.augment", "model.map_augment".to_owned()),
-        ("stem", format!("model.enc.{size}x{size}_conv")),
-        ("norm", norm),
-        ("head", head),
+        ("embedding.dense_0", "model.map_layer0"),
+        ("embedding.dense_1", "model.map_layer1"),
+        ("embedding.class", "model.map_label"),
+        ("embedding.augment", "model.map_augment"),
+        ("stem", stem.as_str()),
+        ("norm", norm.as_str()),
+        ("head", head.as_str()),
     ];
-    let taps = arch.taps();
     let sum: f64 = taps.iter().sum();
-    Ok(Plan {
+    let plan = Plan {
         image_shape: [arch.img_channels, size, size],
         embedding: embedding(arch),
         centre_input: false,
-        stem_channels: stem,
+        // ADM applies the first multiplier to the first convolution already.
+        stem_channels: if song { arch.model_channels } else { channels },
         scale_shift: !song,
         dropout: arch.dropout,
         epsilon: if song { 1e-6 } else { 1e-5 },
         filter: taps.iter().map(|tap| tap / sum).collect(),
-        buffers: buffers(arch, &stages),
-        stages,
+        stages: Vec::new(),
         head: HeadPlan {
             channels,
             groups: groups(channels),
@@ -94,30 +101,30 @@ pub(super) fn layout(arch: &EdmConfig) -> Result<Plan, ConfigError> {
             output: HeadOutput::Prediction,
         },
         process: Process::Edm(arch.preconditioning),
-        names: Names::Foreign {
-            dialect: &DIALECT,
-            frame: frame.into(),
-        },
+        names: Names::foreign(&DIALECT, frame),
+        buffers: Vec::new(),
+    };
+    let plan = plan.laid_out(arch, &widths, arch.num_blocks)?;
+    Ok(Plan {
+        buffers: buffers(arch, &plan.stages),
+        ..plan
     })
 }
 
 fn embedding(arch: &EdmConfig) -> EmbeddingPlan {
-    let song = arch.is_song();
-    let features = match arch.model {
-        EdmModel::SongUNet {
-            embedding_type: EmbeddingType::Fourier,
-            ..
-        } => TimestepFeatures::Fourier {
-            stored: FREQUENCIES,
-        },
-        _ => TimestepFeatures::Sinusoids {
-            of_log_snr: false,
-            cosines_first: !song,
-            shift: usize::from(song),
-        },
-    };
+    let Options { song, fourier, .. } = arch.options();
     EmbeddingPlan {
-        features,
+        features: if fourier {
+            TimestepFeatures::Fourier {
+                stored: FREQUENCIES,
+            }
+        } else {
+            TimestepFeatures::Sinusoids {
+                of_log_snr: false,
+                cosines_first: !song,
+                shift: usize::from(song),
+            }
+        },
         width: arch.noise_channels(),
         channels: arch.model_channels * arch.channel_mult_emb,
         class: match arch.label_dim {
@@ -141,23 +148,17 @@ fn buffers(arch: &EdmConfig, stages: &[Stage]) -> Vec<Buffer> {
         shape,
         value,
     };
+    let Options { fourier, taps, .. } = arch.options();
     let levels = arch.preconditioning.levels();
     let levels = levels.map(|u| constant(LEVELS, vec![u.len()], BufferValue::Constant(u)));
-    let is_fourier = matches!(
-        arch.model,
-        EdmModel::SongUNet {
-            embedding_type: EmbeddingType::Fourier,
-            ..
-        }
-    );
     let half = arch.noise_channels() / 2;
     let random = BufferValue::Random(FREQUENCY_SCALE);
-    let frequencies = is_fourier.then(|| constant(FREQUENCIES, vec![half], random));
-    let taps = arch.taps().len();
+    let frequencies = fourier.then(|| constant(FREQUENCIES, vec![half], random));
+    let taps = taps.len();
     let filters = stages.iter().flat_map(|stage| {
         let parts: &[&str] = match stage.kind {
-            Kind::Residual { resample, .. } if resample != Resample::Keep => &[".conv0", ".skip"],
-            Kind::Side { resample, .. } if resample != Resample::Keep => &[""],
+            Kind::Residual(shape) if shape.resample != Resample::Keep => &[".conv0", ".skip"],
+            Kind::Side(shape) if shape.resample != Resample::Keep => &[""],
             _ => &[],
         };
         parts.iter().map(move |part| {
@@ -172,161 +173,131 @@ fn buffers(arch: &EdmConfig, stages: &[Stage]) -> Vec<Buffer> {
         .collect()
 }
 
-struct Layers<'a> {
-    arch: &'a EdmConfig,
-    builder: Builder,
-    /// Factor of each sum of two branches.
-    scale: f64,
-}
-
-impl Layers<'_> {
-    fn encoder(&mut self) -> Result<(), ConfigError> {
-        let encoder = match self.arch.model {
-            EdmModel::SongUNet { encoder_type, .. } => encoder_type,
-            EdmModel::DhariwalUNet {} => EncoderType::Standard,
-        };
-        let mut side = self.arch.img_channels;
-        for (level, multiplier) in self.arch.channel_mult.iter().enumerate() {
-            let name = self.names("enc", level);
-            let width = self.arch.model_channels * multiplier;
-            if level > 0 {
-                let c = self.builder.channels;
-                self.block(
-                    name("down"),
-                    c,
-                    ResidualOptions::resampling(Resample::Halve),
-                    false,
-                )?;
-                self.builder.push_skip();
-                match encoder {
-                    EncoderType::Standard => {}
-                    EncoderType::Skip => {
-                        let halve = side_layer([side, side], 0, Resample::Halve);
-                        self.builder.beside(name("aux_down"), halve, Path::Side);
-                        let join = side_layer([side, c], 1, Resample::Keep);
-                        self.builder.beside(name("aux_skip"), join, Path::Join);
-                    }
-                    EncoderType::Residual => {
-                        let kind = Kind::Side {
-                            channels: [side, c],
-                            kernel: 3,
-                            resample: Resample::Halve,
-                            conv_first: true,
-                        };
-                        let name = name("aux_residual");
-                        self.builder.beside(name, kind, Path::JoinAndKeep);
-                        side = c;
-                    }
-                }
+impl Walk for EdmConfig {
+    fn name(&self, at: At) -> String {
+        match at {
+            At::Down(level, block) => self.layer("enc", level, &format!("block{block}")),
+            At::Halve(level) => self.layer("enc", level + 1, "down"),
+            At::Middle(block) => {
+                self.layer("dec", self.channel_mult.len() - 1, &format!("in{block}"))
             }
-            let attends = self.attends(level);
-            for i in 0..self.arch.num_blocks {
-                let name = name(&format!("block{i}"));
-                self.block(name, width, ResidualOptions::PLAIN, attends)?;
-                self.builder.end_block();
-                self.builder.push_skip();
-            }
+            At::Up(level, block) => self.layer("dec", level, &format!("block{block}")),
+            At::Double(level) => self.layer("dec", level - 1, "up"),
         }
-        Ok(())
     }
 
-    /// Gives the names of the last normalisation and convolution.
-    fn decoder(&mut self) -> Result<[String; 2], ConfigError> {
-        // ADM ends in layers outside of its decoder.
-        let decoder = match self.arch.model {
-            EdmModel::SongUNet { decoder_type, .. } => Some(decoder_type),
-            EdmModel::DhariwalUNet {} => None,
+    fn groups(&self, channels: usize) -> usize {
+        groups(channels)
+    }
+
+    fn attention(&self, at: At, layers: &Builder) -> Option<AttentionOptions> {
+        let song = self.options().song;
+        let attends = match at {
+            At::Middle(_) => true,
+            At::Up(_, block) if song && block < self.num_blocks => false,
+            _ => self.attn_resolutions.contains(&layers.size),
         };
-        let coarsest = self.arch.channel_mult.len() - 1;
-        let out = self.arch.out_channels();
-        for (level, multiplier) in self.arch.channel_mult.iter().enumerate().rev() {
-            let name = self.names("dec", level);
-            let width = self.arch.model_channels * multiplier;
-            let same = self.builder.channels;
-            if level == coarsest {
-                self.block(name("in0"), same, ResidualOptions::PLAIN, true)?;
-                self.builder.end_block();
-                self.block(name("in1"), same, ResidualOptions::PLAIN, false)?;
-            } else {
-                let double = ResidualOptions::resampling(Resample::Double);
-                self.block(name("up"), same, double, false)?;
-            }
-            for i in 0..=self.arch.num_blocks {
-                let last = i == self.arch.num_blocks;
-                let attends = self.attends(level) && (decoder.is_none() || last);
-                let name = name(&format!("block{i}"));
-                self.block(name, width, ResidualOptions::popping(), attends)?;
-                self.builder.end_block();
-            }
-            if decoder == Some(DecoderType::Skip) {
-                if level != coarsest {
-                    let double = side_layer([out, out], 0, Resample::Double);
-                    self.builder.beside(name("aux_up"), double, Path::Side);
-                }
-                // The finest level's are the last layers of the network.
-                if level > 0 {
-                    let channels = self.builder.channels;
-                    let groups = groups(channels);
-                    check_groups(|| name("aux_norm"), channels, groups)?;
-                    let channels = [channels, out];
-                    let head = Kind::Head { channels, groups };
-                    self.builder.beside(name("aux"), head, Path::Read);
-                }
-            }
-        }
-        let name = self.names("dec", 0);
-        Ok(match decoder {
-            Some(_) => [name("aux_norm"), name("aux_conv")],
-            None => ["model.out_norm".to_owned(), "model.out_conv".to_owned()],
+        // None below 64 channels, as there.
+        let heads = if song {
+            1
+        } else {
+            layers.channels / CHANNELS_PER_HEAD
+        };
+        (attends && heads > 0).then(|| AttentionOptions {
+            name: self.name(at),
+            heads: Heads::Count(heads),
+            order: QkvOrder::PartsLast,
+            groups: Some(groups(layers.channels)),
         })
     }
 
-    fn block(
-        &mut self,
-        name: String,
-        width: usize,
-        options: ResidualOptions,
-        attends: bool,
-    ) -> Result<(), ConfigError> {
-        let (song, scale) = (self.arch.is_song(), self.scale);
-        let options = ResidualOptions {
-            scale,
-            projects: song,
-            ..options
-        };
-        self.builder
-            .residual(name.clone(), width, groups, options)?;
-        let heads = match self.arch.model {
-            _ if !attends => 0,
-            EdmModel::SongUNet { .. } => 1,
-            // None below 64 channels, as there.
-            EdmModel::DhariwalUNet {} => width / CHANNELS_PER_HEAD,
-        };
-        if heads == 0 {
-            return Ok(());
+    fn scale(&self, _: At) -> f64 {
+        if self.options().song {
+            FRAC_1_SQRT_2
+        } else {
+            1.0
         }
-        let options = AttentionOptions {
-            heads,
-            order: QkvOrder::PartsLast,
-            groups: Some(groups(width)),
-            scale,
-        };
-        self.builder.attention(name, options)
     }
 
-    fn attends(&self, level: usize) -> bool {
-        let size = self.arch.img_resolution >> level;
-        self.arch.attn_resolutions.contains(&size)
+    fn projects(&self) -> bool {
+        self.options().song
     }
 
-    /// Names of the layers of one level.
-    fn names(&self, part: &'static str, level: usize) -> impl Fn(&str) -> String + use<> {
-        let size = self.arch.img_resolution >> level;
-        move |name| format!("model.{part}.{size}x{size}_{name}")
+    fn beside(&self, at: At, layers: &mut Builder) -> Result<(), ConfigError> {
+        let options = self.options();
+        let (image, out, c) = (self.img_channels, self.out_channels(), layers.channels);
+        match (at, options.encoder, options.decoder) {
+            (At::Halve(level), EncoderType::Skip, _) => {
+                let name = |word| self.layer("enc", level + 1, word);
+                let halve = side_layer([image, image], 0, Resample::Halve);
+                layers.push(name("aux_down"), halve, Path::Side);
+                let join = side_layer([image, c], 1, Resample::Keep);
+                layers.push(name("aux_skip"), join, Path::Join);
+            }
+            (At::Halve(level), EncoderType::Residual, _) => {
+                // Of the image, or of the features that were made at the level before.
+                let before = match level {
+                    0 => image,
+                    _ => self.model_channels * self.channel_mult[level - 1],
+                };
+                let kind = Kind::Side(SideShape {
+                    channels: [before, c],
+                    kernel: 3,
+                    resample: Resample::Halve,
+                    conv_first: true,
+                });
+                let name = self.layer("enc", level + 1, "aux_residual");
+                layers.push(name, kind, Path::JoinAndKeep);
+            }
+            (At::Up(level, _), _, DecoderType::Skip) => {
+                let name = |word| self.layer("dec", level, word);
+                if level + 1 < self.channel_mult.len() {
+                    let double = side_layer([out, out], 0, Resample::Double);
+                    layers.push(name("aux_up"), double, Path::Side);
+                }
+                // The finest level's are the last layers of the network.
+                if level > 0 {
+                    let groups = groups(c);
+                    check_groups(|| name("aux_norm"), c, groups)?;
+                    let channels = [c, out];
+                    let head = Kind::Head { channels, groups };
+                    layers.push(name("aux"), head, Path::Read);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 }
 
 impl EdmConfig {
+    /// Finds the first key that cannot work, channels apart.
+    fn check(&self) -> Result<(), ConfigError> {
+        let smallest = self.channel_mult.iter().copied().min().unwrap_or(0);
+        let largest = self.channel_mult.iter().copied().max().unwrap_or(0);
+        check_counts(&[
+            ("img_resolution", self.img_resolution, CHANNELS),
+            ("img_channels", self.img_channels, 1..=MOST),
+            ("label_dim", self.label_dim, 0..=*CLASSES.end()),
+            ("augment_dim", self.augment_dim, 0..=MOST),
+            ("model_channels", self.model_channels, 1..=MOST),
+            ("channel_mult", smallest, 1..=MOST),
+            ("channel_mult", largest, 1..=MOST),
+            ("channel_mult_emb", self.channel_mult_emb, 1..=MOST),
+            ("num_blocks", self.num_blocks, 1..=MOST),
+            ("channel_mult_noise", self.options().noise, 1..=MOST),
+        ])?;
+        check_dropout(self.dropout)?;
+        let width = self.noise_channels();
+        let ok = width >= 4 && width.is_multiple_of(2);
+        let expected = "an even number of at least 4";
+        check_range(ok, "width of the noise embedding", width as f64, expected)?;
+        check_filter(self.options().taps)?;
+        self.preconditioning.check()?;
+        let sizes = check_size(self.img_resolution, self.channel_mult.len())?;
+        check_attention_sizes("attn_resolutions", &self.attn_resolutions, sizes)
+    }
+
     /// Channels that come out of the U-Net: twice the image's where variances are learned.
     fn out_channels(&self) -> usize {
         match self.preconditioning {
@@ -334,14 +305,31 @@ impl EdmConfig {
             _ => self.img_channels,
         }
     }
+
+    /// Name of a layer of one level.
+    fn layer(&self, part: &str, level: usize, word: &str) -> String {
+        let size = self.img_resolution >> level;
+        format!("model.{part}.{size}x{size}_{word}")
+    }
+}
+
+fn check_filter(taps: &[f64]) -> Result<(), ConfigError> {
+    let sum: f64 = taps.iter().sum();
+    let even = taps.len().is_multiple_of(2) && (2..=MOST_TAPS).contains(&taps.len());
+    if !even || !sum.is_finite() || sum == 0.0 {
+        return Err(ConfigError::Filter {
+            found: taps.to_vec(),
+        });
+    }
+    Ok(())
 }
 
 /// A layer of the side image.
 fn side_layer(channels: [usize; 2], kernel: usize, resample: Resample) -> Kind {
-    Kind::Side {
+    Kind::Side(SideShape {
         channels,
         kernel,
         resample,
         conv_first: false,
-    }
+    })
 }

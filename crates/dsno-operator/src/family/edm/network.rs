@@ -176,29 +176,51 @@ impl FamilyConfig for EdmConfig {
     }
 }
 
-impl EdmConfig {
-    /// Width of the noise embedding.
-    pub(super) fn noise_channels(&self) -> usize {
-        match self.model {
-            EdmModel::SongUNet {
-                channel_mult_noise, ..
-            } => self.model_channels * channel_mult_noise,
-            EdmModel::DhariwalUNet {} => self.model_channels,
-        }
-    }
-
+/// The options of a network, of which ADM has no choice.
+#[derive(Debug)]
+pub(super) struct Options<'a> {
     /// DDPM++ or NCSN++, not ADM.
-    pub(super) fn is_song(&self) -> bool {
-        matches!(self.model, EdmModel::SongUNet { .. })
-    }
-
+    pub(super) song: bool,
+    /// Noise levels are embedded at random frequencies.
+    pub(super) fourier: bool,
+    /// Width of the noise embedding, in units of `model_channels`.
+    pub(super) noise: usize,
+    pub(super) encoder: EncoderType,
+    pub(super) decoder: DecoderType,
     /// Taps of the resampling filter.
-    pub(super) fn taps(&self) -> &[f64] {
+    pub(super) taps: &'a [f64],
+}
+
+impl EdmConfig {
+    pub(super) fn options(&self) -> Options<'_> {
         match &self.model {
             EdmModel::SongUNet {
-                resample_filter, ..
-            } => resample_filter,
-            EdmModel::DhariwalUNet {} => &[1.0, 1.0],
+                embedding_type,
+                channel_mult_noise,
+                encoder_type,
+                decoder_type,
+                resample_filter,
+            } => Options {
+                song: true,
+                fourier: *embedding_type == EmbeddingType::Fourier,
+                noise: *channel_mult_noise,
+                encoder: *encoder_type,
+                decoder: *decoder_type,
+                taps: resample_filter,
+            },
+            EdmModel::DhariwalUNet {} => Options {
+                song: false,
+                fourier: false,
+                noise: 1,
+                encoder: EncoderType::Standard,
+                decoder: DecoderType::Standard,
+                taps: &[1.0, 1.0],
+            },
         }
+    }
+
+    /// Width of the noise embedding.
+    pub(super) fn noise_channels(&self) -> usize {
+        self.model_channels * self.options().noise
     }
 }

@@ -69,15 +69,12 @@ impl Preconditioning {
     pub(crate) fn coefficients(&self, sigma: f64, levels: &[f32]) -> Coefficients {
         let variance = sigma * sigma;
         let unit = 1.0 / (variance + 1.0).sqrt();
-        match *self {
-            Self::Edm { sigma_data } => {
-                let total = variance + sigma_data * sigma_data;
-                Coefficients {
-                    skip: sigma_data * sigma_data / total,
-                    output: sigma * sigma_data / total.sqrt(),
-                    input: 1.0 / total.sqrt(),
-                    timestep: 0.25 * sigma.ln(),
-                }
+        let (skip, output, input, timestep) = match *self {
+            Self::Edm { sigma_data: d } => {
+                let total = variance + d * d;
+                let output = sigma * d / total.sqrt();
+                let input = 1.0 / total.sqrt();
+                (d * d / total, output, input, 0.25 * sigma.ln())
             }
             Self::VariancePreserving {
                 beta_d,
@@ -85,25 +82,20 @@ impl Preconditioning {
                 steps,
             } => {
                 let root = (beta_min * beta_min + 2.0 * beta_d * variance.ln_1p()).sqrt();
-                Coefficients {
-                    skip: 1.0,
-                    output: -sigma,
-                    input: unit,
-                    timestep: (steps as f64 - 1.0) * (root - beta_min) / beta_d,
-                }
+                let timestep = (steps as f64 - 1.0) * (root - beta_min) / beta_d;
+                (1.0, -sigma, unit, timestep)
             }
-            Self::VarianceExploding {} => Coefficients {
-                skip: 1.0,
-                output: sigma,
-                input: 1.0,
-                timestep: (0.5 * sigma).ln(),
-            },
-            Self::ImprovedDdpm { steps, .. } => Coefficients {
-                skip: 1.0,
-                output: -sigma,
-                input: unit,
-                timestep: steps as f64 - 1.0 - nearest(sigma, levels) as f64,
-            },
+            Self::VarianceExploding {} => (1.0, sigma, 1.0, (0.5 * sigma).ln()),
+            Self::ImprovedDdpm { steps, .. } => {
+                let timestep = steps as f64 - 1.0 - nearest(sigma, levels) as f64;
+                (1.0, -sigma, unit, timestep)
+            }
+        };
+        Coefficients {
+            skip,
+            output,
+            input,
+            timestep,
         }
     }
 
@@ -127,26 +119,25 @@ impl Preconditioning {
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let positive = |key, found: f64| check_above_zero(key, found);
         let steps = |found: usize| {
             let ok = found > 1 && found as f64 <= MOST_LEVELS;
             check_range(ok, "M", found as f64, "more than 1 and at most 1e6")
         };
         match *self {
-            Self::Edm { sigma_data } => positive("sigma_data", sigma_data),
+            Self::Edm { sigma_data } => check_above_zero("sigma_data", sigma_data),
             Self::VariancePreserving {
                 beta_d,
                 beta_min,
                 steps: m,
             } => {
-                positive("beta_d", beta_d)?;
-                positive("beta_min", beta_min)?;
+                check_above_zero("beta_d", beta_d)?;
+                check_above_zero("beta_min", beta_min)?;
                 steps(m)
             }
             Self::VarianceExploding {} => Ok(()),
             Self::ImprovedDdpm { c_1, c_2, steps: m } => {
-                positive("C_1", c_1)?;
-                positive("C_2", c_2)?;
+                check_above_zero("C_1", c_1)?;
+                check_above_zero("C_2", c_2)?;
                 steps(m)
             }
         }

@@ -1,14 +1,16 @@
 //! Lays the U-Net out, and names its layers as the weight files do.
 
-use dsno_kernels::Resample;
-
 use super::network::GuidedDiffusionConfig;
-use crate::check::{check_groups, heads_of_width};
+use crate::check::{
+    BLOCKS, CHANNELS, CLASSES, check_above_zero, check_attention_sizes, check_counts,
+    check_dropout, check_size,
+};
 use crate::config_error::ConfigError;
+use crate::layer_config::Heads;
 use crate::layout::QkvOrder;
 use crate::plan::{
-    AttentionOptions, Builder, ClassInput, Dialect, EmbeddingPlan, HeadOutput, HeadPlan, Names,
-    Plan, ResidualOptions, TimestepFeatures,
+    At, AttentionOptions, Builder, Change, ClassInput, Dialect, EmbeddingPlan, HeadOutput,
+    HeadPlan, Names, Plan, TimestepFeatures, Walk,
 };
 use crate::process::Process;
 
@@ -35,15 +37,6 @@ const GROUPS: usize = 32;
 
 pub(super) fn layout(arch: &GuidedDiffusionConfig) -> Result<Plan, ConfigError> {
     let widths = arch.check()?;
-    let mut layers = Layers {
-        arch,
-        builder: Builder::new(widths[0], arch.image_size),
-    };
-    layers.down(&widths)?;
-    layers.middle()?;
-    layers.up(&widths)?;
-    let channels = layers.builder.channels;
-    check_groups(|| "out.0".to_owned(), channels, GROUPS)?;
     let frame = [
         ("embedding.dense_0", "time_embed.0"),
         ("embedding.dense_1", "time_embed.2"),
@@ -52,7 +45,7 @@ pub(super) fn layout(arch: &GuidedDiffusionConfig) -> Result<Plan, ConfigError> 
         ("norm", "out.0"),
         ("head", "out.2"),
     ];
-    Ok(Plan {
+    let plan = Plan {
         image_shape: [arch.image_channels, arch.image_size, arch.image_size],
         embedding: EmbeddingPlan {
             features: TimestepFeatures::Sinusoids {
@@ -62,10 +55,7 @@ pub(super) fn layout(arch: &GuidedDiffusionConfig) -> Result<Plan, ConfigError> 
             },
             width: arch.num_channels,
             channels: 4 * arch.num_channels,
-            class: match arch.num_classes {
-                0 => ClassInput::None,
-                classes => ClassInput::table(classes),
-            },
+            class: ClassInput::table(arch.num_classes, false),
             augment: 0,
         },
         centre_input: false,
@@ -74,127 +64,102 @@ pub(super) fn layout(arch: &GuidedDiffusionConfig) -> Result<Plan, ConfigError> 
         dropout: arch.dropout,
         epsilon: 1e-5,
         filter: vec![0.5, 0.5],
-        stages: layers.builder.finish(),
+        stages: Vec::new(),
         head: HeadPlan {
-            channels,
+            channels: widths[0],
             groups: GROUPS,
             channels_out: arch.image_channels * if arch.learn_sigma { 2 } else { 1 },
             output: HeadOutput::Prediction,
         },
         process: Process::Ddpm(arch.process.clone()),
-        names: Names::Foreign {
-            dialect: &DIALECT,
-            frame: frame.map(|(ours, theirs)| (ours, theirs.to_owned())).into(),
-        },
+        names: Names::foreign(&DIALECT, frame),
         buffers: Vec::new(),
-    })
+    };
+    plan.laid_out(arch, &widths, arch.num_res_blocks)
 }
 
-struct Layers<'a> {
-    arch: &'a GuidedDiffusionConfig,
-    builder: Builder,
-}
-
-impl Layers<'_> {
-    fn down(&mut self, widths: &[usize]) -> Result<(), ConfigError> {
-        // The stem is block 0.
-        let mut block = 1;
-        for (level, &width) in widths.iter().enumerate() {
-            for _ in 0..self.arch.num_res_blocks {
-                let name = format!("input_blocks.{block}");
-                self.residual(format!("{name}.0"), width, ResidualOptions::PLAIN)?;
-                if self.attends() {
-                    self.attention(format!("{name}.1"), self.arch.num_heads)?;
-                }
-                self.builder.end_block();
-                self.builder.push_skip();
-                block += 1;
-            }
-            if level + 1 < widths.len() {
-                let name = format!("input_blocks.{block}.0");
-                if self.arch.resblock_updown {
-                    self.residual(name, width, ResidualOptions::resampling(Resample::Halve))?;
-                } else {
-                    let padding = self.arch.conv_resample.then_some((1, 1));
-                    self.builder.down(format!("{name}.op"), padding);
-                }
-                self.builder.push_skip();
-                block += 1;
-            }
+impl GuidedDiffusionConfig {
+    /// Checks single keys; gives the channels of each level.
+    fn check(&self) -> Result<Vec<usize>, ConfigError> {
+        check_counts(&[
+            ("image_size", self.image_size, CHANNELS),
+            ("image_channels", self.image_channels, CHANNELS),
+            ("num_channels", self.num_channels, CHANNELS),
+            ("num_res_blocks", self.num_res_blocks, BLOCKS),
+            ("channel_mult", self.channel_mult.len(), BLOCKS),
+            ("num_classes", self.num_classes.max(1), CLASSES),
+        ])?;
+        check_dropout(self.dropout)?;
+        self.process.check()?;
+        let sizes = check_size(self.image_size, self.channel_mult.len())?;
+        check_attention_sizes("attention_resolutions", &self.attention_resolutions, sizes)?;
+        for &factor in &self.channel_mult {
+            check_above_zero("channel_mult", factor)?;
         }
-        Ok(())
-    }
-
-    fn middle(&mut self) -> Result<(), ConfigError> {
-        let width = self.builder.channels;
-        self.residual("middle_block.0".to_owned(), width, ResidualOptions::PLAIN)?;
-        self.attention("middle_block.1".to_owned(), self.arch.num_heads)?;
-        self.builder.end_block();
-        self.residual("middle_block.2".to_owned(), width, ResidualOptions::PLAIN)
-    }
-
-    fn up(&mut self, widths: &[usize]) -> Result<(), ConfigError> {
-        let heads = self.arch.num_heads_upsample.unwrap_or(self.arch.num_heads);
-        let mut block = 0;
-        for (level, &width) in widths.iter().enumerate().rev() {
-            for i in 0..=self.arch.num_res_blocks {
-                let name = format!("output_blocks.{block}");
-                let mut next = 0;
-                let mut part = || {
-                    next += 1;
-                    format!("{name}.{}", next - 1)
-                };
-                self.residual(part(), width, ResidualOptions::popping())?;
-                if self.attends() {
-                    self.attention(part(), heads)?;
-                }
-                self.builder.end_block();
-                if level > 0 && i == self.arch.num_res_blocks {
-                    if self.arch.resblock_updown {
-                        self.residual(
-                            part(),
-                            width,
-                            ResidualOptions::resampling(Resample::Double),
-                        )?;
-                    } else {
-                        let name = format!("{}.conv", part());
-                        self.builder.up(name, self.arch.conv_resample);
-                    }
-                }
-                block += 1;
-            }
-        }
-        Ok(())
-    }
-
-    fn attends(&self) -> bool {
-        self.arch.attention_resolutions.contains(&self.builder.size)
-    }
-
-    fn residual(
-        &mut self,
-        name: String,
-        width: usize,
-        options: ResidualOptions,
-    ) -> Result<(), ConfigError> {
-        self.builder.residual(name, width, |_| GROUPS, options)
-    }
-
-    fn attention(&mut self, name: String, heads: usize) -> Result<(), ConfigError> {
-        let heads = match self.arch.num_head_channels {
-            Some(width) => heads_of_width(&name, self.builder.channels, width)?,
-            None => heads,
+        let width = |&factor: &f64| {
+            let width = (factor * self.num_channels as f64) as usize;
+            check_counts(&[("channel_mult * num_channels", width, CHANNELS)])?;
+            Ok(width)
         };
-        let options = AttentionOptions {
-            heads,
-            order: if self.arch.use_new_attention_order {
+        self.channel_mult.iter().map(width).collect()
+    }
+
+    fn attends(&self, size: usize) -> bool {
+        self.attention_resolutions.contains(&size)
+    }
+}
+
+impl Walk for GuidedDiffusionConfig {
+    fn name(&self, at: At) -> String {
+        let each = self.num_res_blocks + 1;
+        let below = |level: usize| (self.channel_mult.len() - 1 - level) * each;
+        match at {
+            // The stem is block 0.
+            At::Down(level, block) => format!("input_blocks.{}.0", 1 + level * each + block),
+            At::Halve(level) => {
+                let op = if self.resblock_updown { "" } else { ".op" };
+                format!("input_blocks.{}.0{op}", (level + 1) * each)
+            }
+            At::Middle(block) => format!("middle_block.{}", 2 * block),
+            At::Up(level, block) => format!("output_blocks.{}.0", below(level) + block),
+            At::Double(level) => {
+                let attends = self.attends(self.image_size >> level);
+                let conv = if self.resblock_updown { "" } else { ".conv" };
+                let block = below(level) + self.num_res_blocks;
+                format!("output_blocks.{block}.{}{conv}", 1 + usize::from(attends))
+            }
+        }
+    }
+
+    fn groups(&self, _: usize) -> usize {
+        GROUPS
+    }
+
+    fn attention(&self, at: At, layers: &Builder) -> Option<AttentionOptions> {
+        let heads = match at {
+            At::Up(..) => self.num_heads_upsample.unwrap_or(self.num_heads),
+            _ => self.num_heads,
+        };
+        let attends = matches!(at, At::Middle(_)) || self.attends(layers.size);
+        attends.then(|| AttentionOptions {
+            name: format!("{}1", self.name(at).trim_end_matches('0')),
+            heads: self
+                .num_head_channels
+                .map_or(Heads::Count(heads), Heads::Channels),
+            order: if self.use_new_attention_order {
                 QkvOrder::PartsFirst
             } else {
                 QkvOrder::HeadsFirst
             },
             groups: Some(GROUPS),
-            scale: 1.0,
-        };
-        self.builder.attention(name, options)
+        })
+    }
+
+    fn change(&self, _: At) -> Change {
+        match (self.resblock_updown, self.conv_resample) {
+            (true, _) => Change::Block,
+            (false, true) => Change::Conv(1, 1),
+            (false, false) => Change::Plain,
+        }
     }
 }

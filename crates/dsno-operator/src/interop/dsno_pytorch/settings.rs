@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::config_error::ConfigError;
-use crate::family::unet::{Heads, Output, TemporalConvConfig, UNetConfig};
+use crate::family::unet::{Output, UNetConfig};
+use crate::layer_config::{Heads, TemporalConvConfig};
 
 /// What their program reads from its YAML file, as far as it describes the network and its times.
 ///
@@ -102,7 +103,7 @@ pub struct Trajectory {
 pub enum SettingsError {
     /// The architecture cannot be built.
     #[error(transparent)]
-    Architecture(ConfigError),
+    Architecture(#[from] ConfigError),
     /// A setting that their program has a key for but cannot run, or that we do not know.
     #[error("`model.{key}` is {found}, expected {expected}")]
     Unsupported {

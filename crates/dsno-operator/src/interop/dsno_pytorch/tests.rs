@@ -4,7 +4,8 @@ use std::fs;
 use burn::tensor::Device;
 
 use super::*;
-use crate::family::unet::{Heads, Output, TemporalConvConfig};
+use crate::family::unet::Output;
+use crate::layer_config::{Heads, TemporalConvConfig};
 use dsno_checkpoint::CheckpointFormat;
 use dsno_checkpoint::to_safetensors;
 use dsno_checkpoint::{HostTensor, WeightError};

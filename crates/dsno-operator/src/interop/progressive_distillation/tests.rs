@@ -1,7 +1,8 @@
 use std::fs;
 
 use super::*;
-use crate::family::unet::{Heads, Output, TemporalConvConfig};
+use crate::family::unet::Output;
+use crate::layer_config::{Heads, TemporalConvConfig};
 use dsno_checkpoint::CheckpointFormat;
 use dsno_checkpoint::{HostTensor, to_safetensors};
 
@@ -20,7 +21,7 @@ fn architecture() -> UNetConfig {
 }
 
 fn names(architecture: &UNetConfig) -> Vec<String> {
-    modules(&architecture.plan(None).unwrap(), architecture)
+    modules(&architecture.plan(None).unwrap())
 }
 
 /// A file with ones for every parameter, under `prefix`.
