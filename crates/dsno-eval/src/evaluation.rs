@@ -31,7 +31,7 @@ use burn::tensor::{Device, Tensor};
 use dsno_checkpoint::digest::sha256_bytes;
 use dsno_data::ImageSet;
 use dsno_data::order::epoch_order;
-use dsno_model::Sampler;
+use dsno_model::{Sampler, batches};
 use serde::Serialize;
 
 pub use error::EvaluationError;
@@ -286,13 +286,11 @@ impl<'a> Evaluator<'a> {
         let key = self.unit_key(&("real", name, seed, self.config.samples, indices.len()));
         self.unit(name, seed, indices.len(), key).run(
             &Job {
+                evaluator: self,
                 generate: &|range| Ok(self.images.batch(&indices[range], self.device)),
-                features: self.features,
-                metrics: self.metrics,
                 endpoint: None,
                 keep_images: 0,
                 passes: 0.0,
-                workers: self.config.workers,
             },
             work,
         )
@@ -313,30 +311,33 @@ impl<'a> Evaluator<'a> {
         } else {
             0
         };
-        let paired_with = endpoint.map(Unit::key);
+        let paired_with = endpoint.map(|unit| &unit.key);
         let settings = ("sampled", seed, count, keep_images, &candidate.key);
         let key = self.unit_key(&(settings, paired_with, self.classes));
         let inputs = self.inputs(seed);
         self.unit(name, seed, count, key).run(
             &Job {
+                evaluator: self,
                 generate: &|range: Range<usize>| {
                     let labels = inputs.labels(range.clone());
                     images_of(sampler, inputs.noise(range), labels.as_deref())
                 },
-                features: self.features,
-                metrics: self.metrics,
                 endpoint,
                 keep_images,
                 passes: sampler.unet_passes(),
-                workers: self.config.workers,
             },
             work,
         )
     }
 
     fn unit(&self, name: &str, seed: u64, count: usize, key: String) -> Unit {
-        let folder = self.folder.join(name).join(format!("seed-{seed}"));
-        Unit::new(name, folder, count, self.config.batch_size, key)
+        Unit {
+            name: name.to_owned(),
+            folder: self.folder.join(name).join(format!("seed-{seed}")),
+            key,
+            count,
+            chunks: batches::ranges(count, self.config.batch_size),
+        }
     }
 
     /// The digest of what chunks are a function of.

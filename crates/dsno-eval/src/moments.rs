@@ -7,6 +7,7 @@ use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, MatRef, Par};
 
 use crate::host::to_host;
+use crate::statistics::same_dim;
 use crate::{FeatureStatistics, StatisticsError};
 
 /// Rows that are centred and multiplied together; a matter of speed and of the last bits only.
@@ -104,10 +105,7 @@ impl Moments {
     /// # Ok::<(), dsno_eval::StatisticsError>(())
     /// ```
     pub fn push(&mut self, rows: Tensor<2>) -> Result<(), StatisticsError> {
-        let (left, right) = (self.dim, rows.dims()[1]);
-        if left != right {
-            return Err(StatisticsError::DimensionMismatch { left, right });
-        }
+        same_dim(self.dim, rows.dims()[1])?;
         self.push_batch(&to_host(rows)?)
     }
 
@@ -150,12 +148,7 @@ impl Moments {
     ///
     /// * [`StatisticsError::DimensionMismatch`] if the two count different features.
     pub fn merge(&mut self, mut other: Self) -> Result<(), StatisticsError> {
-        if self.dim != other.dim {
-            return Err(StatisticsError::DimensionMismatch {
-                left: self.dim,
-                right: other.dim,
-            });
-        }
+        same_dim(self.dim, other.dim)?;
         self.absorb_pending();
         other.absorb_pending();
         self.scatter += &other.scatter;

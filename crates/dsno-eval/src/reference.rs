@@ -47,9 +47,20 @@ pub fn read_reference(path: &Path) -> Result<FeatureStatistics, ReferenceError> 
             name: name.to_owned(),
         })
     };
-    let mean = reals(path, "mu", 1, take("mu")?)?;
-    let covariance = reals(path, "sigma", 2, take("sigma")?)?;
-    let count = take("count").ok().map(|array| count(path, &array));
+    let wrong = |name, expected, array: &Array| ReferenceError::Array {
+        path: path.to_path_buf(),
+        name,
+        expected,
+        found: format!("{} {:?}", array.values.descr(), array.shape),
+    };
+    let mu = take("mu")?;
+    let mean = reals(&mu, 1).ok_or_else(|| wrong("mu", "<f8 or <f4 [d]", &mu))?;
+    let sigma = take("sigma")?;
+    let expected = "<f8 or <f4 [d, d]";
+    let covariance = reals(&sigma, 2).ok_or_else(|| wrong("sigma", expected, &sigma))?;
+    let count = take("count")
+        .ok()
+        .map(|array| count(&array).ok_or_else(|| wrong("count", "one <i8, 0 or more", &array)));
     FeatureStatistics::new(mean, covariance, count.transpose()?).map_err(|source| {
         ReferenceError::Statistics {
             path: path.to_path_buf(),
@@ -74,57 +85,31 @@ pub fn write_reference(path: &Path, statistics: &FeatureStatistics) -> Result<()
     let mu = array(&[dim], Values::F64(statistics.mean().to_vec()));
     let sigma = Values::F64(statistics.covariance().to_vec());
     let sigma = array(&[dim, dim], sigma);
-    let count = |count| {
-        array(
-            &[],
-            Values::I64(vec![i64::try_from(count).unwrap_or(i64::MAX)]),
-        )
-    };
-    let count = statistics.count().map(count);
+    let count = statistics.count().map(|count| {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        array(&[], Values::I64(vec![count]))
+    });
     let mut arrays = vec![("mu", &mu), ("sigma", &sigma)];
     arrays.extend(count.as_ref().map(|count| ("count", count)));
     Ok(npy::write_npz(path, &arrays)?)
 }
 
 /// The numbers of an array of `f32` or `f64` with `axes` axes.
-fn reals(
-    path: &Path,
-    name: &'static str,
-    axes: usize,
-    array: Array,
-) -> Result<Vec<f64>, ReferenceError> {
-    match array.values {
-        Values::F64(values) if array.shape.len() == axes => Ok(values),
-        Values::F32(values) if array.shape.len() == axes => {
-            Ok(values.into_iter().map(f64::from).collect())
-        }
-        values => Err(ReferenceError::Array {
-            path: path.to_path_buf(),
-            name,
-            expected: if axes == 1 {
-                "<f8 or <f4 [d]"
-            } else {
-                "<f8 or <f4 [d, d]"
-            },
-            found: format!("{} {:?}", values.descr(), array.shape),
-        }),
+fn reals(array: &Array, axes: usize) -> Option<Vec<f64>> {
+    match &array.values {
+        _ if array.shape.len() != axes => None,
+        Values::F64(values) => Some(values.clone()),
+        Values::F32(values) => Some(values.iter().copied().map(f64::from).collect()),
+        _ => None,
     }
 }
 
 /// A scalar that counts samples.
-fn count(path: &Path, array: &Array) -> Result<u64, ReferenceError> {
-    if let Values::I64(values) = &array.values
-        && let [count] = values[..]
-        && let Ok(count) = u64::try_from(count)
-    {
-        return Ok(count);
+fn count(array: &Array) -> Option<u64> {
+    match &array.values {
+        Values::I64(values) if values.len() == 1 => u64::try_from(values[0]).ok(),
+        _ => None,
     }
-    Err(ReferenceError::Array {
-        path: path.to_path_buf(),
-        name: "count",
-        expected: "one <i8, 0 or more",
-        found: format!("{} {:?}", array.values.descr(), array.shape),
-    })
 }
 
 /// What can go wrong with a file of reference statistics.

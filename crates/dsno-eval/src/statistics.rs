@@ -197,3 +197,11 @@ pub enum StatisticsError {
         dim: usize,
     },
 }
+
+/// Fails with [`StatisticsError::DimensionMismatch`] unless both are the same.
+pub(crate) fn same_dim(left: usize, right: usize) -> Result<(), StatisticsError> {
+    if left == right {
+        return Ok(());
+    }
+    Err(StatisticsError::DimensionMismatch { left, right })
+}

@@ -197,11 +197,8 @@ impl StudentDescription {
             return Err(DescriptionError::Keys { reason });
         }
         let architecture = table.get_mut("architecture").and_then(Value::as_table_mut);
-        let inside = match architecture {
-            Some(architecture) => take(architecture, "temporal")?,
-            None => None,
-        };
-        let temporal: Option<TemporalConvConfig> = match inside {
+        let inside = architecture.map(|keys| take(keys, "temporal"));
+        let temporal: Option<TemporalConvConfig> = match inside.transpose()?.flatten() {
             Some(inside) => Some(inside),
             None => take(&mut table, "temporal")?,
         };

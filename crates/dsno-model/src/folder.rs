@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use dsno_checkpoint::atomic::{WriteError, write_atomic, write_atomic_with};
 use dsno_checkpoint::digest::sha256_file;
 use dsno_checkpoint::{Checkpoint, CheckpointFormat, Hashing, WeightError, Weights};
-use dsno_operator::{Family, UNet};
+use dsno_operator::{ConfigError, Family, UNet};
 use toml::Table;
 
 use crate::DescriptionError;
@@ -52,6 +52,9 @@ pub enum ModelError {
     /// The weights do not fit the architecture.
     #[error(transparent)]
     Weights(#[from] WeightError),
+    /// The network cannot be built.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A file or folder cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -77,7 +80,29 @@ pub(crate) fn read_card<D>(
         Ok(text) => text,
         Err(source) => return Err(ModelError::Read { path, source }),
     };
-    parse_card(&text, kind, describe).map_err(|reason| ModelError::Card { path, reason })
+    let parse = || -> Result<Card<D>, String> {
+        let table = text.parse::<Table>();
+        let mut table = table.map_err(|error| error.to_string().trim().replace('\n', " "))?;
+        let mut take = |key: &str| match table.remove(key) {
+            Some(toml::Value::String(value)) => Ok(Some(value)),
+            Some(other) => Err(format!("`{key}` is {other}, expected text")),
+            None => Ok(None),
+        };
+        let needed = |key: &str, value: Option<String>| value.ok_or(format!("no key `{key}`"));
+        let found = needed("kind", take("kind")?)?;
+        if found != kind {
+            return Err(format!("kind is `{found}`, expected `{kind}`"));
+        }
+        // Our own family goes without saying.
+        let family = take("family")?;
+        let family = family.as_deref().unwrap_or(Family::OWN.name);
+        Ok(Card {
+            weights_sha256: needed("weights_sha256", take("weights_sha256")?)?,
+            run: needed("run", take("run")?)?,
+            description: describe(family, table).map_err(|error| error.to_string())?,
+        })
+    };
+    parse().map_err(|reason| ModelError::Card { path, reason })
 }
 
 /// What `model.toml` says.
@@ -89,36 +114,6 @@ pub(crate) struct Card<D> {
     pub(crate) run: String,
 }
 
-fn parse_card<D>(
-    text: &str,
-    expected: &str,
-    describe: impl FnOnce(&str, Table) -> Result<D, DescriptionError>,
-) -> Result<Card<D>, String> {
-    let table = text.parse::<Table>();
-    let mut table = table.map_err(|error| error.to_string().trim().replace('\n', " "))?;
-    let mut take = |key: &str| match table.remove(key) {
-        Some(toml::Value::String(value)) => Ok(Some(value)),
-        Some(other) => Err(format!("`{key}` is {other}, expected text")),
-        None => Ok(None),
-    };
-    let needed = |key: &str, value: Option<String>| value.ok_or(format!("no key `{key}`"));
-    let kind = needed("kind", take("kind")?)?;
-    if kind != expected {
-        return Err(format!("kind is `{kind}`, expected `{expected}`"));
-    }
-    // Our own family goes without saying.
-    let family = take("family")?;
-    let family = family.as_deref().unwrap_or(Family::OWN.name);
-    let weights_sha256 = needed("weights_sha256", take("weights_sha256")?)?;
-    let run = needed("run", take("run")?)?;
-    let description = describe(family, table).map_err(|error| error.to_string())?;
-    Ok(Card {
-        description,
-        weights_sha256,
-        run,
-    })
-}
-
 /// Reads the weights of a folder into a network.
 pub(crate) fn load_weights(
     folder: &Path,
@@ -126,23 +121,19 @@ pub(crate) fn load_weights(
     expected: &str,
 ) -> Result<UNet, ModelError> {
     let path = folder.join(WEIGHTS);
-    check_digest(&path, expected)?;
+    match sha256_file(&path) {
+        Err(source) => return Err(ModelError::Read { path, source }),
+        Ok(found) if found != expected => {
+            return Err(ModelError::Digest {
+                path,
+                found,
+                expected: expected.to_owned(),
+            });
+        }
+        Ok(_) => {}
+    }
     let file = Checkpoint::open(&path, CheckpointFormat::Safetensors);
     Ok(network.load(&file.map_err(WeightError::from)?)?)
-}
-
-/// Compares a weight file with the digest that its description has.
-pub(crate) fn check_digest(path: &Path, expected: &str) -> Result<(), ModelError> {
-    let path = path.to_owned();
-    match sha256_file(&path) {
-        Err(source) => Err(ModelError::Read { path, source }),
-        Ok(found) if found != expected => Err(ModelError::Digest {
-            path,
-            found,
-            expected: expected.to_owned(),
-        }),
-        Ok(_) => Ok(()),
-    }
 }
 
 /// Writes a folder: the weights, then the card that has their digest.
@@ -165,13 +156,12 @@ pub(crate) fn write(
         digest = hashing.finish();
         Ok(())
     })?;
-    let text = |value: &str| toml::Value::from(value);
-    let mut card = Table::from_iter([("kind".to_owned(), text(kind))]);
+    let mut card = Table::from_iter([("kind".to_owned(), kind.into())]);
     if family != Family::OWN {
-        card.insert("family".to_owned(), text(family.name));
+        card.insert("family".to_owned(), family.name.into());
     }
-    card.insert("weights_sha256".to_owned(), text(&digest));
-    card.insert("run".to_owned(), text(run));
+    card.insert("weights_sha256".to_owned(), digest.into());
+    card.insert("run".to_owned(), run.into());
     card.extend(description);
     write_atomic(folder.join(CARD), card.to_string().as_bytes())?;
     Ok(())

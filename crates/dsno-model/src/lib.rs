@@ -26,6 +26,6 @@ pub mod units;
 pub use description::{DescriptionError, StudentDescription, TeacherDescription};
 pub use folder::ModelError;
 pub use sampler::{SampleError, Sampler, Solve, StudentSampler, TeacherSampler};
-pub use start::{FreshError, StudentError, fresh_student, student_config};
+pub use start::{StudentError, fresh_student, student_config};
 pub use student::Student;
 pub use teacher::Teacher;

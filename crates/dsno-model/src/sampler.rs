@@ -54,7 +54,10 @@ pub trait Sampler: Sync {
     /// # Errors
     ///
     /// As [`Self::trajectory`].
-    fn images(&self, noise: Tensor<4>, labels: Option<&[u32]>) -> Result<Tensor<4>, SampleError>;
+    fn images(&self, noise: Tensor<4>, labels: Option<&[u32]>) -> Result<Tensor<4>, SampleError> {
+        let shape = noise.dims();
+        Ok(self.trajectory(noise, labels, &[0.0])?.reshape(shape))
+    }
 }
 
 /// How a teacher's ODE is solved.
@@ -74,18 +77,12 @@ pub struct Solve {
 impl Solve {
     /// Name of the sampler in reports: solver and steps, and the grid unless it is uniform.
     pub fn name(&self) -> String {
-        let Self {
-            solver,
-            grid,
-            steps,
-            clamp,
-        } = self;
-        let grid = match grid {
+        let grid = match self.grid {
             GridKind::Uniform => String::new(),
             other => format!("-{other}"),
         };
-        let unclamped = if *clamp { "" } else { "-unclamped" };
-        format!("teacher-{solver}-{steps}{grid}{unclamped}")
+        let unclamped = if self.clamp { "" } else { "-unclamped" };
+        format!("teacher-{}-{}{grid}{unclamped}", self.solver, self.steps)
     }
 }
 
@@ -156,13 +153,6 @@ impl Sampler for TeacherSampler<'_> {
         let z_1 = initial_state(noise, schedule);
         let solution = solver.solve(denoiser.as_ref(), schedule, &self.grid, z_1, times)?;
         Ok(solution.into_trajectory())
-    }
-
-    fn images(&self, noise: Tensor<4>, labels: Option<&[u32]>) -> Result<Tensor<4>, SampleError> {
-        let [b, c, h, w] = noise.dims();
-        Ok(self
-            .trajectory(noise, labels, &[0.0])?
-            .reshape([b, c, h, w]))
     }
 }
 

@@ -1,13 +1,12 @@
 //! Which network a student of a teacher has, and where it starts.
 
 use burn::tensor::Device;
-use dsno_checkpoint::WeightError;
 use dsno_operator::{
     ConfigError, NetworkConfig, OperatorConfig, Output, TemporalConvConfig, UNet, UNetConfig,
 };
 
 use crate::description::check_modes;
-use crate::{DescriptionError, Teacher};
+use crate::{DescriptionError, ModelError, Teacher};
 
 /// Why a teacher and a student's architecture do not go together.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -38,13 +37,8 @@ pub enum StudentError {
         expected: usize,
     },
     /// Too few times for the modes asked for.
-    #[error("{n_modes} temporal modes do not fit {times} times, which have {}", times / 2 + 1)]
-    Modes {
-        /// Modes asked for.
-        n_modes: usize,
-        /// Times of the trajectories, the noise left out.
-        times: usize,
-    },
+    #[error(transparent)]
+    Modes(#[from] DescriptionError),
     /// The network cannot be built.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -70,12 +64,8 @@ pub fn student_config(
     };
     let config = OperatorConfig { network, temporal };
     config.validate()?;
-    match times.map_or(Ok(()), |times| check_modes(temporal, times)) {
-        Err(DescriptionError::Modes { n_modes, times }) => {
-            Err(StudentError::Modes { n_modes, times })
-        }
-        _ => Ok(config),
-    }
+    times.map_or(Ok(()), |times| check_modes(temporal, times))?;
+    Ok(config)
 }
 
 /// The network of a student that starts at this teacher: of image and noise side by side, it predicts
@@ -118,29 +108,18 @@ fn own(teacher: NetworkConfig, given: &UNetConfig) -> Result<NetworkConfig, Stud
 ///
 /// # Errors
 ///
-/// [`FreshError`], if the network cannot be built or the teacher's weights do not fit it.
+/// [`ModelError::Config`] if the network cannot be built, [`ModelError::Weights`] if the teacher's
+/// weights do not fit it.
 pub fn fresh_student(
     teacher: &Teacher,
     config: &OperatorConfig,
     seed: u64,
     device: &Device,
-) -> Result<UNet, FreshError> {
+) -> Result<UNet, ModelError> {
     let network = config.init(seed, device)?;
     if config.network == backbone(&teacher.config)? {
         Ok(network.init_from_teacher(&teacher.network)?)
     } else {
         Ok(network)
     }
-}
-
-/// Why a student cannot start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FreshError {
-    /// The network cannot be built.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The teacher's weights do not fit it.
-    #[error(transparent)]
-    Weights(#[from] WeightError),
 }

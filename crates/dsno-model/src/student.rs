@@ -33,18 +33,14 @@ impl Student {
     /// [`ModelError`], if a file is missing, damaged, or does not fit the other.
     pub fn load(folder: &Path, device: &Device) -> Result<Self, ModelError> {
         let card = read_card(folder, "student", StudentDescription::from_table)?;
-        let StudentDescription {
-            times,
-            schedule,
-            operator,
-        } = card.description;
-        let fresh = operator.init(0, device);
+        let description = card.description;
+        let fresh = description.operator.init(0, device);
         let fresh = fresh.expect("invariant: descriptions are checked when they are read");
         Ok(Self {
             network: load_weights(folder, fresh, &card.weights_sha256)?,
-            config: operator,
-            schedule,
-            times,
+            config: description.operator,
+            schedule: description.schedule,
+            times: description.times,
             run: card.run,
         })
     }
@@ -110,9 +106,7 @@ impl Student {
     /// Predicts the images alone: the states at the last time, `[B, C, H, W]`.
     pub fn sample(&self, noise: Tensor<4>, labels: Option<&[u32]>) -> Tensor<4> {
         let trajectory = self.trajectory(noise, labels);
-        let [b, t, c, h, w] = trajectory.dims();
-        trajectory
-            .slice([0..b, t - 1..t, 0..c, 0..h, 0..w])
-            .squeeze_dim(1)
+        let last = self.times.len() - 1;
+        trajectory.narrow(1, last, 1).squeeze_dim(1)
     }
 }

@@ -6,14 +6,14 @@ use std::path::Path;
 use burn::tensor::Device;
 use dsno_data::noise;
 use dsno_data::store::{Dtype, Provenance, StoreSpec, TrajectoryStore};
-use dsno_model::batches::in_parallel;
+use dsno_model::Teacher;
+use dsno_model::batches::{in_parallel, ranges};
 use dsno_ode::{Schedule, SolveError, TimeGrid, initial_state};
 use serde_json::{Map, json};
 
 use crate::error::TrainError;
 use crate::observer::{Observer, Outcome, Progress};
 use crate::recipe::{CollectRecipe, StoreDtype};
-use dsno_model::Teacher;
 
 /// All that shapes a set of trajectories.
 #[derive(Debug, Clone, Copy)]
@@ -60,16 +60,19 @@ pub fn collect(
         let range = store.shard_range(shard);
         let mut states = Vec::with_capacity(range.len() * store.spec().sample_len());
         let mut labels = Vec::new();
-        let batches: Vec<Range<u64>> = batches(range, recipe.batch_size).collect();
+        let batches = ranges(range.len(), recipe.batch_size);
         if observer.stop_requested() {
             return Ok(Outcome::Stopped);
         }
-        let solve = |batch: &Range<u64>| solve_batch(job, &grid, batch.clone(), device);
-        let solved = in_parallel(&batches, job.workers, solve, |_group, solved| {
-            for batch in solved {
-                images += batch.count;
-                states.extend(batch.states);
-                labels.extend(batch.labels);
+        let solve = |batch: &Range<usize>| {
+            let (first, end) = (range.start + batch.start, range.start + batch.end);
+            solve_batch(job, &grid, first as u64..end as u64, device)
+        };
+        let solved = in_parallel(&batches, job.workers, solve, |group, solved| {
+            images += group.iter().map(|batch| batch.len() as u64).sum::<u64>();
+            for (batch, its_labels) in solved {
+                states.extend(batch);
+                labels.extend(its_labels);
             }
             observer.progress(&Progress {
                 images,
@@ -92,67 +95,31 @@ pub fn collect(
     Ok(Outcome::Finished)
 }
 
-/// Trajectories of one batch, on the host.
-struct Solved {
-    count: u64,
-    /// `[B, T, C, H, W]`
-    states: Vec<f32>,
-    /// One per sample, none for an unconditional teacher.
-    labels: Vec<u32>,
-}
-
+/// States `[B, T, C, H, W]` of one batch on the host, and its labels: one per sample, none for an
+/// unconditional teacher.
 fn solve_batch(
     job: &CollectJob<'_>,
     grid: &TimeGrid,
     batch: Range<u64>,
     device: &Device,
-) -> Result<Solved, SolveError> {
-    let CollectJob {
-        teacher,
-        recipe,
-        seed,
-        ..
-    } = *job;
+) -> Result<(Vec<f32>, Vec<u32>), SolveError> {
+    let (teacher, recipe) = (job.teacher, job.recipe);
     let classes = teacher.classes() as u32;
-    let draw = || {
-        batch
-            .clone()
-            .map(|i| noise::label(seed, i, classes))
-            .collect()
-    };
-    let labels: Option<Vec<u32>> = (classes > 0).then(draw);
-    let count = batch.end - batch.start;
+    let label = |i| noise::label(job.seed, i, classes);
+    let labels: Option<Vec<u32>> = (classes > 0).then(|| batch.clone().map(label).collect());
     let (solver, schedule) = (recipe.solver, &teacher.schedule);
-    let noise = noise::batch(seed, batch, teacher.image_shape(), device);
+    let noise = noise::batch(job.seed, batch, teacher.image_shape(), device);
     let z_1 = initial_state(noise, schedule);
     let model = teacher.denoiser(labels.clone(), recipe.clamp);
     let solution = solver.solve(model.as_ref(), schedule, grid, z_1, &recipe.record)?;
-    let states = solution
-        .into_trajectory()
-        .into_data()
-        .iter::<f32>()
-        .collect();
-    Ok(Solved {
-        count,
-        states,
-        labels: labels.unwrap_or_default(),
-    })
-}
-
-fn batches(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<u64>> {
-    let end = range.end;
-    range
-        .step_by(size)
-        .map(move |start| start as u64..(start + size).min(end) as u64)
+    let states = solution.into_trajectory().into_data();
+    let states = states.iter::<f32>().collect();
+    Ok((states, labels.unwrap_or_default()))
 }
 
 fn spec(job: &CollectJob<'_>, calls: usize) -> StoreSpec {
-    let CollectJob {
-        teacher,
-        recipe,
-        seed,
-        ..
-    } = *job;
+    let (teacher, recipe) = (job.teacher, job.recipe);
+    let log_snr = |&t: &f64| teacher.schedule.log_snr(t);
     let other = Map::from_iter([
         ("grid".to_owned(), json!(recipe.grid)),
         ("clamp".to_owned(), json!(recipe.clamp)),
@@ -161,11 +128,7 @@ fn spec(job: &CollectJob<'_>, calls: usize) -> StoreSpec {
     StoreSpec {
         samples: recipe.trajectories as usize,
         times: recipe.record.clone(),
-        log_snr: recipe
-            .record
-            .iter()
-            .map(|&t| teacher.schedule.log_snr(t))
-            .collect(),
+        log_snr: recipe.record.iter().map(log_snr).collect(),
         shape: teacher.image_shape(),
         shard_samples: (recipe.shard_trajectories as usize).min(recipe.trajectories as usize),
         dtype: match recipe.dtype {
@@ -179,7 +142,7 @@ fn spec(job: &CollectJob<'_>, calls: usize) -> StoreSpec {
             schedule: json!(teacher.schedule),
             teacher_sha256: teacher.weights_sha256(),
             other,
-            ..Provenance::new(seed, recipe.solver.name(), recipe.steps)
+            ..Provenance::new(job.seed, recipe.solver.name(), recipe.steps)
         },
     }
 }

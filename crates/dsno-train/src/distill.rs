@@ -9,7 +9,7 @@ use dsno_data::order::InfiniteSampler;
 use dsno_data::store::TrajectoryStore;
 use dsno_model::{Student, Teacher, fresh_student, student_config, units};
 use dsno_ode::{NoiseSchedule, Schedule};
-use dsno_operator::{NetworkConfig, TemporalConvConfig, Timesteps, UNet, UNetConfig};
+use dsno_operator::{TemporalConvConfig, Timesteps, UNet, UNetConfig};
 use serde::Serialize;
 
 use crate::error::TrainError;
@@ -62,15 +62,6 @@ enum Backbone<'a> {
     Other(toml::Table),
 }
 
-impl<'a> From<&'a NetworkConfig> for Backbone<'a> {
-    fn from(network: &'a NetworkConfig) -> Self {
-        match network.as_unet() {
-            Some((own, _)) => Self::Own(own),
-            None => Self::Other(network.table()),
-        }
-    }
-}
-
 /// Distils a student, resuming from the folder's checkpoint if it has one.
 ///
 /// The first stored state is the input, the others are the targets:
@@ -97,7 +88,10 @@ pub fn distill(
     let config = student_config(teacher, job.architecture, job.temporal, Some(times.len()))?;
     let run = run_key(&Key {
         teacher_sha256: job.teacher.weights_sha256(),
-        teacher_architecture: (&config.network).into(),
+        teacher_architecture: match config.network.as_unet() {
+            Some((own, _)) => Backbone::Own(own),
+            None => Backbone::Other(config.network.table()),
+        },
         temporal: job.temporal,
         recipe: job.recipe,
         loss: job.loss.map(StateLoss::key),
@@ -177,13 +171,10 @@ impl Objective for Trajectories<'_> {
     }
 
     fn loss(&self, network: &UNet, _ema: &Ema<'_>, (states, labels): Self::Examples) -> Loss {
-        let [b, t, c, h, w] = states.dims();
-        let noise = states
-            .clone()
-            .slice([0..b, 0..1, 0..c, 0..h, 0..w])
-            .squeeze_dim(1);
-        let target = states.slice([0..b, 1..t, 0..c, 0..h, 0..w]);
-        let weights = TensorData::new(self.weights.clone(), [t - 1]);
+        let count = self.weights.len();
+        let noise = states.clone().narrow(1, 0, 1).squeeze_dim(1);
+        let target = states.narrow(1, 1, count);
+        let weights = TensorData::new(self.weights.clone(), [count]);
         let weights = Tensor::<1>::from_data(weights, &target.device());
         let times = Timesteps::Shared(&self.log_snrs);
         let predicted = network.forward(noise, times, labels.as_deref());

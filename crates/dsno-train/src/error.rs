@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use dsno_checkpoint::atomic::WriteError;
 use dsno_data::DataError;
 use dsno_data::store::StoreError;
-use dsno_model::{FreshError, ModelError, StudentError};
+use dsno_model::{ModelError, StudentError};
 use dsno_ode::{GridError, SolveError};
 use dsno_operator::ConfigError;
 
@@ -26,10 +26,7 @@ pub enum TrainError {
     /// A teacher and a student's architecture do not go together.
     #[error(transparent)]
     Student(#[from] StudentError),
-    /// A student cannot start at its teacher's weights.
-    #[error(transparent)]
-    Fresh(Box<FreshError>),
-    /// A model folder cannot be read or written.
+    /// A model folder cannot be read or written, or its weights do not fit.
     #[error(transparent)]
     Model(#[from] ModelError),
     /// A training state cannot be read or written.
@@ -89,10 +86,4 @@ pub enum TrainError {
         /// The checkpoint.
         path: PathBuf,
     },
-}
-
-impl From<FreshError> for TrainError {
-    fn from(error: FreshError) -> Self {
-        Self::Fresh(Box::new(error))
-    }
 }

@@ -31,16 +31,12 @@ impl Interval {
 
     /// The line of this interval, which starts anew.
     pub(crate) fn take(&mut self, images: u64, learning_rate: f64) -> Line {
-        let Self {
-            steps,
-            loss,
-            loss_per_time,
-        } = std::mem::take(self);
-        let mean = |sum: f64| sum / steps as f64;
+        let sums = std::mem::take(self);
+        let mean = |sum: f64| sum / sums.steps as f64;
         Line {
             images,
-            loss: mean(loss),
-            loss_per_time: loss_per_time.into_iter().map(mean).collect(),
+            loss: mean(sums.loss),
+            loss_per_time: sums.loss_per_time.into_iter().map(mean).collect(),
             learning_rate,
         }
     }

@@ -75,19 +75,16 @@ impl Trainee {
     pub(crate) fn new(snapshot: Snapshot, ema_rate: f64, adam: Adam) -> Self {
         let mut second_moments = flat_parameters(&snapshot.second_moment);
         let mut emas = flat_parameters(&snapshot.ema);
-        let mut take = |id: ParamId, first_moment: Tensor<1>| {
-            let second_moment = second_moments.remove(&id)?;
-            let ema = emas.remove(&id)?;
-            let state = ParameterState {
-                first_moment,
-                second_moment,
-                ema: (ema_rate != 0.0).then_some(ema),
-            };
-            Some((id, state))
-        };
         let first_moments = flat_parameters(&snapshot.first_moment);
         let states = first_moments.into_iter().map(|(id, first_moment)| {
-            take(id, first_moment).expect("invariant: all parts have the network's parameters")
+            let others = second_moments.remove(&id).zip(emas.remove(&id));
+            let others = others.expect("invariant: all parts have the network's parameters");
+            let state = ParameterState {
+                first_moment,
+                second_moment: others.0,
+                ema: (ema_rate != 0.0).then_some(others.1),
+            };
+            (id, state)
         });
         Self {
             states: states.collect(),

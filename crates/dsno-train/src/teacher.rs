@@ -178,26 +178,16 @@ fn column(levels: &[NoiseLevel], of: &dyn Fn(NoiseLevel) -> f64, device: &Device
 }
 
 fn check_images(job: &TeacherJob<'_>) -> Result<(), TrainError> {
-    let found = [
-        job.images.channels(),
-        job.images.height(),
-        job.images.width(),
-    ];
-    let arch = job.architecture;
+    let (images, arch) = (job.images, job.architecture);
+    let found = [images.channels(), images.height(), images.width()];
     let expected = [arch.image_channels, arch.image_size, arch.image_size];
     if found != expected {
         return Err(TrainError::ImageShape { found, expected });
     }
-    let classes = if job.images.labels().is_some() {
-        job.images.classes() as usize
-    } else {
-        0
-    };
-    if arch.classes > 0 && arch.classes != classes {
-        return Err(TrainError::Classes {
-            found: classes,
-            expected: arch.classes,
-        });
+    let found = images.labels().map_or(0, |_| images.classes() as usize);
+    let expected = arch.classes;
+    if expected > 0 && expected != found {
+        return Err(TrainError::Classes { found, expected });
     }
     Ok(())
 }

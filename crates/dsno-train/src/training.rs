@@ -17,7 +17,7 @@ use crate::objective::{Ema, Objective};
 use crate::observer::{Observer, Outcome, Progress};
 use crate::optimiser::{Snapshot, Trainee, ema_rate};
 use crate::recipe::TrainingRecipe;
-use crate::training_state::{NEWEST, TrainingState, TrainingStateError};
+use crate::training_state::{NEWEST, TrainingState};
 
 /// A run that minimises an [`Objective`], resumable at every training state.
 #[derive(Debug, Clone)]
@@ -104,7 +104,17 @@ impl Training<'_> {
             });
             let stop = observer.stop_requested() && !done;
             if crossed(recipe.checkpoint_images) || stop {
-                self.save_state(&trainee, images, &interval)?;
+                let snapshot = trainee.snapshot();
+                let state = TrainingState {
+                    key: self.key.clone(),
+                    images,
+                    interval: interval.clone(),
+                    weights: snapshot.weights.state_dict(),
+                    ema: snapshot.ema.state_dict(),
+                    first_moment: snapshot.first_moment.state_dict(),
+                    second_moment: snapshot.second_moment.state_dict(),
+                };
+                state.save(self.folder)?;
             }
             if stop {
                 return Ok(Outcome::Stopped);
@@ -189,25 +199,6 @@ impl Training<'_> {
         };
         let trainee = Trainee::new(snapshot, rate, self.recipe.adam);
         Ok((trainee, found.images, found.interval))
-    }
-
-    fn save_state(
-        &self,
-        trainee: &Trainee,
-        images: u64,
-        interval: &Interval,
-    ) -> Result<(), TrainingStateError> {
-        let snapshot = trainee.snapshot();
-        let state = TrainingState {
-            key: self.key.clone(),
-            images,
-            interval: interval.clone(),
-            weights: snapshot.weights.state_dict(),
-            ema: snapshot.ema.state_dict(),
-            first_moment: snapshot.first_moment.state_dict(),
-            second_moment: snapshot.second_moment.state_dict(),
-        };
-        state.save(self.folder)
     }
 }
 

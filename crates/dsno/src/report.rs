@@ -68,16 +68,14 @@ impl Source<'_> {
             .collect();
         self.write_events(&curves)?;
         let page = page::Page {
-            resolved: self.resolved,
-            folder: self.folder,
-            stages: self.stages,
-            provenance: self.provenance.rows(),
+            source: self,
             evaluation: evaluation.as_ref(),
             spectra,
             curves: &curves,
         };
         write_atomic(self.folder.join("report.html"), page.html().as_bytes())
             .while_doing("writing report.html")?;
+        let overrides = self.resolved.overrides.iter();
         let json = Json {
             experiment: &experiment.name,
             about: &experiment.about,
@@ -85,12 +83,7 @@ impl Source<'_> {
             device: self.device,
             version: VERSION,
             written: clock::now(),
-            overrides: self
-                .resolved
-                .overrides
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            overrides: overrides.map(ToString::to_string).collect(),
             stages: self.stages,
             columns: evaluation.as_ref().map_or(&[], |e| &e.columns),
             samplers: evaluation.as_ref().map_or(&[], |e| &e.samplers),

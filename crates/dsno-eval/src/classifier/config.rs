@@ -1,5 +1,7 @@
 //! The shape of a classifier.
 
+use std::fmt::Display;
+
 use serde::{Deserialize, Serialize};
 
 use super::ClassifierError;
@@ -53,37 +55,15 @@ impl ClassifierConfig {
     ///
     /// * [`ClassifierError::Config`] names the first key that is out of range.
     pub fn validate(&self) -> Result<(), ClassifierError> {
-        let steps = self.image_size / LAST_SIZE;
-        let checks = [
-            (
-                "image_channels",
-                self.image_channels,
-                self.image_channels >= 1,
-                "at least 1",
-            ),
-            (
-                "image_size",
-                self.image_size,
-                steps >= 2 && steps.is_power_of_two() && self.image_size.is_multiple_of(LAST_SIZE),
-                "8, 16, 32, 64, … (4 times a power of two)",
-            ),
-            (
-                "base_channels",
-                self.base_channels,
-                self.base_channels >= 1 && self.base_channels.is_multiple_of(GROUPS),
-                "a multiple of 8",
-            ),
-            ("features", self.features, self.features >= 1, "at least 1"),
-            ("classes", self.classes, self.classes >= 2, "at least 2"),
-        ];
-        match checks.into_iter().find(|(_, _, holds, _)| !holds) {
-            None => Ok(()),
-            Some((key, found, _, expected)) => Err(ClassifierError::Config {
-                key,
-                found,
-                expected,
-            }),
-        }
+        let (size, steps) = (self.image_size, self.image_size / LAST_SIZE);
+        let fits = steps >= 2 && steps.is_power_of_two() && size.is_multiple_of(LAST_SIZE);
+        let expected = "8, 16, 32, 64, … (4 times a power of two)";
+        at_least_1("image_channels", self.image_channels)?;
+        check("image_size", size, fits, expected)?;
+        let fits = self.base_channels >= 1 && self.base_channels.is_multiple_of(GROUPS);
+        check("base_channels", self.base_channels, fits, "a multiple of 8")?;
+        at_least_1("features", self.features)?;
+        check("classes", self.classes, self.classes >= 2, "at least 2")
     }
 
     /// Numbers in one image.
@@ -95,4 +75,25 @@ impl ClassifierConfig {
     pub(super) fn stages(&self) -> usize {
         (self.image_size / LAST_SIZE).ilog2() as usize
     }
+}
+
+/// Fails with [`ClassifierError::Config`] unless the value fits.
+pub(super) fn check(
+    key: &'static str,
+    found: impl Display,
+    fits: bool,
+    expected: &'static str,
+) -> Result<(), ClassifierError> {
+    if fits {
+        return Ok(());
+    }
+    Err(ClassifierError::Config {
+        key,
+        found: found.to_string(),
+        expected,
+    })
+}
+
+pub(super) fn at_least_1(key: &'static str, found: usize) -> Result<(), ClassifierError> {
+    check(key, found, found >= 1, "at least 1")
 }

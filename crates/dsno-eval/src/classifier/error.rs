@@ -14,17 +14,7 @@ pub enum ClassifierError {
         /// The key.
         key: &'static str,
         /// Its value.
-        found: usize,
-        /// Values that are possible.
-        expected: &'static str,
-    },
-    /// A rate of the training is out of range.
-    #[error("{key} is {found}, expected {expected}")]
-    Rate {
-        /// The key.
-        key: &'static str,
-        /// Its value.
-        found: f64,
+        found: String,
         /// Values that are possible.
         expected: &'static str,
     },
@@ -94,12 +84,6 @@ pub enum ClassifierError {
         path: PathBuf,
         /// Why.
         source: toml::de::Error,
-    },
-    /// The sidecar cannot be put into words.
-    #[error("the classifier's description cannot be written as TOML")]
-    Describe {
-        /// Why.
-        source: toml::ser::Error,
     },
     /// The weights are not the ones that the sidecar belongs to.
     #[error("sha256 of the weights is {found}, the description says {expected}: {}", path.display())]

@@ -60,9 +60,8 @@ impl Classifier {
                 found,
             });
         }
-        let plan = Network::plan(&sidecar.config, device);
-        let mut weights = read_weights(&path, bytes, &plan)?;
-        let network = Network::from_weights(&sidecar.config, &mut weights, device);
+        let weights = read_weights(&path, bytes, &Network::plan(&sidecar.config, device))?;
+        let network = Network::from_weights(&sidecar.config, weights, device);
         Ok(Self {
             space: sidecar.space,
             config: sidecar.config,
@@ -109,8 +108,7 @@ impl Classifier {
             sha256: sha256_bytes(&bytes),
             config: self.config.clone(),
         };
-        let text =
-            toml::to_string(&sidecar).map_err(|source| ClassifierError::Describe { source })?;
+        let text = toml::to_string(&sidecar).expect("invariant: descriptions are plain data");
         fs::create_dir_all(folder).map_err(|source| ClassifierError::Folder {
             path: folder.to_path_buf(),
             source,
@@ -137,12 +135,8 @@ fn read_weights(
             _ => missing.push(name.clone()),
         }
     }
-    let planned = |name: &&str| plan.iter().any(|(planned, _)| planned == name);
-    let unexpected: Vec<String> = file
-        .names()
-        .filter(|name| !planned(name))
-        .map(str::to_owned)
-        .collect();
+    let mut unexpected: Vec<String> = file.names().map(str::to_owned).collect();
+    unexpected.retain(|name| plan.iter().all(|(planned, _)| planned != name));
     if missing.is_empty() && unexpected.is_empty() && mismatched.is_empty() {
         let tensor = |name: &str| Ok((name.to_owned(), file.read(name)?));
         return file.names().map(tensor).collect();

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use dsno_model::batches;
 
 use super::config::ClassifierConfig;
 use super::{Classifier, ClassifierError};
@@ -65,26 +66,20 @@ impl LabelledImages<'_> {
             });
         }
         let classes = config.classes;
-        match self
-            .labels
-            .iter()
-            .enumerate()
-            .find(|(_, label)| **label as usize >= classes)
-        {
-            None => Ok(()),
-            Some((image, &label)) => Err(ClassifierError::Label {
-                image,
-                label,
-                classes,
-            }),
+        for (image, &label) in self.labels.iter().enumerate() {
+            if label as usize >= classes {
+                return Err(ClassifierError::Label {
+                    image,
+                    label,
+                    classes,
+                });
+            }
         }
+        Ok(())
     }
 
-    pub(super) fn passes(&self) -> impl Iterator<Item = Range<usize>> {
-        let len = self.labels.len();
-        (0..len)
-            .step_by(PASS)
-            .map(move |start| start..len.min(start + PASS))
+    pub(super) fn passes(&self) -> Vec<Range<usize>> {
+        batches::ranges(self.labels.len(), PASS)
     }
 
     pub(super) fn tensor(

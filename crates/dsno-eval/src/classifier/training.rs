@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use dsno_checkpoint::HostTensor;
 use dsno_data::noise::Draws;
 
-use super::config::ClassifierConfig;
+use super::config::{ClassifierConfig, at_least_1, check};
 use super::network::Network;
 use super::{Classifier, ClassifierError, LabelledImages};
 use crate::Moments;
@@ -93,7 +93,7 @@ impl ClassifierTraining {
     ///
     /// # Errors
     ///
-    /// * [`ClassifierError::Config`] or [`ClassifierError::Rate`] if a key is out of range.
+    /// * [`ClassifierError::Config`] if a key is out of range.
     /// * [`ClassifierError::ImageCount`] or [`ClassifierError::Label`] if the images do not fit it.
     /// * [`ClassifierError::NonFinite`] if training diverges.
     /// * [`ClassifierError::Statistics`] if the features cannot be standardised.
@@ -130,11 +130,10 @@ impl ClassifierTraining {
                 network = optimiser.step(rate, network, gradients);
                 step += 1.0;
             }
-            let loss = sum / count as f64;
             observe(&EpochReport {
                 epoch: epoch + 1,
                 epochs: self.epochs,
-                loss,
+                loss: sum / count as f64,
             });
         }
         self.standardised(&network, images, device)
@@ -142,45 +141,16 @@ impl ClassifierTraining {
 
     fn validate(&self) -> Result<(), ClassifierError> {
         self.config.validate()?;
-        let side = self.config.image_size;
-        let checks = [
-            ("epochs", self.epochs, self.epochs >= 1, "at least 1"),
-            (
-                "batch_size",
-                self.batch_size,
-                self.batch_size >= 1,
-                "at least 1",
-            ),
-            (
-                "max_shift",
-                self.max_shift,
-                self.max_shift < side,
-                "less than the image's side",
-            ),
-        ];
-        if let Some((key, found, _, expected)) = checks.into_iter().find(|(_, _, holds, _)| !holds)
-        {
-            return Err(ClassifierError::Config {
-                key,
-                found,
-                expected,
-            });
-        }
-        let rates = [
-            ("learning_rate", self.learning_rate),
-            ("weight_decay", self.weight_decay),
-        ];
-        match rates
-            .into_iter()
-            .find(|(_, rate)| !(rate.is_finite() && *rate >= 0.0))
-        {
-            None => Ok(()),
-            Some((key, found)) => Err(ClassifierError::Rate {
-                key,
-                found,
-                expected: "a finite number, 0 or more",
-            }),
-        }
+        at_least_1("epochs", self.epochs)?;
+        at_least_1("batch_size", self.batch_size)?;
+        let (shift, expected) = (self.max_shift, "less than the image's side");
+        check("max_shift", shift, shift < self.config.image_size, expected)?;
+        let rate = |key, found: f64| {
+            let fits = found.is_finite() && found >= 0.0;
+            check(key, found, fits, "a finite number, 0 or more")
+        };
+        rate("learning_rate", self.learning_rate)?;
+        rate("weight_decay", self.weight_decay)
     }
 
     /// The images at `indices`, moved and mirrored at random, and their classes as one-hot rows.
@@ -236,7 +206,7 @@ impl ClassifierTraining {
         device: &Device,
     ) -> Result<Classifier, ClassifierError> {
         let mut weights = network.weights()?;
-        let plain = Network::from_weights(&self.config, &mut weights.clone(), device);
+        let plain = Network::from_weights(&self.config, weights.clone(), device);
         let statistics = |source| ClassifierError::Statistics { source };
         let mut moments = Moments::new(self.config.features);
         for indices in images.passes() {
@@ -248,18 +218,15 @@ impl ClassifierTraining {
         let deviation = |v: &f64| if *v > 1e-12 { v.sqrt() as f32 } else { 1.0 };
         let variances = gaussian.covariance().iter();
         let deviations = variances.step_by(self.config.features + 1).map(deviation);
-        let means = gaussian.mean().iter().map(|&m| m as f32);
-        let mut set = |name: &str, values: Vec<f32>| {
-            let shape = vec![values.len()];
+        let means: Vec<f32> = gaussian.mean().iter().map(|&m| m as f32).collect();
+        for (name, values) in [("mean", means), ("deviation", deviations.collect())] {
+            let shape = vec![self.config.features];
             weights.insert(name.to_owned(), HostTensor { shape, values });
-        };
-        set("mean", means.collect());
-        set("deviation", deviations.collect());
-        let network = Network::from_weights(&self.config, &mut weights, device);
+        }
         Ok(Classifier {
             space: self.space.clone(),
             config: self.config.clone(),
-            network,
+            network: Network::from_weights(&self.config, weights, device),
         })
     }
 }

@@ -115,7 +115,7 @@ impl Evaluator<'_> {
                     let mut rows = Vec::new();
                     for ((set, reference), unit) in sets.iter().zip(references).zip(units) {
                         let row = measure.compare(set, reference);
-                        rows.push(row.map_err(|source| failed(*metric, unit, source))?);
+                        rows.push(row.map_err(|source| failed(*metric, &unit.name, source))?);
                     }
                     let counts = |set: &FeatureSet<'_>| {
                         let statistics = set.statistics().ok()?;
@@ -163,10 +163,10 @@ impl Evaluator<'_> {
     }
 }
 
-fn failed(metric: &dyn Metric, unit: &Unit, source: MetricError) -> EvaluationError {
+pub(super) fn failed(metric: &dyn Metric, name: &str, source: MetricError) -> EvaluationError {
     EvaluationError::Metric {
         metric: metric.name(),
-        name: unit.name().to_owned(),
+        name: name.to_owned(),
         source: Box::new(source),
     }
 }

@@ -10,13 +10,13 @@ use std::time::Instant;
 
 use burn::tensor::{Tensor, TensorData};
 use dsno_checkpoint::atomic::write_atomic;
-use dsno_model::batches::{self, in_parallel};
+use dsno_model::batches::in_parallel;
 
 use super::chunk::{self, Chunk};
-use super::{EvaluationError, Work};
-use crate::Features;
+use super::figure::failed;
+use super::{EvaluationError, Evaluator, Work};
 use crate::host::to_host;
-use crate::metric::{FeatureSet, Measure, Metric};
+use crate::metric::{FeatureSet, Measure};
 
 /// Name of the file that says of what the chunks beside it are a function.
 const KEY: &str = "key.txt";
@@ -24,53 +24,26 @@ const KEY: &str = "key.txt";
 /// What a unit is called, where it lies and how it is cut.
 #[derive(Debug, Clone)]
 pub(super) struct Unit {
-    name: String,
-    folder: PathBuf,
-    key: String,
-    count: usize,
-    chunks: Vec<Range<usize>>,
+    pub(super) name: String,
+    pub(super) folder: PathBuf,
+    pub(super) key: String,
+    pub(super) count: usize,
+    pub(super) chunks: Vec<Range<usize>>,
 }
 
 /// How a unit's images are made and what is kept of them.
 pub(super) struct Job<'a> {
+    pub(super) evaluator: &'a Evaluator<'a>,
     pub(super) generate: &'a (dyn Fn(Range<usize>) -> Result<Tensor<4>, EvaluationError> + Sync),
-    pub(super) features: &'a dyn Features,
-    pub(super) metrics: &'a [&'a dyn Metric],
     /// The unit whose images these are compared with, one by one.
     pub(super) endpoint: Option<&'a Unit>,
     /// How many images are stored themselves.
     pub(super) keep_images: usize,
     /// Cost of one image.
     pub(super) passes: f64,
-    /// Chunks to make at the same time.
-    pub(super) workers: usize,
 }
 
 impl Unit {
-    pub(super) fn new(
-        name: &str,
-        folder: PathBuf,
-        count: usize,
-        chunk: usize,
-        key: String,
-    ) -> Self {
-        Self {
-            name: name.to_owned(),
-            folder,
-            key,
-            count,
-            chunks: batches::ranges(count, chunk),
-        }
-    }
-
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(super) fn key(&self) -> &str {
-        &self.key
-    }
-
     fn path(&self, chunk: &Range<usize>) -> PathBuf {
         self.folder.join(format!("{:08}.npz", chunk.start))
     }
@@ -82,11 +55,7 @@ impl Unit {
         let (made, missing): (Vec<_>, Vec<_>) =
             chunks.partition(|chunk| chunk::is_whole(&self.path(chunk)));
         work.done += job.passes * images(&made);
-        let outcome = match work.report(&self.name) {
-            ControlFlow::Continue(()) => self.make_all(&missing, job, work)?,
-            ControlFlow::Break(()) => ControlFlow::Break(()),
-        };
-        if outcome.is_break() {
+        if work.report(&self.name).is_break() || self.make_all(&missing, job, work)?.is_break() {
             return Err(EvaluationError::Stopped);
         }
         Ok(self)
@@ -103,7 +72,7 @@ impl Unit {
             let mut storing = None;
             let outcome = in_parallel(
                 chunks,
-                job.workers,
+                job.evaluator.config.workers,
                 |chunk| job.make(chunk),
                 |group, made| {
                     joined(storing.take())?;
@@ -123,14 +92,6 @@ impl Unit {
             made.write(&self.path(chunk))?;
         }
         Ok(())
-    }
-
-    /// The stored images that those of `chunk` are paired with.
-    fn targets(&self, chunk: &Range<usize>) -> Result<Vec<f32>, EvaluationError> {
-        if chunk.start >= self.count {
-            return Ok(Vec::new());
-        }
-        Ok(chunk::images(&self.path(chunk))?)
     }
 
     /// The features of all images.
@@ -171,15 +132,17 @@ impl Job<'_> {
         let images = images.clamp(-1.0, 1.0);
         let values = to_host(images.clone())?;
         let seconds = started.elapsed().as_secs_f64();
-        let features = self.features.extract(images.clone())?;
+        let features = self.evaluator.features.extract(images.clone())?;
         let dim = features.dims()[1];
         let kept = self.keep_images.clamp(chunk.start, chunk.end) - chunk.start;
-        let targets = self.endpoint.map(|endpoint| endpoint.targets(chunk));
-        let targets = targets.transpose()?.unwrap_or_default();
+        let targets = match self.endpoint {
+            Some(endpoint) if chunk.start < endpoint.count => chunk::images(&endpoint.path(chunk))?,
+            _ => Vec::new(),
+        };
         let paired = targets.len() / (c * h * w);
         let targets = TensorData::new(targets, [paired, c, h, w]);
         let mut pairs = Vec::new();
-        for metric in self.metrics {
+        for metric in self.evaluator.metrics {
             let Measure::Pairs(measure) = metric.measure() else {
                 continue;
             };
@@ -187,11 +150,7 @@ impl Job<'_> {
             if paired > 0 {
                 let targets = Tensor::from_data(targets.clone(), &images.device());
                 let values = measure.compare(images.clone().narrow(0, 0, paired), targets);
-                found = values.map_err(|source| EvaluationError::Metric {
-                    metric: metric.name(),
-                    name: "pairs".to_owned(),
-                    source: Box::new(source),
-                })?;
+                found = values.map_err(|source| failed(*metric, "pairs", source))?;
             }
             pairs.push((metric.name(), found));
         }

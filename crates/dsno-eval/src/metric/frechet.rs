@@ -6,6 +6,7 @@ mod tests;
 use faer::{Mat, MatRef, Side};
 
 use super::{Column, FeatureSet, Measure, Metric, MetricError, SetMetric};
+use crate::statistics::same_dim;
 use crate::{FeatureStatistics, StatisticsError};
 
 /// The Fréchet distance between the features of samples and of reference images.
@@ -85,12 +86,7 @@ pub fn frechet_distance(
     p: &FeatureStatistics,
     q: &FeatureStatistics,
 ) -> Result<f64, StatisticsError> {
-    if p.dim() != q.dim() {
-        return Err(StatisticsError::DimensionMismatch {
-            left: p.dim(),
-            right: q.dim(),
-        });
-    }
+    same_dim(p.dim(), q.dim())?;
     let shift: f64 = p
         .mean()
         .iter()

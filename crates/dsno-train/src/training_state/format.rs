@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use dsno_checkpoint::digest::to_hex;
 use dsno_checkpoint::{HostTensor, StateDict};
 use safetensors::SafeTensors;
-use safetensors::tensor::TensorView;
 use sha2::{Digest, Sha256};
 
 use super::TrainingState;
@@ -69,7 +68,10 @@ impl TrainingState {
         let part = |part: &str| -> StateDict {
             let tensors = file.iter().filter_map(|(name, view)| {
                 let name = name.strip_prefix(part)?.strip_prefix('/')?;
-                Some((name.to_owned(), host(&view)))
+                let (chunks, _) = view.data().as_chunks::<4>();
+                let values = chunks.iter().map(|bytes| f32::from_le_bytes(*bytes));
+                let (shape, values) = (view.shape().to_vec(), values.collect());
+                Some((name.to_owned(), HostTensor { shape, values }))
             });
             tensors.collect()
         };
@@ -113,17 +115,5 @@ impl TrainingState {
             }
         }
         to_hex(&hasher.finalize())
-    }
-}
-
-fn host(view: &TensorView<'_>) -> HostTensor {
-    let (chunks, _) = view.data().as_chunks::<4>();
-    let values = chunks
-        .iter()
-        .map(|bytes| f32::from_le_bytes(*bytes))
-        .collect();
-    HostTensor {
-        shape: view.shape().to_vec(),
-        values,
     }
 }

@@ -35,32 +35,25 @@ impl Chart {
         let Some(frame) = Frame::around(&self.series, self.log_y) else {
             return String::new();
         };
+        let title = escape(&self.title);
         let mut svg = format!(
-            "<figure class=\"chart\"><figcaption>{}</figcaption>\
-             <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
-            escape(&self.title),
-            escape(&self.title)
+            "<figure class=\"chart\"><figcaption>{title}</figcaption>\
+             <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">"
         );
         self.axes(&frame, &mut svg);
+        let mut legend = String::new();
         for (index, series) in self.series.iter().enumerate() {
-            let points: Vec<String> = thin(&series.points)
-                .filter_map(|point| frame.place(point))
-                .map(|(x, y)| format!("{x:.1},{y:.1}"))
-                .collect();
-            let class = index % 6;
-            let points = points.join(" ");
+            let placed = thin(&series.points).filter_map(|point| frame.place(point));
+            let points: Vec<String> = placed.map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+            let (class, points) = (index % 6, points.join(" "));
             let _ = write!(
                 svg,
                 "<polyline class=\"line s{class}\" points=\"{points}\"/>"
             );
-        }
-        svg += "</svg><div class=\"legend\">";
-        for (index, series) in self.series.iter().enumerate() {
-            let class = index % 6;
             let label = escape(&series.label);
-            let _ = write!(svg, "<span><i class=\"s{class}\"></i>{label}</span>");
+            let _ = write!(legend, "<span><i class=\"s{class}\"></i>{label}</span>");
         }
-        svg + "</div></figure>"
+        svg + "</svg><div class=\"legend\">" + &legend + "</div></figure>"
     }
 
     fn axes(&self, frame: &Frame, svg: &mut String) {
@@ -78,15 +71,11 @@ impl Chart {
                 number(value)
             );
         }
-        let whole = self
-            .series
-            .iter()
-            .flat_map(|s| &s.points)
-            .all(|(x, _)| x.fract() == 0.0);
-        for value in linear_ticks(frame.x)
-            .into_iter()
-            .filter(|x| !whole || x.fract() == 0.0)
-        {
+        let mut points = self.series.iter().flat_map(|s| &s.points);
+        let whole = points.all(|(x, _)| x.fract() == 0.0);
+        let mut ticks = linear_ticks(frame.x);
+        ticks.retain(|x| !whole || x.fract() == 0.0);
+        for value in ticks {
             let x = frame.place_x(value);
             let _ = write!(
                 svg,

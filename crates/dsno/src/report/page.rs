@@ -11,19 +11,14 @@ use dsno_eval::spectrum::Spectrum;
 
 use super::chart::{Chart, Series, escape};
 use super::curve::Curve;
-use super::{shown, style};
+use super::{Source, shown, style};
 use crate::clock::human;
-use crate::experiment::{Resolved, StudentPlan};
-use crate::folder::RunFolder;
+use crate::experiment::StudentPlan;
 use crate::gallery::{FOLDER, Spectra};
-use crate::ledger::StageReport;
 
 /// What the page shows.
 pub(super) struct Page<'a> {
-    pub(super) resolved: &'a Resolved,
-    pub(super) folder: &'a RunFolder,
-    pub(super) stages: &'a [StageReport],
-    pub(super) provenance: Vec<(&'static str, String)>,
+    pub(super) source: &'a Source<'a>,
     pub(super) evaluation: Option<&'a Evaluation>,
     pub(super) spectra: Option<Spectra>,
     pub(super) curves: &'a [Curve],
@@ -32,7 +27,7 @@ pub(super) struct Page<'a> {
 impl Page<'_> {
     /// The whole page.
     pub(super) fn html(&self) -> String {
-        let experiment = &self.resolved.experiment;
+        let experiment = &self.source.resolved.experiment;
         let (name, about) = (escape(&experiment.name), escape(&experiment.about));
         let mut html = format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -88,11 +83,8 @@ impl Page<'_> {
             escape(&evaluation.space),
             if seeds == 1 { "" } else { "s" }
         );
-        if let Some(dsno) = evaluation
-            .samplers
-            .iter()
-            .find(|s| s.name == StudentPlan::MAIN)
-        {
+        let is_ours = |s: &&Measured| s.name == StudentPlan::MAIN;
+        if let Some(dsno) = evaluation.samplers.iter().find(is_ours) {
             let _ = write!(
                 html,
                 "<p class=\"note\">One call of the operator gives all its times at once and costs \
@@ -105,21 +97,12 @@ impl Page<'_> {
     }
 
     fn grids(&self) -> String {
-        let mut names = vec![(
-            "teacher".to_owned(),
-            "teacher, as trajectories were collected".to_owned(),
-        )];
-        for student in &self.resolved.students {
-            names.push((
-                student.name.clone(),
-                format!("{}, one call, same noise", student.name),
-            ));
+        let mut figures = self.figure("teacher", "teacher, as trajectories were collected");
+        for student in &self.source.resolved.students {
+            let caption = format!("{}, one call, same noise", student.name);
+            figures += &self.figure(&student.name, &caption);
         }
-        names.push(("data".to_owned(), "real images".to_owned()));
-        let figures: String = names
-            .iter()
-            .map(|(name, caption)| self.figure(name, caption))
-            .collect();
+        figures += &self.figure("data", "real images");
         if figures.is_empty() {
             return figures;
         }
@@ -127,26 +110,20 @@ impl Page<'_> {
     }
 
     fn strips(&self) -> String {
-        let names: Vec<&str> = std::iter::once("teacher")
-            .chain(
-                self.resolved
-                    .students
-                    .iter()
-                    .map(|student| student.name.as_str()),
-            )
-            .collect();
+        let mut names = vec!["teacher"];
+        let students = self.source.resolved.students.iter();
+        names.extend(students.map(|student| student.name.as_str()));
         let caption = format!(
             "rows in turn: {}; columns: the noise, then each time down to the image",
             names.join(", ")
         );
-        match self.figure("strips", &caption) {
-            none if none.is_empty() => none,
-            figure => format!("<h2>Trajectories from held-out noise</h2>{figure}"),
-        }
+        let figure = self.figure("strips", &caption);
+        section("Trajectories from held-out noise", &figure)
     }
 
     fn figure(&self, name: &str, caption: &str) -> String {
-        let path = self.folder.join(FOLDER).join(format!("{name}.png"));
+        let folder = self.source.folder.join(FOLDER);
+        let path = folder.join(format!("{name}.png"));
         let Ok(bytes) = std::fs::read(path) else {
             return String::new();
         };
@@ -195,20 +172,12 @@ impl Page<'_> {
 
     fn losses(&self) -> String {
         let times = self.times();
-        let charts: String = self
-            .curves
-            .iter()
-            .map(|curve| curve.chart(&times))
-            .collect();
-        if charts.is_empty() {
-            charts
-        } else {
-            format!("<h2>Training</h2>{charts}")
-        }
+        let charts = self.curves.iter().map(|curve| curve.chart(&times));
+        section("Training", &charts.collect::<String>())
     }
 
     fn times(&self) -> Vec<f64> {
-        let recipe = self.resolved.experiment.collect.as_ref();
+        let recipe = self.source.resolved.experiment.collect.as_ref();
         recipe
             .map(|r| r.record.iter().copied().filter(|t| *t < 1.0).collect())
             .unwrap_or_default()
@@ -217,18 +186,13 @@ impl Page<'_> {
     fn stages(&self) -> String {
         let mut html =
             "<h2>Stages</h2><table><tr><th>stage</th><th>time</th><th></th></tr>".to_owned();
-        for StageReport {
-            name,
-            seconds,
-            skipped,
-        } in self.stages
-        {
-            let time = human(Duration::from_secs_f64(*seconds));
-            let note = if *skipped { "done before" } else { "" };
+        for stage in self.source.stages {
+            let name = escape(&stage.name);
+            let time = human(Duration::from_secs_f64(stage.seconds));
+            let note = if stage.skipped { "done before" } else { "" };
             let _ = write!(
                 html,
-                "<tr><td>{}</td><td>{time}</td><td>{note}</td></tr>",
-                escape(name)
+                "<tr><td>{name}</td><td>{time}</td><td>{note}</td></tr>"
             );
         }
         html + "</table>"
@@ -236,25 +200,31 @@ impl Page<'_> {
 
     fn origin(&self) -> String {
         let mut html = "<h2>Provenance</h2><table class=\"plain\">".to_owned();
-        for (label, value) in &self.provenance {
-            let _ = write!(html, "<tr><td>{label}</td><td>{}</td></tr>", escape(value));
+        for (label, value) in self.source.provenance.rows() {
+            let value = escape(&value);
+            let _ = write!(html, "<tr><td>{label}</td><td>{value}</td></tr>");
         }
-        let text = escape(&self.resolved.text());
+        let text = escape(&self.source.resolved.text());
         html + &format!("</table><h2>Experiment</h2><pre>{text}</pre>")
     }
 }
 
+/// What there is under a heading of its own; nothing where there is nothing.
+fn section(title: &str, html: &str) -> String {
+    if html.is_empty() {
+        return String::new();
+    }
+    format!("<h2>{title}</h2>{html}")
+}
+
 fn row(sampler: &Measured, columns: &[Column]) -> String {
     let is_ours = sampler.name == StudentPlan::MAIN;
+    let (mut rate, mut latency) = ("–".to_owned(), "–".to_owned());
     // Reading an image back from memory is no sampling.
-    let (rate, latency) = if sampler.nfe > 0 {
-        (
-            format!("{:.1}", sampler.images_per_second),
-            format!("{:.2} ms", sampler.latency_seconds * 1e3),
-        )
-    } else {
-        ("–".to_owned(), "–".to_owned())
-    };
+    if sampler.nfe > 0 {
+        rate = format!("{:.1}", sampler.images_per_second);
+        latency = format!("{:.2} ms", sampler.latency_seconds * 1e3);
+    }
     let mut html = format!(
         "<tr{}><td>{}</td><td>{}</td><td>{:.2}</td><td>{rate}</td><td>{latency}</td>",
         if is_ours { " class=\"ours\"" } else { "" },

@@ -128,7 +128,7 @@ fn refuses_images_labels_and_rates_that_do_not_fit() {
     assert!(
         matches!(
             error,
-            ClassifierError::Rate {
+            ClassifierError::Config {
                 key: "learning_rate",
                 ..
             }
