@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::CheckpointFormat;
 use super::dtype::DType;
+use super::file_kind::FileKind;
 use super::parse_error::ParseError;
 
 /// Why a checkpoint, or a tensor of it, cannot be read.
@@ -28,6 +29,22 @@ pub enum CheckpointError {
         format: CheckpointFormat,
         /// What is wrong.
         source: ParseError,
+    },
+    /// The file is another kind of file, often found in the place of weights.
+    #[error("{} is {found}", path.display())]
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: FileKind,
+    },
+    /// The index of weights in several files is damaged, or they do not hold what it says.
+    #[error("not a valid index of weight files: {reason}: {}", path.display())]
+    Index {
+        /// The index.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
     },
     /// One tensor is damaged or larger than its file warrants.
     #[error("cannot read tensor `{name}`: {source}: {}", path.display())]

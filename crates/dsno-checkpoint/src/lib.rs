@@ -41,20 +41,25 @@ mod budget;
 pub mod digest;
 mod dtype;
 mod error;
+mod file_kind;
 mod flax;
+mod format;
 mod input;
+mod mismatch;
 pub mod npy;
 mod parse_error;
+pub mod python_json;
 mod safetensors_index;
+mod shards;
 mod source;
 mod state_dict;
 mod storage;
 mod stored;
 mod torch;
 mod weight_file;
+mod wrapped;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -62,7 +67,10 @@ use std::sync::Arc;
 
 pub use dtype::DType;
 pub use error::CheckpointError;
+pub use file_kind::FileKind;
+pub use format::CheckpointFormat;
 pub use parse_error::ParseError;
+pub use shards::ShardIndex;
 pub use state_dict::{HostTensor, StateDict, WeightError, read_safetensors, to_safetensors};
 pub use torch::to_torch;
 pub use weight_file::{Hashing, KeyMapping, Weights};
@@ -74,29 +82,7 @@ use stored::Stored;
 /// Tensors by name, as an index finds them.
 type Index = BTreeMap<String, Stored>;
 
-/// How a file holds its tensors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CheckpointFormat {
-    /// A header of JSON, then the bytes.
-    Safetensors,
-    /// What `torch.save` writes: a zip archive (since PyTorch 1.6) or a stream of pickles (before).
-    Torch,
-    /// What `flax.serialization.to_bytes` writes: MessagePack.
-    Flax,
-}
-
-impl fmt::Display for CheckpointFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Safetensors => "safetensors",
-            Self::Torch => "PyTorch",
-            Self::Flax => "Flax",
-        })
-    }
-}
-
-/// The tensors of one file, read one at a time.
+/// The tensors of one file, or of several that belong together, read one at a time.
 ///
 /// ```
 /// use dsno_checkpoint::{Checkpoint, CheckpointFormat};
@@ -116,10 +102,18 @@ impl fmt::Display for CheckpointFormat {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
-    source: Arc<Source>,
-    tensors: BTreeMap<String, Arc<Stored>>,
+    path: Arc<Path>,
+    tensors: BTreeMap<String, Held>,
     /// What [`Checkpoint::sub_dict`] took off every name.
     prefix: String,
+}
+
+/// A tensor, the file that it lies in, and its name there.
+#[derive(Debug, Clone)]
+struct Held {
+    stored: Arc<Stored>,
+    source: Arc<Source>,
+    full_name: Arc<str>,
 }
 
 impl Checkpoint {
@@ -128,6 +122,7 @@ impl Checkpoint {
     /// # Errors
     ///
     /// * [`CheckpointError::Read`] if the system cannot read it;
+    /// * [`CheckpointError::Other`] if it is something else that is often found in its place;
     /// * [`CheckpointError::Format`] if it is not what `format` says, in any detail.
     pub fn open(path: &Path, format: CheckpointFormat) -> Result<Self, CheckpointError> {
         let file = File::open(path).map_err(|source| CheckpointError::Read {
@@ -168,27 +163,37 @@ impl Checkpoint {
             CheckpointFormat::Torch => torch::index(&source, &mut budget),
             CheckpointFormat::Flax => flax::index(&source, &mut budget),
         };
-        let index = index.map_err(|fault| match fault {
-            ParseError::Read(source) => read(source),
-            source => CheckpointError::Format {
+        let index = index.map_err(|fault| match (fault, other_kind(&source)) {
+            (ParseError::Read(source), _) => read(source),
+            (_, Some(found)) => CheckpointError::Other {
+                path: path.to_owned(),
+                found,
+            },
+            (fault, None) => CheckpointError::Format {
                 path: path.to_owned(),
                 format,
-                source,
+                source: fault,
             },
         })?;
+        let source = Arc::new(source);
+        let held = |(name, stored): (String, Stored)| {
+            let held = Held {
+                stored: Arc::new(stored),
+                source: Arc::clone(&source),
+                full_name: name.as_str().into(),
+            };
+            (name, held)
+        };
         Ok(Self {
-            source: Arc::new(source),
-            tensors: index
-                .into_iter()
-                .map(|(name, stored)| (name, Arc::new(stored)))
-                .collect(),
+            path: path.into(),
+            tensors: index.into_iter().map(held).collect(),
             prefix: String::new(),
         })
     }
 
-    /// The file.
+    /// The file, or the index of several.
     pub fn path(&self) -> &Path {
-        self.source.path()
+        &self.path
     }
 
     /// All names, in alphabetical order.
@@ -208,12 +213,12 @@ impl Checkpoint {
 
     /// The lengths of a tensor's axes, if it is there.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        Some(&self.tensors.get(name)?.shape)
+        Some(&self.tensors.get(name)?.stored.shape)
     }
 
     /// What a tensor holds, if it is there.
     pub fn dtype(&self, name: &str) -> Option<DType> {
-        Some(self.tensors.get(name)?.element)
+        Some(self.tensors.get(name)?.stored.element)
     }
 
     /// The tensors whose names begin with `prefix`, which their names then lack.
@@ -221,11 +226,11 @@ impl Checkpoint {
     /// Errors keep giving the full names.
     #[must_use]
     pub fn sub_dict(&self, prefix: &str) -> Self {
-        let below = |(name, stored): (&String, &Arc<Stored>)| {
-            Some((name.strip_prefix(prefix)?.to_owned(), Arc::clone(stored)))
+        let below = |(name, held): (&String, &Held)| {
+            Some((name.strip_prefix(prefix)?.to_owned(), held.clone()))
         };
         Self {
-            source: Arc::clone(&self.source),
+            path: Arc::clone(&self.path),
             tensors: self.tensors.iter().filter_map(below).collect(),
             prefix: format!("{}{prefix}", self.prefix),
         }
@@ -243,33 +248,44 @@ impl Checkpoint {
     ///   [the limit](crate#files-from-strangers);
     /// * [`CheckpointError::Read`] if the system cannot read the file any more.
     pub fn read(&self, name: &str) -> Result<HostTensor, CheckpointError> {
-        let path = || self.path().to_owned();
-        let full_name = || format!("{}{name}", self.prefix);
-        let Some(stored) = self.tensors.get(name) else {
+        let Some(held) = self.tensors.get(name) else {
             return Err(CheckpointError::Absent {
-                path: path(),
-                name: full_name(),
+                path: self.path.to_path_buf(),
+                name: format!("{}{name}", self.prefix),
             });
         };
+        let Held {
+            stored,
+            source,
+            full_name,
+        } = held;
+        let path = || source.path().to_owned();
         if !stored.element.is_real() {
             return Err(CheckpointError::NotReal {
                 path: path(),
-                name: full_name(),
+                name: full_name.as_ref().to_owned(),
                 found: stored.element,
             });
         }
-        let values = stored.read(&self.source).map_err(|fault| match fault {
+        let values = stored.read(source).map_err(|fault| match fault {
             ParseError::Read(source) => CheckpointError::Read {
                 path: path(),
                 source,
             },
             source => CheckpointError::Tensor {
                 path: path(),
-                name: full_name(),
+                name: full_name.as_ref().to_owned(),
                 source,
             },
         })?;
         let shape = stored.shape.clone();
         Ok(HostTensor { shape, values })
     }
+}
+
+/// What a file is that is none of the formats; a zip archive may be PyTorch's, and damaged.
+fn other_kind(source: &Source) -> Option<FileKind> {
+    let mut start = Vec::new();
+    source.section(0, 1024).read_to_end(&mut start).ok()?;
+    FileKind::of_start(&start).filter(|kind| *kind != FileKind::Zip)
 }

@@ -1,16 +1,20 @@
 //! NumPy's `.npy` and `.npz`: exact exchange of arrays with other programs.
 //!
-//! C order, little-endian, and four element types: `<f4`, `<f8`, `|u1`, `<i8`. Anything else is an
-//! error that names what was found; nothing is converted silently. Files are written atomically.
+//! Read are real numbers (`f2`, `f4`, `f8`), whole ones (`i1` to `i8`, `u1` to `u8`) and booleans, of
+//! either order of bytes and of axes; they become one of the four kinds of [`Values`] in C order, without
+//! a change of any value. Where one would change, and for other types, there is an error that names what
+//! was found. Written are `<f4`, `<f8`, `|u1` and `<i8` in C order, atomically.
 //! The format is that of `numpy.lib.format`, versions 1.0 to 3.0 read, 1.0 written.
 
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
+use crate::FileKind;
 use crate::atomic::{self, WriteError};
 
 mod archive;
+mod element;
 mod stream;
 
 pub use archive::{read_npz, read_npz_where, write_npz};
@@ -27,13 +31,13 @@ pub struct Array {
 /// The elements of an [`Array`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
-    /// 32-bit reals, `<f4`: images, noise, trajectories.
+    /// Reals of 32 bits or fewer, `<f4`: images, noise, trajectories.
     F32(Vec<f32>),
     /// 64-bit reals, `<f8`: statistics and times.
     F64(Vec<f64>),
-    /// Bytes, `|u1`: pictures.
+    /// Bytes and booleans, `|u1`: pictures.
     U8(Vec<u8>),
-    /// 64-bit integers, `<i8`: labels.
+    /// Other integers, `<i8`: labels.
     I64(Vec<i64>),
 }
 
@@ -127,23 +131,34 @@ pub enum ContentError {
     /// The header is not the dictionary that NumPy writes.
     #[error("its header is malformed")]
     Header,
-    /// An element type outside the four that are read.
-    #[error("its elements are {found}, expected one of <f4, <f8, |u1, <i8")]
+    /// The file is of another kind, often found in the place of arrays.
+    #[error("it is {found}")]
+    Other {
+        /// What it is.
+        found: FileKind,
+    },
+    /// An element type that is no number.
+    #[error("its elements are {found}, expected f2, f4, f8, b1, or integers of 1 to 8 bytes")]
     Type {
         /// NumPy's name of the type.
         found: String,
     },
     /// A known element type, but not the one asked for.
-    #[error("its elements are {found}, expected {expected}; convert it with .astype")]
+    #[error("its elements are {found}, expected {expected}; convert it with .astype('{expected}')")]
     OtherType {
         /// NumPy's name of the type that the file has.
-        found: &'static str,
+        found: String,
         /// NumPy's name of the type that was asked for.
         expected: &'static str,
     },
-    /// The first axis is fastest.
-    #[error("it is in Fortran order, expected C order; write numpy.ascontiguousarray(x)")]
-    FortranOrder,
+    /// A whole number that the type asked for cannot hold.
+    #[error("it holds {value}, which {expected} cannot hold")]
+    Range {
+        /// The number.
+        value: i128,
+        /// NumPy's name of the type that was asked for.
+        expected: &'static str,
+    },
     /// The shape describes more elements than any file holds.
     #[error("its shape {shape:?} overflows")]
     TooLarge {
@@ -165,20 +180,32 @@ pub enum ContentError {
 /// # Errors
 ///
 /// * [`NpyError::Read`] if the file cannot be read.
-/// * [`NpyError::Content`] if it is not a C-order array of a known type, complete and no longer.
+/// * [`NpyError::Content`] if it is not an array of numbers, complete and no longer.
 pub fn read(path: impl AsRef<Path>) -> Result<Array, NpyError> {
-    let path = path.as_ref();
+    Ok(stored(path.as_ref())?.array)
+}
+
+fn stored(path: &Path) -> Result<stream::Stored, NpyError> {
     let at = |source| NpyError::Read {
         path: path.to_path_buf(),
         source,
     };
     let mut file = BufReader::new(File::open(path).map_err(at)?);
-    stream::read(&mut file)
-        .map_err(at)?
-        .map_err(|problem| content(path, "array", problem))
+    let read = stream::read(&mut file).map_err(at)?;
+    read.map_err(|problem| {
+        let other = match problem {
+            ContentError::Magic => FileKind::of_file(path),
+            _ => None,
+        };
+        let problem = other.map_or(problem, |found| ContentError::Other { found });
+        content(path, "array", problem)
+    })
 }
 
-/// Reads an `.npy` file of 32-bit reals and returns its shape and elements.
+/// Reads an `.npy` file of reals and returns its shape and elements.
+///
+/// Those of 16 bits are exact in 32; those of 64 bits are refused, since most would be rounded, and so
+/// are integers.
 ///
 /// # Errors
 ///
@@ -197,24 +224,71 @@ pub fn read(path: impl AsRef<Path>) -> Result<Array, NpyError> {
 /// ```
 pub fn read_f32(path: impl AsRef<Path>) -> Result<(Vec<usize>, Vec<f32>), NpyError> {
     let path = path.as_ref();
-    let array = read(path)?;
+    let stream::Stored { array, descr } = stored(path)?;
     match array.values {
         Values::F32(values) => Ok((array.shape, values)),
-        other => Err(other_type(path, &other, "<f4")),
+        _ => Err(other_type(path, descr, "<f4")),
     }
 }
 
-/// Reads an `.npy` file of 64-bit integers, such as labels, and returns its shape and elements.
+/// Reads an `.npy` file of reals, such as features and statistics, and returns its shape and elements.
+///
+/// Reals of 16 and 32 bits and integers are exact in 64 bits.
 ///
 /// # Errors
 ///
-/// As [`read_f32`].
+/// As [`read`]; an integer beyond ±2⁵³ is [`ContentError::Range`].
+///
+/// # Examples
+///
+/// ```
+/// use dsno_checkpoint::npy;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("features.npy");
+/// npy::write_f32(&path, &[2, 1], &[0.5, -0.5])?;
+/// assert_eq!(npy::read_f64(&path)?, (vec![2, 1], vec![0.5, -0.5]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read_f64(path: impl AsRef<Path>) -> Result<(Vec<usize>, Vec<f64>), NpyError> {
+    let path = path.as_ref();
+    let Array { shape, values } = read(path)?;
+    let exact = |value: i64| match value.unsigned_abs() {
+        0..=MOST_EXACT => Ok(value as f64),
+        _ => Err(content(
+            path,
+            "array",
+            ContentError::Range {
+                value: value.into(),
+                expected: "<f8",
+            },
+        )),
+    };
+    let values = match values {
+        Values::F32(values) => values.into_iter().map(f64::from).collect(),
+        Values::F64(values) => values,
+        Values::U8(values) => values.into_iter().map(f64::from).collect(),
+        Values::I64(values) => values.into_iter().map(exact).collect::<Result<_, _>>()?,
+    };
+    Ok((shape, values))
+}
+
+/// Up to here every whole number is an `f64`.
+const MOST_EXACT: u64 = 1 << 53;
+
+/// Reads an `.npy` file of integers or booleans, such as labels, and returns its shape and elements.
+///
+/// # Errors
+///
+/// As [`read`]; reals are [`ContentError::OtherType`], an integer above 2⁶³ − 1 is
+/// [`ContentError::Range`].
 pub fn read_i64(path: impl AsRef<Path>) -> Result<(Vec<usize>, Vec<i64>), NpyError> {
     let path = path.as_ref();
-    let array = read(path)?;
+    let stream::Stored { array, descr } = stored(path)?;
     match array.values {
         Values::I64(values) => Ok((array.shape, values)),
-        other => Err(other_type(path, &other, "<i8")),
+        Values::U8(values) => Ok((array.shape, values.into_iter().map(i64::from).collect())),
+        Values::F32(_) | Values::F64(_) => Err(other_type(path, descr, "<i8")),
     }
 }
 
@@ -264,15 +338,8 @@ fn content(path: &Path, name: &str, problem: ContentError) -> NpyError {
     }
 }
 
-fn other_type(path: &Path, values: &Values, expected: &'static str) -> NpyError {
-    content(
-        path,
-        "array",
-        ContentError::OtherType {
-            found: values.descr(),
-            expected,
-        },
-    )
+fn other_type(path: &Path, found: String, expected: &'static str) -> NpyError {
+    content(path, "array", ContentError::OtherType { found, expected })
 }
 
 #[cfg(test)]

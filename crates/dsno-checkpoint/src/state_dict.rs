@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, View};
 
+use crate::mismatch::Differences;
 use crate::{Checkpoint, CheckpointError, CheckpointFormat, DType};
 
 /// Named weights on the host, f32, in a fixed (alphabetical) order.
@@ -65,10 +66,11 @@ pub enum WeightError {
         /// Its type.
         found: DType,
     },
-    /// Names or shapes differ from the network's; everything that differs is listed.
+    /// Names or shapes differ from the network's; the fields list everything that differs, the text
+    /// counts it and shows the first of each kind.
     #[error(
-        "weights do not fit the architecture: {} missing {missing:?}, {} unexpected {unexpected:?}, {} of another shape {misshapen:?}",
-        missing.len(), unexpected.len(), misshapen.len()
+        "weights do not fit the architecture: {}",
+        Differences { missing, unexpected, misshapen }
     )]
     Mismatch {
         /// Names the network needs and the file lacks.

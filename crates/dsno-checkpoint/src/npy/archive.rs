@@ -55,7 +55,7 @@ pub fn read_npz_where(
         }
         let array = stream::read(&mut member).map_err(at)?;
         let array = array.map_err(|problem| content(path, &name, problem))?;
-        arrays.insert(name, array);
+        arrays.insert(name, array.array);
     }
     Ok(arrays)
 }

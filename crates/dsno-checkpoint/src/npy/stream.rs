@@ -2,12 +2,20 @@
 
 use std::io::{self, Read, Write};
 
+use super::element::{Element, from_fortran_order};
 use super::{Array, ContentError, Values};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
+/// An array, and what NumPy calls the type of its elements in the file.
+#[derive(Debug, PartialEq)]
+pub(super) struct Stored {
+    pub(super) array: Array,
+    pub(super) descr: String,
+}
+
 /// Reads one array to the end of `source`; memory grows with the bytes that are really there.
-pub(super) fn read(source: &mut impl Read) -> io::Result<Result<Array, ContentError>> {
+pub(super) fn read(source: &mut impl Read) -> io::Result<Result<Stored, ContentError>> {
     let mut start = [0_u8; 8];
     if let Err(error) = source.read_exact(&mut start) {
         return too_short(error, ContentError::Magic);
@@ -31,20 +39,20 @@ pub(super) fn read(source: &mut impl Read) -> io::Result<Result<Array, ContentEr
     if source.take(expected).read_to_end(&mut header)? as u64 != expected {
         return Ok(Err(ContentError::Header));
     }
-    let Header { descr, shape } = match Header::parse(&header) {
+    let Header {
+        descr,
+        is_fortran,
+        shape,
+    } = match Header::parse(&header) {
         Ok(header) => header,
         Err(problem) => return Ok(Err(problem)),
     };
-    let size = match descr {
-        "<f4" => 4,
-        "|u1" => 1,
-        "<f8" | "<i8" => 8,
-        found => {
-            return Ok(Err(ContentError::Type {
-                found: found.to_owned(),
-            }));
-        }
+    let Some(element) = Element::named(descr) else {
+        return Ok(Err(ContentError::Type {
+            found: descr.to_owned(),
+        }));
     };
+    let size = element.bytes() as u64;
     let Some(expected) = elements(&shape).and_then(|n| (n as u64).checked_mul(size)) else {
         return Ok(Err(ContentError::TooLarge { shape }));
     };
@@ -55,25 +63,25 @@ pub(super) fn read(source: &mut impl Read) -> io::Result<Result<Array, ContentEr
     if found != expected {
         return Ok(Err(ContentError::Length { found, expected }));
     }
-    let values = match descr {
-        "<f4" => Values::F32(decode(&bytes, f32::from_le_bytes)),
-        "<f8" => Values::F64(decode(&bytes, f64::from_le_bytes)),
-        "<i8" => Values::I64(decode(&bytes, i64::from_le_bytes)),
-        _ => Values::U8(bytes),
-    };
-    Ok(Ok(Array { shape, values }))
+    let stored = element.decode(bytes).map(|values| {
+        let values = if is_fortran {
+            from_fortran_order(values, &shape)
+        } else {
+            values
+        };
+        Stored {
+            array: Array { shape, values },
+            descr: descr.to_owned(),
+        }
+    });
+    Ok(stored)
 }
 
-fn too_short(error: io::Error, problem: ContentError) -> io::Result<Result<Array, ContentError>> {
+fn too_short(error: io::Error, problem: ContentError) -> io::Result<Result<Stored, ContentError>> {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => Ok(Err(problem)),
         _ => Err(error),
     }
-}
-
-fn decode<T, const N: usize>(bytes: &[u8], element: impl Fn([u8; N]) -> T) -> Vec<T> {
-    let (chunks, _) = bytes.as_chunks::<N>();
-    chunks.iter().map(|&chunk| element(chunk)).collect()
 }
 
 pub(super) fn write(out: &mut impl Write, array: &Array) -> io::Result<()> {
@@ -136,6 +144,8 @@ pub(super) fn elements(shape: &[usize]) -> Option<usize> {
 
 struct Header<'a> {
     descr: &'a str,
+    /// The first axis is fastest.
+    is_fortran: bool,
     shape: Vec<usize>,
 }
 
@@ -157,8 +167,10 @@ impl<'a> Header<'a> {
                 found: "a structure".to_owned(),
             });
         };
-        if !value("'fortran_order'")?.starts_with("False") {
-            return Err(ContentError::FortranOrder);
+        let order = value("'fortran_order'")?;
+        let is_fortran = order.starts_with("True");
+        if !is_fortran && !order.starts_with("False") {
+            return Err(ContentError::Header);
         }
         let shape = value("'shape'")?
             .strip_prefix('(')
@@ -167,10 +179,13 @@ impl<'a> Header<'a> {
         let axes = axes
             .split(',')
             .map(str::trim)
-            .filter(|axis| !axis.is_empty());
+            .filter(|axis| !axis.is_empty())
+            // Python 2 wrote long integers so.
+            .map(|axis| axis.strip_suffix('L').unwrap_or(axis));
         let shape = axes.map(|axis| axis.parse().ok()).collect::<Option<_>>();
         Ok(Self {
             descr: descr.0,
+            is_fortran,
             shape: shape.ok_or(ContentError::Header)?,
         })
     }

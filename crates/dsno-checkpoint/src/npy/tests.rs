@@ -60,7 +60,8 @@ fn every_type_and_rank_survives_a_round_trip() {
     ];
     for array in arrays {
         let bytes = bytes_of(&array);
-        assert_eq!(stream::read(&mut &bytes[..]).unwrap(), Ok(array));
+        let read = stream::read(&mut &bytes[..]).unwrap().unwrap();
+        assert_eq!(read.array, array);
     }
 }
 
@@ -126,15 +127,125 @@ fn lying_headers_allocate_nothing() {
         }
     );
     assert_eq!(problem(&with_header("(2,)", "(-2,)")), ContentError::Header);
-    let found = ">f4".to_owned();
-    assert_eq!(
-        problem(&with_header("<f4", ">f4")),
-        ContentError::Type { found }
-    );
-    assert_eq!(
-        problem(&with_header("False", "True")),
-        ContentError::FortranOrder
-    );
+    for unknown in ["<c8", "|O", "<U3", "|f4", "<f3", ""] {
+        let found = unknown.to_owned();
+        assert_eq!(
+            problem(&with_header("<f4", unknown)),
+            ContentError::Type { found }
+        );
+    }
+    let neither = with_header("False", "Maybe");
+    assert_eq!(problem(&neither), ContentError::Header);
+}
+
+/// An array file as NumPy writes it, of any type and order.
+fn npy(descr: &str, order: &str, shape: &str, data: &[u8]) -> tempfile::NamedTempFile {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}\n");
+    let length = u16::try_from(header.len()).unwrap().to_le_bytes();
+    let start = [&b"\x93NUMPY\x01\0"[..], &length].concat();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), [&start, header.as_bytes(), data].concat()).unwrap();
+    file
+}
+
+#[test]
+fn whole_numbers_of_every_type_are_labels() {
+    let cases: [(&str, &[u8]); 14] = [
+        ("|b1", &[0, 1]),
+        ("|u1", &[0, 1]),
+        ("|i1", &[0, 1]),
+        ("<u1", &[0, 1]),
+        ("<u2", &[0, 0, 1, 0]),
+        ("<i2", &[0, 0, 1, 0]),
+        (">i2", &[0, 0, 0, 1]),
+        ("<u4", &[0, 0, 0, 0, 1, 0, 0, 0]),
+        (">u4", &[0, 0, 0, 0, 0, 0, 0, 1]),
+        ("<i4", &[0, 0, 0, 0, 1, 0, 0, 0]),
+        (">i4", &[0, 0, 0, 0, 0, 0, 0, 1]),
+        ("<u8", &[0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]),
+        ("<i8", &[0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]),
+        (">i8", &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+    ];
+    for (descr, data) in cases {
+        let file = npy(descr, "False", "(2L,)", data);
+        assert_eq!(
+            read_i64(file.path()).unwrap(),
+            (vec![2], vec![0, 1]),
+            "{descr}"
+        );
+        let message = read_f32(file.path()).unwrap_err().to_string();
+        let expected =
+            format!("its elements are {descr}, expected <f4; convert it with .astype('<f4')");
+        assert!(message.contains(&expected), "{message}");
+    }
+    let negative = npy("<i2", "False", "(1,)", &(-7_i16).to_le_bytes());
+    assert_eq!(read_i64(negative.path()).unwrap().1, [-7]);
+    let large = npy("<u8", "False", "(1,)", &u64::MAX.to_le_bytes());
+    let message = read_i64(large.path()).unwrap_err().to_string();
+    assert!(message.contains("18446744073709551615"), "{message}");
+    let reals = npy("<f4", "False", "(1,)", &1_f32.to_le_bytes());
+    let message = read_i64(reals.path()).unwrap_err().to_string();
+    assert!(message.contains("<f4, expected <i8"), "{message}");
+}
+
+#[test]
+fn reals_of_every_type_are_exact_or_refused() {
+    let half = [0x00, 0x38, 0x00, 0xc1]; // 0.5, −2.5
+    let cases: [(&str, Vec<u8>); 4] = [
+        ("<f2", half.to_vec()),
+        (">f2", vec![0x38, 0x00, 0xc1, 0x00]),
+        ("<f4", [0.5_f32, -2.5].map(f32::to_le_bytes).concat()),
+        (">f4", [0.5_f32, -2.5].map(f32::to_be_bytes).concat()),
+    ];
+    for (descr, data) in cases {
+        let file = npy(descr, "False", "(2,)", &data);
+        assert_eq!(read_f32(file.path()).unwrap().1, [0.5, -2.5], "{descr}");
+        assert_eq!(read_f64(file.path()).unwrap().1, [0.5, -2.5], "{descr}");
+    }
+    for (descr, bytes) in [
+        ("<f8", 0.1_f64.to_le_bytes()),
+        (">f8", 0.1_f64.to_be_bytes()),
+    ] {
+        let file = npy(descr, "False", "(1,)", &bytes);
+        assert_eq!(read_f64(file.path()).unwrap().1, [0.1]);
+        let message = read_f32(file.path()).unwrap_err().to_string();
+        assert!(
+            message.contains(&format!("{descr}, expected <f4")),
+            "{message}"
+        );
+    }
+    let whole = npy("<i8", "False", "(1,)", &(-3_i64).to_le_bytes());
+    assert_eq!(read_f64(whole.path()).unwrap().1, [-3.0]);
+    let large = npy("<i8", "False", "(1,)", &((1_i64 << 53) + 1).to_le_bytes());
+    assert!(read_f64(large.path()).is_err());
+}
+
+#[test]
+fn fortran_order_is_the_same_array() {
+    // numpy.asfortranarray(numpy.arange(12).reshape(2, 1, 3, 2))
+    let data = [0, 6, 2, 8, 4, 10, 1, 7, 3, 9, 5, 11];
+    let file = npy("|u1", "True", "(2, 1, 3, 2)", &data);
+    let (shape, values) = read_i64(file.path()).unwrap();
+    assert_eq!(shape, [2, 1, 3, 2]);
+    assert_eq!(values, (0..12).collect::<Vec<i64>>());
+    for (shape, data) in [("(3,)", &[1_u8, 2, 3][..]), ("()", &[7]), ("(0, 4)", &[])] {
+        let file = npy("|u1", "True", shape, data);
+        assert_eq!(read(file.path()).unwrap().values, Values::U8(data.to_vec()));
+    }
+}
+
+#[test]
+fn other_files_are_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for (start, word) in [
+        ("version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+        ("<!DOCTYPE html>", "web site"),
+        ("PK\x03\x04 arrays", "zip"),
+    ] {
+        std::fs::write(file.path(), start).unwrap();
+        let message = read_f32(file.path()).unwrap_err().to_string();
+        assert!(message.contains(word), "{message}");
+    }
 }
 
 #[test]

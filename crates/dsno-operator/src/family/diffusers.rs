@@ -23,18 +23,23 @@
 //! | `downsample_padding`                     | 0, 1                                       | others                     |
 //! | `resnet_time_scale_shift`                | `default`, `scale_shift`                   | `spatial`, `ada_group`     |
 //! | `class_embed_type`, `num_class_embeds`   | null, `timestep`, `identity`; any number   | others                     |
-//! | scheduler's `beta_schedule`              | `linear`, `scaled_linear`, `squaredcos_cap_v2`, `sigmoid`, `trained_betas` | others, `rescale_betas_zero_snr` |
-//! | scheduler's `prediction_type`            | `epsilon`, `sample`, `v_prediction`        | others                     |
-//! | `CMStochasticIterativeScheduler`         | `sigma_min`, `sigma_data`                  |                            |
+//! | `sample_size`                            | a number, a list of two equal ones         | lists of others            |
+//! | scheduler's class                        | those of a table of `β`; `CMStochasticIterativeScheduler` (`sigma_min`, `sigma_data`) | others (`EDMEulerScheduler`, `FlowMatchEulerDiscreteScheduler`, `ScoreSdeVeScheduler`, `LCMScheduler`, …) |
+//! | scheduler's `beta_schedule`              | `linear`, `scaled_linear`, `squaredcos_cap_v2`, `sigmoid`, `trained_betas` | others |
+//! | scheduler's `prediction_type`            | `epsilon`, `sample`, `v_prediction`; `predict_epsilon` | others         |
+//! | scheduler's `rescale_betas_zero_snr`, `use_flow_sigmas`, `timestep_type`, `snr_shift_scale` | false, false, `discrete`, null | others |
 //!
-//! Any other key of `config.json` is refused too, unless it begins with `_`. The other keys of a
-//! scheduler say how to sample, not what the network is, and are not read.
+//! Any other key of `config.json` is refused too, unless it begins with `_`, is null, or is one of those that
+//! never shape a network, such as the bookkeeping of moving averages ([`Notice::LeftAlone`]). The other keys
+//! of a scheduler say how to sample, not what the network is; of them a [`Notice`] tells where its samplers
+//! clip the predicted image otherwise than to `[-1, 1]`.
 
 mod error;
 mod json;
 mod keys;
 mod layout;
 mod network;
+mod notice;
 mod scheduler;
 
 pub use error::DiffusersConfigError;
@@ -42,6 +47,7 @@ pub use network::{
     ClassEmbedType, DiffusersConfig, DownBlockType, MidBlockType, ResampleType, TimeScaleShift,
     UpBlockType,
 };
+pub use notice::Notice;
 
 use super::{Family, read};
 

@@ -60,7 +60,11 @@ fn every_difference_is_listed_at_once() {
 #[test]
 fn damaged_files_are_refused() {
     let bytes = to_safetensors(&network(1).state_dict());
-    for at in [0, 7, 8, 100, bytes.len() - 1] {
+    assert!(matches!(
+        stored(&[]),
+        Err(WeightError::Checkpoint(CheckpointError::Other { .. }))
+    ));
+    for at in [1, 7, 8, 100, bytes.len() - 1] {
         assert!(
             matches!(
                 stored(&bytes[..at]),

@@ -1,6 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use dsno_checkpoint::FileKind;
 use dsno_ode::ScheduleError;
 
 use crate::config_error::ConfigError;
@@ -24,6 +25,20 @@ pub enum DiffusersConfigError {
         file: &'static str,
         /// What is wrong, with line and column.
         source: serde_json::Error,
+    },
+    /// A file is another kind of file, often found in its place.
+    #[error("{file} is {found}")]
+    Other {
+        /// The file's usual name.
+        file: &'static str,
+        /// What it is.
+        found: FileKind,
+    },
+    /// The size of the images is not said.
+    #[error("config.json does not say the size of the images (`sample_size` is {found})")]
+    NoSampleSize {
+        /// What stands there.
+        found: &'static str,
     },
     /// A key is missing that has no sensible default.
     #[error("{file} has no key `{key}`")]

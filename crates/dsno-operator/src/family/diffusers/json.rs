@@ -4,9 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::error::DiffusersConfigError;
 use super::keys::Keys;
 use super::network::{DiffusersConfig, MidBlockType, ResampleType, TimeScaleShift};
+use super::notice::Notice;
 use super::scheduler::process;
 use crate::family::FamilyConfig;
 
@@ -40,9 +43,10 @@ impl DiffusersConfig {
     ///
     /// # Errors
     ///
-    /// * [`DiffusersConfigError::Json`] if a text is no JSON object;
-    /// * [`DiffusersConfigError::Unsupported`] for the first key that is not known, or whose value
-    ///   cannot be built here;
+    /// * [`DiffusersConfigError::Json`] or [`DiffusersConfigError::Other`] if a text is no JSON object;
+    /// * [`DiffusersConfigError::Unsupported`] for the first key that is not known and may shape the
+    ///   network, or whose value cannot be built here;
+    /// * [`DiffusersConfigError::NoSampleSize`] if the size of the images is not said;
     /// * [`DiffusersConfigError::Missing`] for a key without which a file says nothing;
     /// * [`DiffusersConfigError::Schedule`] and [`DiffusersConfigError::Architecture`] if all values are
     ///   known, and do not go together.
@@ -74,14 +78,37 @@ impl DiffusersConfig {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn from_json(config: &str, scheduler: &str) -> Result<Self, DiffusersConfigError> {
+        Ok(Self::from_json_with(config, scheduler, None)?.0)
+    }
+
+    /// As [`from_json`](Self::from_json), for images of `image_size` pixels if that is given, and with what
+    /// a user should be told.
+    ///
+    /// Both texts may be as Python writes them: with `NaN` and `Infinity`, behind a byte-order mark.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_json`](Self::from_json).
+    pub fn from_json_with(
+        config: &str,
+        scheduler: &str,
+        image_size: Option<usize>,
+    ) -> Result<(Self, Vec<Notice>), DiffusersConfigError> {
+        let mut notices = Vec::new();
         let mut keys = Keys::parse(CONFIG, config)?;
         keys.only("_class_name", "UNet2DModel", &["UNet2DModel"])?;
         keys.only("time_embedding_type", "positional", &["positional"])?;
         keys.only("act_fn", "silu", &["silu", "swish"])?;
         // Only read by learned time embeddings.
         keys.take::<Option<usize>>("num_train_timesteps", None)?;
+        let stored_size = sample_size(&mut keys)?;
         let architecture = Self {
-            sample_size: keys.needed("sample_size")?,
+            sample_size: match image_size {
+                Some(given) => given,
+                None => {
+                    stored_size.map_err(|found| DiffusersConfigError::NoSampleSize { found })?
+                }
+            },
             in_channels: keys.take("in_channels", 3)?,
             out_channels: keys.take("out_channels", 3)?,
             center_input_sample: keys.take("center_input_sample", false)?,
@@ -107,12 +134,31 @@ impl DiffusersConfig {
             add_attention: keys.take("add_attention", true)?,
             class_embed_type: keys.take("class_embed_type", None)?,
             num_class_embeds: keys.take("num_class_embeds", None)?,
-            process: process(Keys::parse(SCHEDULER, scheduler)?)?,
+            process: process(Keys::parse(SCHEDULER, scheduler)?, &mut notices)?,
         };
-        keys.finish()?;
+        notices.extend(keys.finish()?);
         FamilyConfig::plan(&architecture)?;
-        Ok(architecture)
+        Ok((architecture, notices))
     }
+}
+
+/// Height and width of the images, which are equal; what stands there if nothing is said.
+fn sample_size(keys: &mut Keys) -> Result<Result<usize, &'static str>, DiffusersConfigError> {
+    let found = keys.take("sample_size", Value::from("absent"))?;
+    let size = match &found {
+        Value::Null => return Ok(Err("null")),
+        Value::String(text) if text == "absent" => return Ok(Err("absent")),
+        Value::Array(sides) => match &sides[..] {
+            [side] => side.as_u64(),
+            [height, width] if height == width => height.as_u64(),
+            _ => None,
+        },
+        size => size.as_u64(),
+    };
+    let size = size.and_then(|size| usize::try_from(size).ok());
+    let expected = "the number of pixels, or twice the same in a list";
+    size.map(Ok)
+        .ok_or_else(|| keys.unsupported("sample_size", found.to_string(), expected.to_owned()))
 }
 
 /// The first path that exists; the error names the first.

@@ -1,9 +1,43 @@
 //! Reads a JSON object key by key, so that what is left over is known.
 
+use dsno_checkpoint::{FileKind, python_json};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::error::DiffusersConfigError;
+use super::notice::Notice;
+
+/// Keys that say nothing about the network: the bookkeeping of a moving average, of a training, and of
+/// programs that keep files.
+const NOT_OF_THE_NETWORK: [&str; 27] = [
+    "use_ema_warmup",
+    "decay",
+    "inv_gamma",
+    "min_decay",
+    "optimization_step",
+    "power",
+    "update_after_step",
+    "foreach",
+    "model_cls",
+    "dtype",
+    "torch_dtype",
+    "architectures",
+    "model_type",
+    "transformers_version",
+    "name_or_path",
+    "gradient_checkpointing",
+    "global_step",
+    "step",
+    "epoch",
+    "seed",
+    "name",
+    "author",
+    "license",
+    "tags",
+    "dataset",
+    "description",
+    "comment",
+];
 
 /// The keys of a file that were not read yet.
 #[derive(Debug)]
@@ -14,8 +48,13 @@ pub(super) struct Keys {
 
 impl Keys {
     pub(super) fn parse(file: &'static str, text: &str) -> Result<Self, DiffusersConfigError> {
-        let map = serde_json::from_str(text);
-        let map = map.map_err(|source| DiffusersConfigError::Json { file, source })?;
+        let map = serde_json::from_str(&python_json::strict(text));
+        let map = map.map_err(|source| match FileKind::of_start(text.as_bytes()) {
+            None | Some(FileKind::Json | FileKind::ShardIndex) => {
+                DiffusersConfigError::Json { file, source }
+            }
+            Some(found) => DiffusersConfigError::Other { file, found },
+        })?;
         Ok(Self { file, map })
     }
 
@@ -88,14 +127,22 @@ impl Keys {
         }
     }
 
-    /// Refuses the first key that nobody asked for.
-    pub(super) fn finish(self) -> Result<(), DiffusersConfigError> {
-        match self.map.iter().find(|(key, _)| !key.starts_with('_')) {
-            Some((key, value)) => {
-                let expected = "no such key".to_owned();
-                Err(self.unsupported(key, value.to_string(), expected))
+    /// Refuses the first key that nobody asked for and that may shape the network; what is left alone.
+    pub(super) fn finish(self) -> Result<Option<Notice>, DiffusersConfigError> {
+        let mut left_alone = Vec::new();
+        for (key, value) in &self.map {
+            if key.starts_with('_') {
+                continue;
             }
-            None => Ok(()),
+            if !value.is_null() && !NOT_OF_THE_NETWORK.contains(&key.as_str()) {
+                let expected = "no such key".to_owned();
+                return Err(self.unsupported(key, value.to_string(), expected));
+            }
+            left_alone.push(key.clone());
         }
+        let file = self.file;
+        let is_empty = left_alone.is_empty();
+        let keys = left_alone;
+        Ok((!is_empty).then_some(Notice::LeftAlone { file, keys }))
     }
 }

@@ -93,7 +93,18 @@ fn what_cannot_be_built_is_refused_by_key_and_value() {
             "SkipDownBlock2D",
         ),
         ("sample_size", json!([32, 64]), "`sample_size` = [32,64]"),
-        ("sample_size", json!(null), "`sample_size`"),
+        (
+            "sample_size",
+            json!(null),
+            "does not say the size of the images (`sample_size` is null)",
+        ),
+        (
+            "sample_size",
+            json!([32, 32, 32]),
+            "`sample_size` = [32,32,32]",
+        ),
+        ("sample_size", json!("32"), "`sample_size` = \"32\""),
+        ("decay_rate", json!(0.5), "`decay_rate` = 0.5"),
         ("skip_connections", json!(true), "`skip_connections` = true"),
         (
             "layers_per_block",
@@ -128,7 +139,7 @@ fn what_cannot_be_built_is_refused_by_key_and_value() {
         let error = read(&config, &scheduler()).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }
-    for key in ["down_block_types", "block_out_channels", "sample_size"] {
+    for key in ["down_block_types", "block_out_channels"] {
         let mut config = config();
         config.as_object_mut().unwrap().remove(key);
         let error = read(&config, &scheduler()).unwrap_err();
@@ -195,6 +206,194 @@ fn schedulers_say_what_was_trained() {
     for (change, words) in refused {
         let error = process(change).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
+    }
+}
+
+/// The scheduler with changes, read with the network.
+fn with_scheduler(change: &Value) -> Result<(DdpmProcess, Vec<Notice>), DiffusersConfigError> {
+    let mut scheduler = scheduler();
+    let map = scheduler.as_object_mut().unwrap();
+    map.extend(change.as_object().unwrap().clone());
+    map.retain(|_, value| *value != json!("absent"));
+    let (config, scheduler) = (config().to_string(), scheduler.to_string());
+    let read = DiffusersConfig::from_json_with(&config, &scheduler, None);
+    read.map(|(architecture, notices)| (architecture.process, notices))
+}
+
+#[test]
+fn what_python_writes_is_read() {
+    let scheduler = scheduler().to_string().replace(
+        "\"clip_sample\":true",
+        "\"clip_sample\":true,\"lambda_min_clipped\":-Infinity,\"other\":NaN",
+    );
+    assert!(scheduler.contains("NaN"));
+    let bom = |text: &str| format!("\u{feff}{text}");
+    let config = config().to_string();
+    let read = DiffusersConfig::from_json(&bom(&config), &bom(&scheduler)).unwrap();
+    assert_eq!(parameter_count(&read), 35_746_307);
+    // Where a number is needed, infinity is none, and none of the defaults.
+    let infinite = scheduler.replace("\"beta_end\":0.02", "\"beta_end\":Infinity");
+    let error = DiffusersConfig::from_json(&config, &infinite).unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("`beta_end` = \"Infinity\""), "{error}");
+    let heads = config.replace("\"attention_head_dim\":null", "\"attention_head_dim\":NaN");
+    let error = DiffusersConfig::from_json(&heads, &scheduler).unwrap_err();
+    assert!(error.to_string().contains("`attention_head_dim` = \"NaN\""));
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n";
+    let error = DiffusersConfig::from_json(&config, pointer).unwrap_err();
+    assert!(error.to_string().contains("Git LFS"), "{error}");
+}
+
+#[test]
+fn keys_that_do_not_shape_the_network_are_left_alone_and_named() {
+    let mut config = config();
+    let more = json!({
+        "use_ema_warmup": true, "decay": 0.9999, "inv_gamma": 1.0, "min_decay": 0.0,
+        "optimization_step": 10, "power": 0.75, "update_after_step": 0, "a_later_option": null
+    });
+    let map = config.as_object_mut().unwrap();
+    map.extend(more.as_object().unwrap().clone());
+    let text = (config.to_string(), scheduler().to_string());
+    let (architecture, notices) = DiffusersConfig::from_json_with(&text.0, &text.1, None).unwrap();
+    assert_eq!(architecture, read(&self::config(), &scheduler()).unwrap());
+    let [Notice::LeftAlone { keys, .. }] = &notices[..] else {
+        panic!("{notices:?}");
+    };
+    assert_eq!(keys.len(), 8);
+    assert!(notices[0].to_string().contains("`use_ema_warmup`"));
+}
+
+#[test]
+fn the_size_of_images_is_a_number_a_list_or_given() {
+    for (stored, given, expected) in [
+        (json!(64), None, 64),
+        (json!([64, 64]), None, 64),
+        (json!([64]), None, 64),
+        (json!(null), Some(64), 64),
+        (json!("absent"), Some(64), 64),
+        (json!(32), Some(64), 64),
+    ] {
+        let mut config = config();
+        config["sample_size"] = stored;
+        config
+            .as_object_mut()
+            .unwrap()
+            .retain(|_, value| *value != json!("absent"));
+        let (config, scheduler) = (config.to_string(), scheduler().to_string());
+        let (read, _) = DiffusersConfig::from_json_with(&config, &scheduler, given).unwrap();
+        assert_eq!(read.sample_size, expected);
+    }
+}
+
+#[test]
+fn schedulers_of_other_processes_are_refused_by_name() {
+    for class in [
+        "EDMEulerScheduler",
+        "EDMDPMSolverMultistepScheduler",
+        "FlowMatchEulerDiscreteScheduler",
+        "FlowMatchHeunDiscreteScheduler",
+        "ScoreSdeVeScheduler",
+        "ScoreSdeVpScheduler",
+        "KarrasVeScheduler",
+        "LCMScheduler",
+        "TCDScheduler",
+        "IPNDMScheduler",
+        "CogVideoXDDIMScheduler",
+        "CosineDPMSolverMultistepScheduler",
+        "DDPMWuerstchenScheduler",
+        "VQDiffusionScheduler",
+        "MyScheduler",
+    ] {
+        let error = with_scheduler(&json!({ "_class_name": class }))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(&format!("`_class_name` = \"{class}\"")),
+            "{error}"
+        );
+    }
+    for (change, words) in [
+        (json!({"use_flow_sigmas": true}), "`use_flow_sigmas` = true"),
+        (
+            json!({"prediction_type": "flow_prediction"}),
+            "flow_prediction",
+        ),
+        (
+            json!({"timestep_type": "continuous"}),
+            "`timestep_type` = \"continuous\"",
+        ),
+        (json!({"snr_shift_scale": 3.0}), "`snr_shift_scale` = 3.0"),
+        (
+            json!({"predict_epsilon": false, "prediction_type": "v_prediction"}),
+            "`predict_epsilon`",
+        ),
+    ] {
+        let error = with_scheduler(&change).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn all_samplers_of_a_table_have_one_process() {
+    let expected = with_scheduler(&json!({})).unwrap().0;
+    for class in [
+        "absent",
+        "DDIMScheduler",
+        "EulerDiscreteScheduler",
+        "PNDMScheduler",
+        "DPMSolverMultistepScheduler",
+        "UniPCMultistepScheduler",
+        "FlaxDDPMScheduler",
+    ] {
+        let change = json!({
+            "_class_name": class, "use_karras_sigmas": true, "timestep_type": "discrete",
+            "rescale_betas_zero_snr": null, "flow_shift": 1.0
+        });
+        assert_eq!(with_scheduler(&change).unwrap().0, expected, "{class}");
+    }
+}
+
+#[test]
+fn the_older_key_of_the_prediction_is_honoured() {
+    for (older, expected) in [
+        (json!(false), Prediction::X),
+        (json!(true), Prediction::Epsilon),
+        (json!(null), Prediction::Epsilon),
+    ] {
+        let (process, _) = with_scheduler(&json!({ "predict_epsilon": older })).unwrap();
+        let DdpmProcess::Table { prediction, .. } = process else {
+            panic!("{process:?}");
+        };
+        assert_eq!(prediction, expected);
+    }
+}
+
+#[test]
+fn what_a_scheduler_clips_is_told() {
+    for (change, expected) in [
+        (json!({}), None),
+        (json!({"clip_sample": "absent"}), None),
+        (
+            json!({"clip_sample": false}),
+            Some("`clip_sample` is false"),
+        ),
+        (json!({"clip_sample_range": 1.0}), None),
+        (json!({"clip_sample_range": 2.5}), Some("±2.5")),
+        (json!({"thresholding": true}), Some("`thresholding`")),
+        (
+            json!({"_class_name": "EulerDiscreteScheduler"}),
+            Some("EulerDiscreteScheduler"),
+        ),
+    ] {
+        let (_, notices) = with_scheduler(&change).unwrap();
+        let notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
+        match expected {
+            None => assert!(notices.is_empty(), "{notices:?}"),
+            Some(word) => assert!(
+                notices.len() == 1 && notices[0].contains(word),
+                "{notices:?}"
+            ),
+        }
     }
 }
 
