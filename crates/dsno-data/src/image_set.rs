@@ -5,14 +5,20 @@ use std::path::Path;
 
 use crate::error::DataError;
 use crate::picture::Uint8Images;
+use gather::Prepare;
+use listing::Listing;
 use pixels::Pixels;
 
 mod batch;
 mod decode;
-mod folder;
-mod idx;
+pub(crate) mod folder;
+pub(crate) mod gather;
+pub(crate) mod idx;
+pub(crate) mod listing;
+mod magic;
 mod pixels;
-mod sprite_sheet;
+pub(crate) mod sprite_sheet;
+pub(crate) mod table;
 
 /// A set of images of one size, with or without class labels.
 ///
@@ -47,57 +53,58 @@ pub struct ImageSet {
     classes: u32,
 }
 
-/// What a file reader returns: bytes, image after image, each `[C, H, W]`.
-pub(crate) struct Raw {
-    pub(crate) channels: usize,
-    pub(crate) height: usize,
-    pub(crate) width: usize,
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) labels: Option<Vec<u32>>,
-    pub(crate) classes: u32,
-}
-
 impl ImageSet {
-    /// Reads an IDX file of grey images, and optionally the IDX file of their labels.
+    /// Reads an IDX file of images, and optionally the IDX file of their labels.
     ///
-    /// A file whose name ends in `.gz` is decompressed; if only the other spelling of the name
-    /// exists, with or without `.gz`, that file is read. The number of classes is one more than
-    /// the largest label, or 0 without labels.
+    /// Images are `[N, H, W]`, grey, or `[N, H, W, C]` with 1 or 3 channels. Elements of other types
+    /// than bytes are read where each is an integer from 0 to 255, or a label. A file that begins
+    /// as gzip does is decompressed; if only the other spelling of the name exists, with or without
+    /// `.gz`, that file is read. The number of classes is one more than the largest label, or 0
+    /// without labels.
     ///
     /// # Errors
     ///
     /// * [`DataError::MissingFile`], [`DataError::Read`] if a file is not there or unreadable.
-    /// * [`DataError::IdxMagic`], [`DataError::IdxShape`], [`DataError::Size`] if a file is not
-    ///   IDX, is truncated, or is longer than its header says.
+    /// * [`DataError::IdxMagic`], [`DataError::IdxShape`], [`DataError::IdxAxes`],
+    ///   [`DataError::Size`] if a file is not IDX, has other axes, is truncated, or is longer than
+    ///   its header says.
+    /// * [`DataError::IdxValue`] if an element is no pixel or no label.
     /// * [`DataError::LabelCount`] if labels and images differ in number.
     /// * [`DataError::Empty`] if there are no images.
     pub fn from_idx_files(
         images: impl AsRef<Path>,
         labels: Option<&Path>,
     ) -> Result<Self, DataError> {
-        Ok(Self::from_raw(idx::read(images.as_ref(), labels)?))
+        idx::read(images.as_ref(), labels, Prepare::default())
     }
 
-    /// Reads all PNG and JPEG files of a folder, sorted by name.
+    /// Reads all PNG, JPEG, WebP and BMP files of a folder, sorted by name.
     ///
-    /// If the folder has sub-folders, each is a class, numbered in the order of their names, and
-    /// pictures directly in the folder are not read. Otherwise the set has no labels. With one
-    /// channel, colours become luminance (Rec. 601); transparent pixels are laid on white.
+    /// If pictures lie in sub-folders, each is a class: numbered as numbers if all names are plain
+    /// numbers, else in the order of their names. Otherwise the set has no labels. What a file is,
+    /// its first bytes say. Hidden files, and what systems leave behind (`Thumbs.db`, `@eaDir`,
+    /// `__MACOSX`), are not looked at; [`Survey::of_folder`](crate::Survey::of_folder) counts
+    /// pictures in formats that are not read. With one channel, colours become luminance (Rec. 601);
+    /// transparent pixels are laid on white.
     ///
     /// # Errors
     ///
     /// * [`DataError::MissingFile`], [`DataError::Read`] if the folder or a file is unreadable.
     /// * [`DataError::Decode`], [`DataError::ImageSize`] for a damaged or odd-sized picture.
     /// * [`DataError::Channels`] if `channels` is neither 1 nor 3.
-    /// * [`DataError::Empty`] if there are no images.
+    /// * [`DataError::Mixed`] if there are pictures beside sub-folders of pictures.
+    /// * [`DataError::EmptyClass`] if a sub-folder has no pictures, or has them deeper.
+    /// * [`DataError::Empty`], [`DataError::Unread`] if there are no images that are read.
     pub fn from_folder(path: impl AsRef<Path>, channels: usize) -> Result<Self, DataError> {
-        Ok(Self::from_raw(folder::read(path.as_ref(), channels)?))
+        let path = path.as_ref();
+        let options = folder::options(path, channels, false)?;
+        folder::read(&Listing::of(path)?, options, Prepare::default())
     }
 
-    /// Cuts a PNG sprite sheet into `tile`×`tile` images, row by row, as many as its table lists.
+    /// Cuts a sprite sheet into `tile`×`tile` images, row by row, as many as its table lists.
     ///
-    /// The table is CSV with a header line; its first two columns are the image's number, counted
-    /// from 0, and its label.
+    /// The table is CSV, separated by commas, semicolons or tabs; its first two columns are the
+    /// image's number, counted from 0, and its label. It may have a heading.
     ///
     /// # Errors
     ///
@@ -110,43 +117,20 @@ impl ImageSet {
         table: impl AsRef<Path>,
         tile: usize,
     ) -> Result<Self, DataError> {
-        Ok(Self::from_raw(sprite_sheet::read(
-            sheet.as_ref(),
-            table.as_ref(),
-            tile,
-        )?))
+        let (sheet, table) = (sheet.as_ref(), table.as_ref());
+        sprite_sheet::read(sheet, table, tile, Prepare::default())
     }
 
     /// Takes over pictures, for example those of an `.npz` file; the set has no labels.
     pub fn from_pictures(pictures: &Uint8Images) -> Self {
         let [_, height, width, channels] = pictures.shape();
-        let bytes = pictures.to_chw();
-        Self::from_raw(Raw {
-            channels,
-            height,
-            width,
-            bytes,
-            labels: None,
-            classes: 0,
-        })
-    }
-
-    fn from_raw(raw: Raw) -> Self {
-        let Raw {
-            channels,
-            height,
-            width,
-            bytes,
-            labels,
-            classes,
-        } = raw;
         Self {
             channels,
             height,
             width,
-            pixels: Pixels::new(bytes),
-            labels,
-            classes,
+            pixels: Pixels::new(pictures.to_chw()),
+            labels: None,
+            classes: 0,
         }
     }
 

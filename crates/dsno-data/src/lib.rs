@@ -6,7 +6,8 @@
 //! | You want to …                                         | Start at                                     |
 //! |-------------------------------------------------------|----------------------------------------------|
 //! | open a data set of `datasets/`                        | [`DatasetSpec::load`], [`DatasetSpec::open`] |
-//! | read IDX files, folders of PNG or JPEG, sprite sheets | [`ImageSet`]                                 |
+//! | read IDX files, folders of pictures, sprite sheets    | [`ImageSet`]                                 |
+//! | count images and classes without reading them         | [`Survey`], [`DatasetSpec::check`]           |
 //! | draw noise, labels or times for sample `i`            | [`noise`]                                    |
 //! | sample a set endlessly and resumably                  | [`order::InfiniteSampler`]                   |
 //! | save images as PNG, as a grid or for ADM's evaluation | [`picture::Uint8Images`]                     |
@@ -59,8 +60,10 @@ pub mod picture;
 mod source;
 mod spec;
 pub mod store;
+mod survey;
 
 pub use error::{DataError, DecodeError};
 pub use image_set::ImageSet;
 pub use spec::{DatasetSpec, FileSpec, Format};
 pub use store::{StoreError, StoreSpec, TrajectoryStore};
+pub use survey::Survey;

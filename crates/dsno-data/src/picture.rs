@@ -234,24 +234,64 @@ impl Uint8Images {
         Ok(npy::write_npz(path, &[("arr_0", &array)])?)
     }
 
-    /// Reads the pictures of an `.npz` file: `arr_0`, or the first array of bytes with four axes.
+    /// Reads the pictures of an `.npz` file: `arr_0`, or else the first array of bytes with three or
+    /// four axes.
     ///
     /// # Errors
     ///
     /// * [`PictureError::Archive`] if the file is unreadable.
     /// * [`PictureError::NoPictures`] if it has no such array.
-    /// * [`PictureError::Shape`] if the array is empty or has another number of channels.
+    /// * Those of [`from_array`](Self::from_array).
     pub fn load_npz(path: impl AsRef<Path>) -> Result<Self, PictureError> {
         let path = path.as_ref();
-        // Names sort `arr_0` before `arr_1`, which holds labels.
-        for array in npy::read_npz(path)?.into_values() {
-            if let (&[n, h, w, c], Values::U8(bytes)) = (array.shape.as_slice(), array.values) {
-                return Self::new(n, h, w, c, bytes);
-            }
+        // Labels beside the pictures may be of any type, so they are not looked at.
+        let usual = npy::read_npz_where(path, |name| name == "arr_0")?;
+        if let Some(array) = usual.into_values().next() {
+            return Self::from_array(array, path);
         }
-        Err(PictureError::NoPictures {
-            path: path.to_path_buf(),
-        })
+        let pictures = |array: &Array| {
+            matches!(array.values, Values::U8(_)) && matches!(array.shape.len(), 3 | 4)
+        };
+        let found = npy::read_npz(path)?.into_values().find(pictures);
+        found.map_or_else(
+            || {
+                Err(PictureError::NoPictures {
+                    path: path.to_path_buf(),
+                })
+            },
+            |array| Self::from_array(array, path),
+        )
+    }
+
+    /// Reads the pictures of an `.npy` file.
+    ///
+    /// # Errors
+    ///
+    /// * [`PictureError::Archive`] if the file is unreadable.
+    /// * Those of [`from_array`](Self::from_array).
+    pub fn load_npy(path: impl AsRef<Path>) -> Result<Self, PictureError> {
+        let path = path.as_ref();
+        Self::from_array(npy::read(path)?, path)
+    }
+
+    /// Takes over an array of bytes that was read from `path`: `[N, H, W, C]`, or `[N, H, W]` for
+    /// grey pictures.
+    ///
+    /// # Errors
+    ///
+    /// * [`PictureError::Array`] if its elements are no bytes or it has other axes.
+    /// * [`PictureError::Shape`] if it is empty or has another number of channels.
+    pub fn from_array(array: Array, path: &Path) -> Result<Self, PictureError> {
+        let Array { shape, values } = array;
+        match (shape.as_slice(), values) {
+            (&[n, h, w, c], Values::U8(bytes)) => Self::new(n, h, w, c, bytes),
+            (&[n, h, w], Values::U8(bytes)) => Self::new(n, h, w, 1, bytes),
+            (_, values) => Err(PictureError::Array {
+                path: path.to_path_buf(),
+                found: values.descr(),
+                shape,
+            }),
+        }
     }
 }
 

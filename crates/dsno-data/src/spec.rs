@@ -7,8 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DataError;
 use crate::image_set::ImageSet;
+use crate::image_set::gather::Prepare;
+use crate::image_set::{folder, idx, sprite_sheet};
 use crate::source;
-use dsno_checkpoint::digest::sha256_bytes;
+
+mod check;
+mod content;
+mod survey;
 
 /// A data set as a file of `datasets/` describes it.
 ///
@@ -40,7 +45,8 @@ pub struct DatasetSpec {
     pub channels: usize,
     /// Number of classes; 0 drops the labels.
     pub classes: u32,
-    /// Names of the classes, in order; empty if unknown.
+    /// Names of the classes, in order; empty if unknown. Class folders must have these names, or be
+    /// numbered from 0.
     pub class_names: Vec<String>,
     /// Side to pad to with black, in pixels; left out if images keep their size.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,6 +54,10 @@ pub struct DatasetSpec {
     /// Side to average down to, in pixels; left out if images keep their size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average_to: Option<usize>,
+    /// Whether pictures of a folder are turned upright as their EXIF data say; if left out they are
+    /// read as they are stored.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exif_rotation: bool,
     /// How the files are laid out.
     pub format: Format,
     /// Files with known content; a set that the user provides may have none.
@@ -65,12 +75,12 @@ pub enum Format {
         /// File with the labels.
         labels: Option<PathBuf>,
     },
-    /// PNG and JPEG files, one sub-folder per class.
+    /// PNG, JPEG, WebP and BMP files, one sub-folder per class.
     ImageFolder {
         /// The folder.
         path: PathBuf,
     },
-    /// A PNG sprite sheet and a CSV table of labels.
+    /// A sprite sheet and a CSV table of labels.
     PngSheet {
         /// The sprite sheet.
         sheet: PathBuf,
@@ -87,10 +97,10 @@ pub enum Format {
 pub struct FileSpec {
     /// Path relative to the folder of the specifications; `.gz` may be present or absent on disk.
     pub path: PathBuf,
-    /// SHA-256 of the content, of a `.gz` file after decompression, so that it does not depend on
+    /// SHA-256 of the content, of a gzip file after decompression, so that it does not depend on
     /// who compressed the file.
     pub sha256: String,
-    /// Length of the content in bytes, of a `.gz` file after decompression.
+    /// Length of the content in bytes, of a gzip file after decompression.
     pub bytes: u64,
 }
 
@@ -126,6 +136,11 @@ impl DatasetSpec {
         paths.filter(|path| source::locate(path).is_err()).collect()
     }
 
+    fn missing(&self, path: PathBuf) -> DataError {
+        let (set, obtain) = (self.name.clone(), self.obtain.clone());
+        DataError::MissingFile { set, path, obtain }
+    }
+
     fn paths(&self) -> Vec<&Path> {
         let mut paths: Vec<&Path> = match &self.format {
             Format::Idx { images, labels } => std::iter::once(images.as_path())
@@ -150,56 +165,72 @@ impl DatasetSpec {
     pub fn verify(&self, root: impl AsRef<Path>) -> Result<(), DataError> {
         let root = root.as_ref();
         if let Some(path) = self.missing_files(root).into_iter().next() {
-            let (set, obtain) = (self.name.clone(), self.obtain.clone());
-            return Err(DataError::MissingFile { set, path, obtain });
+            return Err(self.missing(path));
         }
         self.files.iter().try_for_each(|file| file.verify(root))
     }
 
     /// Verifies the files below `root`, reads them, pads and averages.
     ///
+    /// Images are prepared one by one as they are read, so memory holds hardly more than the result.
+    ///
     /// # Errors
     ///
-    /// Those of [`verify`](Self::verify), of the reader of the format (see [`ImageSet`]), of
-    /// [`ImageSet::padded_to`] and [`ImageSet::averaged_to`], and
-    /// [`DataError::Channels`] or [`DataError::Label`] if the images are not as described.
+    /// Those of [`verify`](Self::verify), of the reader of the format (see [`ImageSet`]) and of
+    /// [`ImageSet::padded_to`] and [`ImageSet::averaged_to`]; [`DataError::Channels`],
+    /// [`DataError::Label`] and those of [`survey`](Self::survey) if the images or classes are not
+    /// as described.
     pub fn open(&self, root: impl AsRef<Path>) -> Result<ImageSet, DataError> {
         let root = root.as_ref();
         self.verify(root)?;
+        let prepare = self.prepare();
         let images = match &self.format {
             Format::Idx { images, labels } => {
+                self.check_names()?;
+                self.check_labels(labels.is_some())?;
                 let labels = labels.as_ref().map(|labels| root.join(labels));
-                ImageSet::from_idx_files(root.join(images), labels.as_deref())?
+                idx::read(&root.join(images), labels.as_deref(), prepare)?
             }
-            Format::ImageFolder { path } => ImageSet::from_folder(root.join(path), self.channels)?,
+            Format::ImageFolder { path } => {
+                let path = root.join(path);
+                let options = folder::options(&path, self.channels, self.exif_rotation)?;
+                folder::read(&self.listing(&path)?, options, prepare)?
+            }
             Format::PngSheet { sheet, table, tile } => {
-                ImageSet::from_sprite_sheet(root.join(sheet), root.join(table), *tile)?
+                self.check_names()?;
+                sprite_sheet::read(&root.join(sheet), &root.join(table), *tile, prepare)?
             }
         };
-        if images.channels() != self.channels {
-            let (asked, found) = (self.channels, images.channels());
-            return Err(DataError::Channels {
-                set: self.name.clone(),
-                asked,
-                found,
-            });
+        self.check_channels(images.channels())?;
+        let labelled = images.with_classes(self.classes);
+        labelled.map_err(|(index, label)| self.wrong_label(root, index, label))
+    }
+
+    fn prepare(&self) -> Prepare {
+        Prepare {
+            pad_to: self.pad_to,
+            average_to: self.average_to,
         }
-        let images = images
-            .with_classes(self.classes)
-            .map_err(|(index, label)| {
-                let path = root.join(self.label_path());
-                DataError::Label {
-                    path,
-                    index,
-                    label,
-                    classes: self.classes,
-                }
-            })?;
-        let images = self
-            .pad_to
-            .map_or(Ok(images.clone()), |side| images.padded_to(side))?;
-        self.average_to
-            .map_or(Ok(images.clone()), |side| images.averaged_to(side))
+    }
+
+    fn check_channels(&self, found: usize) -> Result<(), DataError> {
+        if found == self.channels {
+            return Ok(());
+        }
+        Err(DataError::Channels {
+            set: self.name.clone(),
+            asked: self.channels,
+            found,
+        })
+    }
+
+    fn wrong_label(&self, root: &Path, index: usize, label: u32) -> DataError {
+        DataError::Label {
+            path: root.join(self.label_path()),
+            index,
+            label,
+            classes: self.classes,
+        }
     }
 
     fn label_path(&self) -> &Path {
@@ -214,9 +245,8 @@ impl DatasetSpec {
 impl FileSpec {
     fn verify(&self, root: &Path) -> Result<(), DataError> {
         let path = source::locate(&root.join(&self.path))?;
-        let mut source = source::open(&path)?;
-        let content = source::read_up_to(&mut source, &path, self.bytes.saturating_add(1))?;
-        let (found, expected) = (content.len() as u64, self.bytes);
+        let (digest, found) = source::digest(&path, self.bytes.saturating_add(1))?;
+        let expected = self.bytes;
         if found != expected {
             return Err(DataError::Size {
                 path,
@@ -224,12 +254,11 @@ impl FileSpec {
                 expected,
             });
         }
-        let (found, expected) = (sha256_bytes(&content), self.sha256.clone());
-        if found != expected {
+        if digest != self.sha256 {
             return Err(DataError::Digest {
                 path,
-                found,
-                expected,
+                found: digest,
+                expected: self.sha256.clone(),
             });
         }
         Ok(())

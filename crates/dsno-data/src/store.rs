@@ -12,7 +12,8 @@
 //! A shard is done when its row of the manifest is there. The row holds the SHA-256 of the two
 //! files before it and is written last; every file is written to a temporary name, synchronised
 //! and renamed. So a killed writer leaves a shard valid or absent, and running it again fills the
-//! gaps. Shards are independent: several writers may fill one store if no two own the same shard.
+//! gaps. Shards are independent: several writers may fill one store if no two own the same shard;
+//! writers that have not agreed on that take turns through a [`StoreLock`].
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use zarrs::filesystem::FilesystemStore;
 
 mod error;
 mod layout;
+mod lock;
 mod open;
 mod read;
 mod spec;
@@ -29,6 +31,7 @@ mod verify;
 mod write;
 
 pub use error::{StoreError, ZarrError};
+pub use lock::StoreLock;
 pub use spec::{Dtype, Provenance, StoreSpec};
 
 type FileArray = zarrs::array::Array<FilesystemStore>;
@@ -88,6 +91,10 @@ impl std::fmt::Debug for TrajectoryStore {
 impl TrajectoryStore {
     /// Makes a store at `path`, or opens the one there if it was made from the same `spec`.
     ///
+    /// How many trajectories were solved at once (`batch_size` in the provenance) may differ: it
+    /// moves the last bits of a trajectory at most. Descriptions of arrays that were damaged or lost
+    /// are written again.
+    ///
     /// # Errors
     ///
     /// * [`StoreError::Spec`] if `spec` is impossible; nothing is written.
@@ -100,7 +107,17 @@ impl TrajectoryStore {
         if !path.join("zarr.json").exists() {
             layout::create(path, spec)?;
         }
-        let store = Self::open(path)?;
+        let store = match Self::open(path) {
+            Err(error @ (StoreError::Array { .. } | StoreError::Zarr { .. })) => {
+                let Some(found) = open::spec(path) else {
+                    return Err(error);
+                };
+                spec.check_same(&found, path)?;
+                layout::write_metadata(path, &found)?;
+                Self::open(path)?
+            }
+            other => other?,
+        };
         spec.check_same(&store.spec, path)?;
         Ok(store)
     }
@@ -174,6 +191,13 @@ impl TrajectoryStore {
     pub fn missing_shards(&self) -> Vec<usize> {
         (0..self.shards())
             .filter(|&shard| !self.is_done(shard))
+            .collect()
+    }
+
+    /// Shards in the manifest, in order.
+    pub fn done_shards(&self) -> Vec<usize> {
+        (0..self.shards())
+            .filter(|&shard| self.is_done(shard))
             .collect()
     }
 

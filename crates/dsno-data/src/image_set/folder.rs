@@ -1,95 +1,108 @@
-//! Folders of PNG and JPEG files, one sub-folder per class.
+//! Folders of pictures, one sub-folder per class.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Raw, decode};
+use super::ImageSet;
+use super::decode::{self, Options};
+use super::gather::{Gather, Prepare};
+use super::listing::Listing;
 use crate::error::DataError;
-use crate::source::{missing, read_error};
 
-pub(super) fn read(path: &Path, channels: usize) -> Result<Raw, DataError> {
-    if !path.is_dir() {
-        return Err(missing(path));
-    }
-    if channels != 1 && channels != 3 {
-        let set = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        return Err(DataError::Channels {
-            set,
-            asked: channels,
-            found: 3,
+/// Up to so many pictures, or so many bytes of files, all are decoded when a set is checked.
+const DECODED_PICTURES: usize = 5000;
+const DECODED_BYTES: u64 = 64 << 20;
+/// Of larger sets, about so many, evenly spaced.
+const DECODED_SAMPLE: usize = 1000;
+/// A check ends after so many problems.
+const PROBLEMS: usize = 100;
+
+/// Checks the number of channels asked for.
+pub(crate) fn options(
+    folder: &Path,
+    channels: usize,
+    exif_rotation: bool,
+) -> Result<Options, DataError> {
+    if channels == 1 || channels == 3 {
+        return Ok(Options {
+            channels,
+            exif_rotation,
         });
     }
-    let classes: Vec<_> = entries(path)?
-        .into_iter()
-        .filter(|entry| entry.is_dir())
-        .collect();
-    let files: Vec<(PathBuf, u32)> = if classes.is_empty() {
-        pictures(path)?.into_iter().map(|file| (file, 0)).collect()
-    } else {
-        let mut files = Vec::new();
-        for (label, class) in (0..).zip(&classes) {
-            files.extend(pictures(class)?.into_iter().map(|file| (file, label)));
-        }
-        files
-    };
-    let Some((first, _)) = files.first() else {
-        return Err(DataError::Empty {
-            path: path.to_path_buf(),
-        });
-    };
-    let expected = decode::picture(first, channels)?.size;
-    let mut bytes = Vec::new();
-    for (file, _) in &files {
-        let picture = decode::picture(file, channels)?;
-        if picture.size != expected {
-            let (path, found) = (file.clone(), picture.size);
-            return Err(DataError::ImageSize {
-                path,
-                found,
-                expected,
-            });
-        }
-        bytes.extend(picture.planes());
-    }
-    let labels = (!classes.is_empty()).then(|| files.iter().map(|&(_, label)| label).collect());
-    let [height, width] = expected;
-    Ok(Raw {
-        channels,
-        height,
-        width,
-        bytes,
-        labels,
-        classes: classes.len() as u32,
+    let set = folder.file_name().unwrap_or_default();
+    Err(DataError::Channels {
+        set: set.to_string_lossy().into_owned(),
+        asked: channels,
+        found: 3,
     })
 }
 
-/// Everything in a folder that is not hidden, sorted by name.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let failed = |source| read_error(folder, source);
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            paths.push(entry.path());
-        }
+/// Reads the pictures of a listing, which has at least one.
+pub(crate) fn read(
+    listing: &Listing,
+    options: Options,
+    prepare: Prepare,
+) -> Result<ImageSet, DataError> {
+    let mut gather: Option<(Gather, [usize; 2])> = None;
+    let mut planes = Vec::new();
+    for (file, _) in &listing.files {
+        let picture = decode::picture(file, options)?;
+        let (gather, expected) = if let Some(begun) = &mut gather {
+            begun
+        } else {
+            let count = listing.files.len();
+            let begun = Gather::new(prepare, options.channels, picture.size, count)?;
+            gather.insert((begun, picture.size))
+        };
+        same_size(file, picture.size, *expected)?;
+        picture.planes(&mut planes);
+        gather.push(&planes);
     }
-    paths.sort();
-    Ok(paths)
+    let (gather, _) = gather.ok_or_else(|| DataError::Empty {
+        path: Path::new("").to_path_buf(),
+    })?;
+    let labels = listing.files.iter().map(|&(_, label)| label);
+    let labels = (!listing.classes.is_empty()).then(|| labels.collect());
+    Ok(gather.finish(labels, listing.classes.len() as u32))
 }
 
-fn pictures(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let mut paths = entries(folder)?;
-    paths.retain(|path| {
-        let extension = path
-            .extension()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .to_lowercase();
-        matches!(extension.as_str(), "png" | "jpg" | "jpeg") && path.is_file()
-    });
-    Ok(paths)
+/// Looks at every picture, and decodes all of them or, of many, some; says the size of the first.
+pub(crate) fn check(
+    listing: &Listing,
+    options: Options,
+    problems: &mut Vec<DataError>,
+) -> Option<[usize; 2]> {
+    let count = listing.files.len();
+    let bytes = || {
+        let files = listing.files.iter();
+        let lengths = files.map(|(file, _)| file.metadata().map_or(0, |found| found.len()));
+        lengths.sum::<u64>()
+    };
+    let step = if count <= DECODED_PICTURES || bytes() <= DECODED_BYTES {
+        1
+    } else {
+        count.div_ceil(DECODED_SAMPLE)
+    };
+    let mut expected = None;
+    for (index, (file, _)) in listing.files.iter().enumerate() {
+        let whole = index % step == 0 || index + 1 == count;
+        let found = decode::check(file, options, whole)
+            .and_then(|size| same_size(file, size, *expected.get_or_insert(size)));
+        problems.extend(found.err());
+        if problems.len() >= PROBLEMS {
+            break;
+        }
+    }
+    expected
+}
+
+fn same_size(file: &Path, found: [usize; 2], expected: [usize; 2]) -> Result<(), DataError> {
+    if found == expected {
+        return Ok(());
+    }
+    let path = file.to_path_buf();
+    Err(DataError::ImageSize {
+        path,
+        found,
+        expected,
+    })
 }

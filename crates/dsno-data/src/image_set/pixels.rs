@@ -16,6 +16,25 @@ impl Pixels {
         Self::Bytes(bytes)
     }
 
+    /// Room for so many values: sums of `factor`×`factor` bytes, or bytes if `factor` is 1.
+    ///
+    /// Only room that the system has; a set that outgrows it is read all the same.
+    pub(crate) fn with_room(values: usize, factor: usize) -> Self {
+        fn room<T>(values: usize) -> Vec<T> {
+            let mut room = Vec::new();
+            let _grows_later = room.try_reserve_exact(values);
+            room
+        }
+        if factor == 1 {
+            Self::Bytes(room(values))
+        } else {
+            Self::Sums {
+                sums: room(values),
+                block: factor,
+            }
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
@@ -55,11 +74,16 @@ impl Pixels {
 
     /// Sums `factor`×`factor` blocks of square planes; `None` if a block would exceed 16×16 bytes.
     pub(crate) fn averaged(&self, width: usize, factor: usize) -> Option<Self> {
-        let (sums, block) = match self {
+        let mut sums = Vec::with_capacity(self.len() / (factor * factor));
+        let block = match self {
             Self::Bytes(_) if factor == 1 => return Some(self.clone()),
-            Self::Bytes(bytes) if factor <= 16 => (sum_blocks(bytes, width, factor), factor),
-            Self::Sums { sums, block } if block * factor <= 16 => {
-                (sum_blocks(sums, width, factor), block * factor)
+            Self::Bytes(bytes) if factor <= 16 => {
+                sum_blocks(bytes, width, factor, &mut sums);
+                factor
+            }
+            Self::Sums { sums: finer, block } if block * factor <= 16 => {
+                sum_blocks(finer, width, factor, &mut sums);
+                block * factor
             }
             _ => return None,
         };
@@ -71,7 +95,12 @@ fn to_unit(sum: u16, block: usize) -> f32 {
     (f64::from(sum) / (127.5 * (block * block) as f64) - 1.0) as f32
 }
 
-fn pad<T: Copy + Default>(values: &[T], [height, width]: [usize; 2], side: usize) -> Vec<T> {
+/// Lays planes of `height`×`width` values in the middle of planes of `side`×`side`.
+pub(super) fn pad<T: Copy + Default>(
+    values: &[T],
+    [height, width]: [usize; 2],
+    side: usize,
+) -> Vec<T> {
     let (top, left) = ((side - height) / 2, (side - width) / 2);
     let planes = values.len() / (height * width);
     let mut padded = vec![T::default(); planes * side * side];
@@ -83,9 +112,15 @@ fn pad<T: Copy + Default>(values: &[T], [height, width]: [usize; 2], side: usize
     padded
 }
 
+/// Appends the sums of `factor`×`factor` blocks.
+///
 /// Planes are square and `width` is a multiple of `factor`, so blocks of rows never mix planes.
-fn sum_blocks<T: Copy + Into<u16>>(values: &[T], width: usize, factor: usize) -> Vec<u16> {
-    let mut sums = Vec::with_capacity(values.len() / (factor * factor));
+pub(super) fn sum_blocks<T: Copy + Into<u16>>(
+    values: &[T],
+    width: usize,
+    factor: usize,
+    sums: &mut Vec<u16>,
+) {
     for rows in values.chunks_exact(width * factor) {
         for x in (0..width).step_by(factor) {
             let rows = rows.chunks_exact(width);
@@ -96,5 +131,4 @@ fn sum_blocks<T: Copy + Into<u16>>(values: &[T], width: usize, factor: usize) ->
             );
         }
     }
-    sums
 }

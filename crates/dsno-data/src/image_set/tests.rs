@@ -61,6 +61,95 @@ fn idx_files_are_read_plain_or_gzip_under_either_name() {
     assert_eq!(plain.image(1), [-0.6, -0.2]);
 }
 
+/// An IDX file of elements of another type than bytes.
+fn idx_of(code: u8, shape: &[u32], bytes: &[u8]) -> Vec<u8> {
+    let mut file = idx(shape, bytes);
+    file[2] = code;
+    file
+}
+
+#[test]
+fn idx_files_of_other_types_and_axes_are_read_where_nothing_changes() {
+    let int = |v: i32| v.to_be_bytes();
+    let real = |v: f32| v.to_be_bytes();
+    let (_keep, at) = folder(&[
+        ("grey", &idx(&[2, 1, 2], &[0, 255, 51, 102])),
+        (
+            "named-gz-and-plain.gz",
+            &idx(&[2, 1, 2], &[0, 255, 51, 102]),
+        ),
+        (
+            "gzip-by-another-name",
+            &gzip(&idx(&[2, 1, 2], &[0, 255, 51, 102])),
+        ),
+        ("one-channel", &idx(&[2, 1, 2, 1], &[0, 255, 51, 102])),
+        ("colour", &idx(&[1, 1, 2, 3], &[1, 2, 3, 4, 5, 6])),
+        ("planes-first", &idx(&[1, 3, 2, 2], &[0; 12])),
+        (
+            "i4",
+            &idx_of(0x0c, &[2, 1, 2], &[0, 255, 51, 102].map(int).concat()),
+        ),
+        (
+            "f4",
+            &idx_of(
+                0x0d,
+                &[2, 1, 2],
+                &[0.0, 255.0, 51.0, 102.0].map(real).concat(),
+            ),
+        ),
+        (
+            "halves",
+            &idx_of(0x0d, &[2, 1, 2], &[0.0, 0.5, 1.0, 0.5].map(real).concat()),
+        ),
+        ("y-i4", &idx_of(0x0c, &[2], &[3, 0].map(int).concat())),
+        ("y-column", &idx(&[2, 1], &[3, 0])),
+        ("y-one-hot", &idx(&[2, 4], &[0, 0, 0, 1, 1, 0, 0, 0])),
+        (
+            "y-negative",
+            &idx_of(0x0c, &[2], &[3, -1].map(int).concat()),
+        ),
+    ]);
+    let read = |name: &str| ImageSet::from_idx_files(at(name), None);
+    let grey = read("grey").unwrap();
+    for name in [
+        "named-gz-and-plain.gz",
+        "gzip-by-another-name",
+        "one-channel",
+        "i4",
+        "f4",
+    ] {
+        assert_eq!(read(name).unwrap(), grey, "{name}");
+    }
+    let colour = read("colour").unwrap();
+    let byte = |b: f64| (b / 127.5 - 1.0) as f32;
+    assert_eq!((colour.channels(), colour.len()), (3, 1));
+    assert_eq!(colour.image(0), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0].map(byte));
+    assert!(matches!(
+        read("planes-first"),
+        Err(DataError::IdxAxes { .. })
+    ));
+    assert!(matches!(
+        read("halves"),
+        Err(DataError::IdxValue {
+            index: 1,
+            value: 0.5,
+            largest: 255,
+            ..
+        })
+    ));
+    let labels = |name: &str| ImageSet::from_idx_files(at("grey"), Some(&at(name)));
+    assert_eq!(labels("y-i4").unwrap().labels(), Some(&[3, 0][..]));
+    assert_eq!(labels("y-column").unwrap().labels(), Some(&[3, 0][..]));
+    assert!(matches!(
+        labels("y-one-hot"),
+        Err(DataError::IdxAxes { .. })
+    ));
+    assert!(matches!(
+        labels("y-negative"),
+        Err(DataError::IdxValue { index: 1, .. })
+    ));
+}
+
 #[test]
 fn damaged_idx_files_are_one_clear_error() {
     let lying = idx(&[u32::MAX, u32::MAX, u32::MAX], &[0; 9]);
@@ -70,7 +159,8 @@ fn damaged_idx_files_are_one_clear_error() {
     let labels = idx(&[3], &[0; 3]);
     let whole = idx(&[2, 1, 2], &[0; 4]);
     let cut = &gzip(&vec![7; 5000])[..20];
-    let files: [(&str, &[u8]); 9] = [
+    let files: [(&str, &[u8]); 10] = [
+        ("text", b"version https://git-lfs.github.com/spec/v1"),
         ("lying", &lying),
         ("large", &large),
         ("short", &short),
@@ -108,11 +198,15 @@ fn damaged_idx_files_are_one_clear_error() {
             ..
         }
     ));
-    assert!(matches!(
-        error("labels"),
-        DataError::IdxMagic { found: 0x0801, .. }
-    ));
+    assert!(matches!(error("labels"), DataError::IdxAxes { .. }));
     assert!(matches!(error("tiny"), DataError::IdxMagic { .. }));
+    assert!(matches!(
+        error("text"),
+        DataError::IdxMagic {
+            found: 0x7665_7273,
+            ..
+        }
+    ));
     assert!(matches!(error("cut.gz"), DataError::Read { .. }));
     assert!(matches!(error("none"), DataError::Empty { .. }));
     assert!(matches!(error("absent"), DataError::MissingFile { .. }));
@@ -135,7 +229,10 @@ fn sub_folders_are_classes_in_the_order_of_their_names() {
         ("set/a/2.png", &blue),
         ("set/a/10.PNG", &red),
         ("set/a/notes.txt", b"not an image"),
-        ("set/ignored.png", &red),
+        ("set/@eaDir/1.png", &red),
+        ("set/Thumbs.db", b"not an image"),
+        ("mixed/a/1.png", &red),
+        ("mixed/stray.png", &red),
     ]);
     let images = ImageSet::from_folder(at("set"), 3).unwrap();
     assert_eq!(
@@ -145,6 +242,11 @@ fn sub_folders_are_classes_in_the_order_of_their_names() {
     assert_eq!(images.image(1), [-1.0, -1.0, 1.0]);
     let grey = ImageSet::from_folder(at("set"), 1).unwrap();
     assert_eq!(grey.image(0), [(76.0 / 127.5_f64 - 1.0) as f32]);
+    let mixed = ImageSet::from_folder(at("mixed"), 3).unwrap_err();
+    assert!(
+        matches!(mixed, DataError::Mixed { pictures: 1, .. }),
+        "{mixed}"
+    );
 }
 
 #[test]

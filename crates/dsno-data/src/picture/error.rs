@@ -35,11 +35,24 @@ pub enum PictureError {
         /// Number of pictures.
         count: usize,
     },
-    /// An archive has no byte array of four axes.
-    #[error("{} has no array of bytes with axes N×H×W×C", path.display())]
+    /// An archive has no byte array of three or four axes.
+    #[error("{} has no array of bytes with axes N×H×W×C or N×H×W", path.display())]
     NoPictures {
         /// The archive.
         path: PathBuf,
+    },
+    /// An array is not one of pictures.
+    #[error(
+        "{} holds {found} with shape {shape:?}, expected pictures: |u1 with axes N×H×W×C or N×H×W",
+        path.display()
+    )]
+    Array {
+        /// The file.
+        path: PathBuf,
+        /// NumPy's name of its element type.
+        found: &'static str,
+        /// Its shape.
+        shape: Vec<usize>,
     },
     /// The PNG encoder refused, for example because a grid is too large.
     #[error("cannot encode a PNG of {width}×{height} pixels: {source}")]

@@ -86,3 +86,35 @@ fn an_archive_without_pictures_is_an_error() {
         Err(PictureError::NoPictures { .. })
     ));
 }
+
+#[test]
+fn grey_pictures_need_no_axis_of_channels() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/data");
+    let grey = Uint8Images::load_npz(cases.join("images_nhw.npz")).unwrap();
+    assert_eq!(grey.shape(), [8, 16, 16, 1]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npy");
+    let write = |shape: &[usize], values: Values| {
+        let shape = shape.to_vec();
+        npy::write(&path, &Array { shape, values }).unwrap();
+        Uint8Images::load_npy(&path)
+    };
+    let pictures = write(&[2, 1, 2, 3], Values::U8((0..12).collect())).unwrap();
+    assert_eq!(pictures, two());
+    let reals = write(&[2, 1, 2, 3], Values::F32(vec![0.0; 12]));
+    assert!(matches!(
+        reals,
+        Err(PictureError::Array { found: "<f4", .. })
+    ));
+    let flat = write(&[2, 6], Values::U8(vec![0; 12]));
+    assert!(matches!(
+        flat,
+        Err(PictureError::Array { found: "|u1", .. })
+    ));
+    let planes = write(&[2, 3, 4, 4], Values::U8(vec![0; 96]));
+    assert!(matches!(
+        planes,
+        Err(PictureError::Shape { channels: 4, .. })
+    ));
+}

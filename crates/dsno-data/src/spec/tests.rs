@@ -139,6 +139,11 @@ fn a_specification_that_disagrees_with_its_images_is_refused() {
     ));
     spec.channels = 1;
     spec.classes = 5;
+    assert!(matches!(
+        spec.open(datasets()),
+        Err(DataError::NameCount { names: 10, .. })
+    ));
+    spec.class_names.truncate(5);
     let error = spec.open(datasets()).unwrap_err();
     assert!(
         matches!(
@@ -177,4 +182,215 @@ fn misspelt_keys_and_wrong_types_are_refused() {
         let error = DatasetSpec::load(&path).unwrap_err();
         assert!(matches!(error, DataError::Spec { .. }), "{from}: {error}");
     }
+}
+
+/// A data set in a folder of its own, made of the sets of `tests/cases/data`.
+fn case(name: &str) -> (DatasetSpec, PathBuf) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/data/datasets");
+    let spec = DatasetSpec::load(root.join(name).with_extension("toml")).unwrap();
+    (spec, root)
+}
+
+#[test]
+fn class_folders_are_those_of_the_specification() {
+    let refused = |name: &str| {
+        let (spec, root) = case(name);
+        let opened = spec.open(&root).unwrap_err();
+        let problems = spec.check(&root).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(opened.to_string(), problems[0].to_string());
+        opened
+    };
+    let pets = refused("pets");
+    assert!(matches!(pets, DataError::ClassNames { .. }), "{pets}");
+    for words in ["[dog, cat]", "[cat, dog]"] {
+        assert!(pets.to_string().contains(words), "{pets}");
+    }
+    let nested = refused("partnested").to_string();
+    assert!(
+        nested.contains("n03 has no pictures") && nested.contains("images"),
+        "{nested}"
+    );
+    let none = refused("byname").to_string();
+    assert!(
+        none.starts_with("2 classes asked for, no sub-folders in "),
+        "{none}"
+    );
+
+    let (mut spec, root) = case("numeric");
+    let images = spec.open(&root).unwrap();
+    let survey = spec.check(&root).unwrap();
+    let names: Vec<&str> = survey
+        .classes
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"]
+    );
+    assert!(images.labels().unwrap().is_sorted());
+    // Numbered folders hold the class of their number, whatever it is called.
+    spec.class_names = (b'a'..b'm').map(|c| char::from(c).to_string()).collect();
+    assert!(spec.open(&root).is_ok());
+    spec.class_names.truncate(3);
+    assert!(matches!(
+        spec.open(&root),
+        Err(DataError::NameCount {
+            names: 3,
+            classes: 12,
+            ..
+        })
+    ));
+    spec.class_names.clear();
+    spec.classes = 13;
+    assert!(matches!(
+        spec.open(&root),
+        Err(DataError::ClassCount { classes: 13, .. })
+    ));
+
+    let (spec, root) = case("macosx");
+    assert_eq!(
+        spec.survey(&root).unwrap().to_string(),
+        "16 images, 2 classes: cat 8, dog 8"
+    );
+}
+
+#[test]
+fn a_check_finds_what_opening_would() {
+    let check = |name: &str| {
+        case(name)
+            .0
+            .averaged_to(16)
+            .check(case(name).1)
+            .unwrap_err()
+    };
+    let [DataError::Decode { path, .. }] = &check("late")[..] else {
+        panic!("{:?}", check("late"))
+    };
+    assert!(path.ends_with("07.png"), "{}", path.display());
+    assert!(matches!(
+        check("oddsize")[..],
+        [DataError::ImageSize { .. }]
+    ));
+    assert!(matches!(
+        check("img28")[..],
+        [DataError::Average {
+            height: 28,
+            to: 16,
+            ..
+        }]
+    ));
+    assert!(matches!(
+        check("emptyset")[..],
+        [DataError::MissingFile { .. }]
+    ));
+    let (mut spec, root) = case("good");
+    assert_eq!(spec.check(&root).unwrap().to_string(), "40 images");
+    spec.channels = 2;
+    assert!(matches!(
+        spec.check(&root).unwrap_err()[..],
+        [DataError::Channels { .. }]
+    ));
+    spec.channels = 1;
+    spec.pad_to = Some(usize::MAX);
+    assert!(matches!(
+        spec.check(&root).unwrap_err()[..],
+        [DataError::Pad { .. }]
+    ));
+
+    let shipped = shipped("fashion-mnist");
+    assert_eq!(
+        shipped.check(datasets()).unwrap().to_string(),
+        "10000 images, 10 classes of 1000"
+    );
+    let emoji = self::shipped("emoji");
+    assert_eq!(emoji.check(datasets()).unwrap().images, 1906);
+    let mut labels = shipped.clone();
+    labels.classes = 5;
+    labels.class_names.clear();
+    assert!(matches!(
+        labels.check(datasets()).unwrap_err()[..],
+        [DataError::Label { .. }]
+    ));
+    labels.format = Format::Idx {
+        images: "fashion-mnist/t10k-images-idx3-ubyte.gz".into(),
+        labels: None,
+    };
+    assert!(matches!(
+        labels.check(datasets()).unwrap_err()[..],
+        [DataError::NoLabels { .. }]
+    ));
+    let mut sheet = emoji;
+    sheet.format = Format::PngSheet {
+        sheet: "emoji/google-64.png".into(),
+        table: "emoji/labels.csv".into(),
+        tile: usize::MAX,
+    };
+    assert!(matches!(
+        sheet.check(datasets()).unwrap_err()[..],
+        [DataError::SheetRoom { .. }]
+    ));
+}
+
+#[test]
+fn content_is_what_is_read_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (mut spec, root) = case("macosx");
+    spec.format = Format::ImageFolder { path: ".".into() };
+    for class in ["cat", "dog"] {
+        fs::create_dir(at(class)).unwrap();
+        for entry in fs::read_dir(root.join("macosx").join(class)).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), at(class).join(entry.file_name())).unwrap();
+        }
+    }
+    let content = || spec.content(folder.path()).unwrap();
+    let before = content();
+    assert!(!spec.content_is_known());
+    for name in [".DS_Store", "Thumbs.db", "cat/.DS_Store", "readme.txt"] {
+        fs::write(at(name), "x").unwrap();
+    }
+    fs::create_dir(at("@eaDir")).unwrap();
+    fs::copy(at("cat/0.png"), at("@eaDir/0.png")).unwrap();
+    assert_eq!(content(), before);
+    fs::rename(at("cat"), at("a cat")).unwrap();
+    assert_eq!(content(), before, "the same images with the same labels");
+    fs::rename(at("a cat"), at("z cat")).unwrap();
+    assert_ne!(content(), before, "other labels");
+    fs::rename(at("z cat"), at("cat")).unwrap();
+    fs::copy(at("dog/0.png"), at("cat/0.png")).unwrap();
+    assert_ne!(content(), before, "another picture");
+
+    let (spec, root) = case("staleidx");
+    assert_eq!(spec.data_files(&root).unwrap(), [root.join("staleidx/im")]);
+    let known = spec.content(&root).unwrap();
+    let other = DatasetSpec {
+        format: Format::Idx {
+            images: "staleidx/im.other".into(),
+            labels: None,
+        },
+        ..spec
+    };
+    assert_ne!(other.content(&root).unwrap(), known);
+    assert!(shipped("fashion-mnist").content_is_known());
+    assert!(shipped("emoji").content_is_known());
+}
+
+#[test]
+fn a_specification_without_rotation_is_written_without_it() {
+    let (spec, root) = case("turned");
+    assert!(spec.exif_rotation && toml::to_string(&spec).unwrap().contains("exif_rotation"));
+    let images = spec.open(&root).unwrap();
+    assert_eq!((images.height(), images.width()), (6, 9));
+    let stored = DatasetSpec {
+        exif_rotation: false,
+        ..spec
+    };
+    assert!(matches!(
+        stored.check(&root).unwrap_err()[0],
+        DataError::ImageSize { .. }
+    ));
+    assert!(!toml::to_string(&stored).unwrap().contains("exif_rotation"));
 }

@@ -42,7 +42,7 @@ pub enum StoreError {
     /// There is another store at the path already.
     #[error(
         "{} holds other trajectories: their {field} is {found}, expected {expected}; \
-         delete them or choose another folder", path.display()
+         choose another folder", path.display()
     )]
     OtherSpec {
         /// The folder.
@@ -111,7 +111,10 @@ pub enum StoreError {
         samples: usize,
     },
     /// The shard has not been written yet.
-    #[error("shard {shard} of {} is missing: collect again to fill the gaps", path.display())]
+    #[error(
+        "shard {shard} of {} is missing; the command that made the store collects it when it is \
+         run again", path.display()
+    )]
     Missing {
         /// The folder.
         path: PathBuf,
@@ -120,8 +123,8 @@ pub enum StoreError {
     },
     /// A shard's bytes are not those that were written.
     #[error(
-        "shard {shard} of the trajectory store is corrupt: delete {} and collect again",
-        manifest.display()
+        "shard {shard} of the trajectory store is damaged: delete {}, and the command that made \
+         the store collects the shard when it is run again", manifest.display()
     )]
     Corrupt {
         /// The shard.

@@ -27,9 +27,21 @@ pub(super) struct Attributes {
     pub(super) spec: StoreSpec,
 }
 
+/// Begins a store. Shards that lie there already are of unknown origin, so they count as missing.
+pub(super) fn create(path: &Path, spec: &StoreSpec) -> Result<(), StoreError> {
+    for row in fs::read_dir(path.join("sha256")).into_iter().flatten() {
+        let Ok(row) = row else { continue };
+        if row.file_name().to_string_lossy().starts_with("c.") {
+            let path = row.path();
+            fs::remove_file(&path).map_err(|source| WriteError::Write { path, source })?;
+        }
+    }
+    write_metadata(path, spec)
+}
+
 /// Writes everything but the shards; the group's own metadata last, so that a store that can be
 /// opened is complete up to its shards.
-pub(super) fn create(path: &Path, spec: &StoreSpec) -> Result<(), StoreError> {
+pub(super) fn write_metadata(path: &Path, spec: &StoreSpec) -> Result<(), StoreError> {
     let memory = template(spec).map_err(|error| error.at(path))?;
     let failed = |error: zarrs::storage::StorageError| ZarrError::from(error).at(path);
     let mut keys = memory.list().map_err(failed)?;

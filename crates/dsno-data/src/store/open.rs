@@ -38,6 +38,14 @@ pub(super) fn open(path: &Path) -> Result<Opened, StoreError> {
         .check(path)
 }
 
+/// What the attributes of a store say, whatever its arrays are; `None` if they cannot be read.
+pub(super) fn spec(path: &Path) -> Option<StoreSpec> {
+    let group: Value = serde_json::from_slice(&fs::read(path.join("zarr.json")).ok()?).ok()?;
+    let attributes: Attributes = serde_json::from_value(group.get("attributes")?.clone()).ok()?;
+    (attributes.dsno_format == FORMAT && attributes.spec.validate().is_ok())
+        .then_some(attributes.spec)
+}
+
 struct Unchecked {
     attributes: Map<String, Value>,
     states: FileArray,

@@ -10,6 +10,9 @@ use super::StoreError;
 /// Largest shard, in bytes of its states: a shard is held in memory while it is written.
 const LARGEST_SHARD: usize = 1 << 32;
 
+/// Facts of provenance that change no trajectory by more than its last bits.
+const COSMETIC: [&str; 1] = ["batch_size"];
+
 /// Shape, times, precision and provenance of a store; kept in its attributes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,6 +50,8 @@ pub enum Dtype {
 }
 
 /// Where trajectories come from: two stores with equal provenance hold equal trajectories.
+///
+/// `batch_size` among the further facts is kept but not compared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// Seed of noise and labels; sample `i` starts from `noise::gaussian(seed, i, …)`.
@@ -179,6 +184,7 @@ impl StoreSpec {
                 if let Some(Value::Object(provenance)) = fields.remove("provenance") {
                     fields.extend(provenance);
                 }
+                fields.retain(|name, _| !COSMETIC.contains(&name.as_str()));
                 fields
             }
             _ => Map::new(),

@@ -433,3 +433,99 @@ fn damaged_metadata_is_refused() {
     let error = damage("labels/zarr.json", "{", "");
     assert!(matches!(error, StoreError::Zarr { .. }), "{error}");
 }
+
+#[test]
+fn the_size_of_batches_makes_no_other_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = |batch_size: usize| {
+        let mut spec = spec();
+        let value = serde_json::json!(batch_size);
+        spec.provenance.other.insert("batch_size".to_owned(), value);
+        spec
+    };
+    fill(&mut TrajectoryStore::create(folder.path(), &with(64)).unwrap());
+    let store = TrajectoryStore::create(folder.path(), &with(3)).unwrap();
+    assert!(store.is_complete());
+    assert_eq!(store.spec().provenance.other["batch_size"], 64);
+    TrajectoryStore::create(folder.path(), &spec()).unwrap();
+}
+
+#[test]
+fn lost_and_damaged_descriptions_are_written_again_and_the_shards_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(&mut TrajectoryStore::create(folder.path(), &spec()).unwrap());
+    let kept = TrajectoryStore::open(folder.path())
+        .unwrap()
+        .read(&[9])
+        .unwrap();
+    for file in ["states/zarr.json", "labels/zarr.json", "times/c.0"] {
+        let path = folder.path().join(file);
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        TrajectoryStore::open(folder.path()).unwrap_err();
+        let store = TrajectoryStore::create(folder.path(), &spec()).unwrap();
+        assert!(store.is_complete(), "{file}");
+        assert_eq!(store.read(&[9]).unwrap(), kept, "{file}");
+        assert_eq!(fs::read(&path).unwrap(), whole, "{file}");
+    }
+    fs::remove_dir_all(folder.path().join("labels")).unwrap();
+    let mut other = spec();
+    other.provenance.steps = 32;
+    let refused = TrajectoryStore::create(folder.path(), &other).unwrap_err();
+    assert!(matches!(refused, StoreError::OtherSpec { .. }), "{refused}");
+    let mut store = TrajectoryStore::create(folder.path(), &spec()).unwrap();
+    assert!(matches!(
+        store.verify_shard(0),
+        Err(StoreError::Corrupt { shard: 0, .. })
+    ));
+    (0..3).for_each(|shard| store.discard_shard(shard).unwrap());
+    fill(&mut store);
+    store.verify().unwrap();
+}
+
+/// Without the group's own description nobody knows what solved the shards.
+#[test]
+fn shards_of_unknown_origin_are_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(&mut TrajectoryStore::create(folder.path(), &spec()).unwrap());
+    fs::remove_file(folder.path().join("zarr.json")).unwrap();
+    let mut other = spec();
+    other.provenance.steps = 32;
+    let store = TrajectoryStore::create(folder.path(), &other).unwrap();
+    assert_eq!(store.missing_shards(), [0, 1, 2]);
+}
+
+/// The way out that each message names is the way out.
+#[test]
+fn the_advice_of_errors_works() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(&mut TrajectoryStore::create(folder.path(), &spec()).unwrap());
+    let again = || {
+        let mut store = TrajectoryStore::create(folder.path(), &spec()).unwrap();
+        let missing = store.missing_shards();
+        fill(&mut store);
+        store.read(&[5]).unwrap();
+        missing
+    };
+    fs::remove_file(folder.path().join("states/c.1.0.0.0.0")).unwrap();
+    let error = TrajectoryStore::open(folder.path())
+        .unwrap()
+        .read(&[5])
+        .unwrap_err();
+    let StoreError::Corrupt { manifest, .. } = &error else {
+        panic!("{error}");
+    };
+    let advice = format!("delete {}, and", manifest.display());
+    assert!(error.to_string().contains(&advice), "{error}");
+    fs::remove_file(manifest).unwrap();
+    let error = TrajectoryStore::open(folder.path())
+        .unwrap()
+        .read(&[5])
+        .unwrap_err();
+    assert!(
+        matches!(error, StoreError::Missing { shard: 1, .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("when it is run again"));
+    assert_eq!(again(), [1]);
+}
