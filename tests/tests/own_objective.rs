@@ -18,8 +18,8 @@ use dsno_data::noise::{self, Stream};
 use dsno_ode::{CosineSchedule, NoiseLevel, Schedule, add_noise_with};
 use dsno_operator::{Timesteps, UNet, UNetConfig};
 use dsno_train::{
-    Ema, Loss, Objective, Observer, Outcome, Progress, Silent, TrainError, Training,
-    TrainingRecipe, run_key,
+    Ema, Loss, Objective, Observer, Outcome, Progress, RunKey, Silent, TrainError, Training,
+    TrainingRecipe,
 };
 
 type Checked = Result<(), Box<dyn Error>>;
@@ -134,7 +134,7 @@ fn train(
         recipe: &recipe,
         parallel: true,
         seed: 1,
-        key: run_key(&("consistency", &recipe)),
+        key: RunKey::of(&("consistency", &recipe), &recipe),
         folder,
     };
     let mut weights = None;

@@ -118,12 +118,7 @@ impl Features for Classifier {
     }
 
     fn check(&self, found: [usize; 3]) -> Result<(), FeatureError> {
-        let size = self.config.image_size;
-        let expected = [self.config.image_channels, size, size];
-        if found == expected {
-            return Ok(());
-        }
-        Err(FeatureError::ImageShape { expected, found })
+        self.config.check_images(found)
     }
 
     fn extract(&self, images: Tensor<4>) -> Result<Tensor<2>, FeatureError> {

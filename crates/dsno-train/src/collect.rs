@@ -2,18 +2,23 @@
 
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use burn::tensor::Device;
 use dsno_data::noise;
-use dsno_data::store::{Dtype, Provenance, StoreSpec, TrajectoryStore};
+use dsno_data::store::{Dtype, Provenance, StoreError, StoreLock, StoreSpec, TrajectoryStore};
 use dsno_model::Teacher;
 use dsno_model::batches::{in_parallel, ranges};
 use dsno_ode::{Schedule, SolveError, TimeGrid, initial_state};
 use serde_json::{Map, json};
 
 use crate::error::TrainError;
-use crate::observer::{Observer, Outcome, Progress};
+use crate::observer::{Notice, Observer, Outcome, Progress};
 use crate::recipe::{CollectRecipe, StoreDtype};
+
+/// Time between two looks at a store that another process fills.
+const LOCK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// All that shapes a set of trajectories.
 #[derive(Debug, Clone, Copy)]
@@ -30,10 +35,15 @@ pub struct CollectJob<'a> {
     pub workers: usize,
 }
 
-/// Fills a trajectory store, shard by shard; shards that are there already are kept.
+/// Fills a trajectory store, shard by shard; shards that are there already are kept if they are whole.
 ///
 /// Sample `i` starts from the noise of index `i` under the seed, so neither batches nor shards nor
-/// a restart change it.
+/// a restart change it; on devices whose kernels sum in another order in a batch of another size,
+/// that moves its last bits.
+///
+/// Shards that are there are read once and compared with the manifest; the damaged ones are
+/// collected again, and the observer gets a [`Notice`]. While another process fills the store, this
+/// one waits.
 ///
 /// # Errors
 ///
@@ -49,10 +59,16 @@ pub fn collect(
     let calls = recipe
         .solver
         .calls(&job.teacher.schedule, &grid, &recipe.record)?;
+    let Some(_lock) = lock(job.store, observer)? else {
+        return Ok(Outcome::Stopped);
+    };
     let mut store = TrajectoryStore::create(job.store, &spec(job, calls))?;
+    if discard_damaged(job, &mut store, observer)?.is_break() {
+        return Ok(Outcome::Stopped);
+    }
     let total_images = recipe.trajectories;
-    let mut images: u64 = (0..store.shards())
-        .filter(|&shard| store.is_done(shard))
+    let done = store.done_shards().into_iter();
+    let mut images: u64 = done
         .map(|shard| store.shard_range(shard).len() as u64)
         .sum();
 
@@ -93,6 +109,59 @@ pub fn collect(
         store.write_shard(shard, &states, &labels)?;
     }
     Ok(Outcome::Finished)
+}
+
+/// Takes the store for this process, after whoever has it; `None` if asked to stop meanwhile.
+fn lock(store: &Path, observer: &mut dyn Observer) -> Result<Option<StoreLock>, StoreError> {
+    let mut told = false;
+    loop {
+        if let Some(lock) = StoreLock::try_take(store)? {
+            return Ok(Some(lock));
+        }
+        if !told {
+            told = true;
+            let store = store.to_path_buf();
+            observer.notice(&Notice::Waiting { store });
+        }
+        if observer.stop_requested() {
+            return Ok(None);
+        }
+        thread::sleep(LOCK_INTERVAL);
+    }
+}
+
+/// Takes shards off the manifest whose files are not those that were written.
+fn discard_damaged(
+    job: &CollectJob<'_>,
+    store: &mut TrajectoryStore,
+    observer: &mut dyn Observer,
+) -> Result<ControlFlow<()>, StoreError> {
+    let done = store.done_shards();
+    let mut damaged = Vec::new();
+    let is_damaged = |&shard: &usize| match store.verify_shard(shard) {
+        Ok(()) => Ok(false),
+        Err(StoreError::Corrupt { .. }) => Ok(true),
+        Err(other) => Err(other),
+    };
+    let checked = in_parallel(&done, job.workers, is_damaged, |group, found| {
+        let bad = group.iter().zip(found).filter(|(_, found)| *found);
+        damaged.extend(bad.map(|(&shard, _)| shard));
+        Ok(if observer.stop_requested() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
+    })?;
+    if !damaged.is_empty() {
+        observer.notice(&Notice::Damaged {
+            store: job.store.to_path_buf(),
+            shards: damaged.clone(),
+        });
+    }
+    for shard in damaged {
+        store.discard_shard(shard)?;
+    }
+    Ok(checked)
 }
 
 /// States `[B, T, C, H, W]` of one batch on the host, and its labels: one per sample, none for an

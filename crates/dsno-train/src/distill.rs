@@ -16,8 +16,9 @@ use crate::error::TrainError;
 use crate::objective::{Ema, Loss, Objective};
 use crate::observer::{Observer, Outcome};
 use crate::recipe::DistillRecipe;
+use crate::run_key::RunKey;
 use crate::state_loss::StateLoss;
-use crate::training::{Training, run_key};
+use crate::training::Training;
 
 /// All that shapes a student.
 #[derive(Debug, Clone, Copy)]
@@ -86,7 +87,7 @@ pub fn distill(
     let times = store.spec().times[1..].to_vec();
     let teacher = &job.teacher.config;
     let config = student_config(teacher, job.architecture, job.temporal, Some(times.len()))?;
-    let run = run_key(&Key {
+    let settings = Key {
         teacher_sha256: job.teacher.weights_sha256(),
         teacher_architecture: match config.network.as_unet() {
             Some((own, _)) => Backbone::Own(own),
@@ -98,7 +99,9 @@ pub fn distill(
         seed: job.seed,
         times: &times,
         trajectories: store.len() as u64,
-    });
+    };
+    let key = RunKey::of(&settings, &job.recipe.training);
+    let run = key.result.clone();
     let result = job.folder.join("model");
     if Student::load(&result, device).is_ok_and(|made| made.run == run) {
         return Ok(Outcome::Finished);
@@ -108,7 +111,7 @@ pub fn distill(
         recipe: &job.recipe.training,
         parallel: config.network.dropout() == 0.0,
         seed: job.seed,
-        key: run.clone(),
+        key,
         folder: job.folder,
     };
     let schedule = &job.teacher.schedule;

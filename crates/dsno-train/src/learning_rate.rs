@@ -73,6 +73,23 @@ impl LearningRate {
         };
         self.peak * warm * decay
     }
+
+    /// Whether the rate of a step depends on how long the training will be. Where it does not, a
+    /// training can be made longer after its end.
+    ///
+    /// ```
+    /// use dsno_train::{Decay, LearningRate};
+    ///
+    /// let rate = |decay| LearningRate { peak: 1e-3, warmup_images: 0, decay };
+    /// assert!(!rate(Decay::Constant {}).depends_on_length());
+    /// assert!(rate(Decay::Cosine {}).depends_on_length());
+    /// ```
+    pub fn depends_on_length(&self) -> bool {
+        match self.decay {
+            Decay::Constant {} | Decay::Step { .. } => false,
+            Decay::Linear {} | Decay::Cosine {} => true,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -55,6 +55,7 @@ mod objective;
 mod observer;
 mod optimiser;
 mod recipe;
+pub mod run_key;
 mod state_loss;
 mod teacher;
 mod training;
@@ -66,12 +67,13 @@ pub use dsno_model::batches::{parallel_map, try_parallel_map};
 pub use error::TrainError;
 pub use learning_rate::{Decay, LearningRate};
 pub use objective::{Ema, Loss, Objective};
-pub use observer::{Observer, Outcome, Progress, Silent};
+pub use observer::{Notice, Observer, Outcome, Progress, Silent};
 pub use optimiser::ema_rate;
 pub use recipe::{
     Adam, CollectRecipe, DistillRecipe, RecipeError, StoreDtype, TeacherRecipe, TimeWeight,
     TrainingRecipe, Weighting,
 };
+pub use run_key::RunKey;
 pub use state_loss::{Distance, StateLoss, mean_per_time};
 pub use teacher::{TeacherJob, train_teacher};
-pub use training::{Training, run_key};
+pub use training::Training;

@@ -64,8 +64,15 @@ fn range<T: std::fmt::Debug>(
     }
 }
 
-fn at_least_1(key: &'static str, found: u64) -> Result<(), RecipeError> {
-    range(found > 0, key, &found, "at least 1")
+/// Checks a number of things; more than a quadrillion of anything is a slip of the pen.
+fn count(key: &'static str, found: u64) -> Result<(), RecipeError> {
+    let ok = (1..=1_000_000_000_000_000).contains(&found);
+    range(ok, key, &found, "1 to 1e15")
+}
+
+/// Checks how many things are in memory together.
+fn batch(key: &'static str, found: usize) -> Result<(), RecipeError> {
+    range((1..=1 << 30).contains(&found), key, &found, "1 to 2^30")
 }
 
 impl Adam {

@@ -16,7 +16,8 @@ use crate::error::TrainError;
 use crate::objective::{Ema, Loss, Objective};
 use crate::observer::{Observer, Outcome};
 use crate::recipe::TeacherRecipe;
-use crate::training::{Training, run_key};
+use crate::run_key::RunKey;
+use crate::training::Training;
 
 /// All that shapes a teacher.
 #[derive(Debug, Clone)]
@@ -69,14 +70,16 @@ pub fn train_teacher(
     let recipe = job.recipe;
     let config = NetworkConfig::unet(job.architecture.clone(), recipe.prediction)?;
     config.check_teacher()?;
-    let run = run_key(&Key {
+    let settings = Key {
         architecture: job.architecture,
         schedule: job.schedule.clone(),
         recipe,
         seed: job.seed,
         images: job.images.len(),
         flip: job.flip,
-    });
+    };
+    let key = RunKey::of(&settings, &recipe.training);
+    let run = key.result.clone();
     let result = job.folder.join("model");
     if Teacher::load(&result, device).is_ok_and(|made| made.run == run) {
         return Ok(Outcome::Finished);
@@ -86,7 +89,7 @@ pub fn train_teacher(
         recipe: &recipe.training,
         parallel: job.architecture.dropout == 0.0,
         seed: job.seed,
-        key: run.clone(),
+        key,
         folder: job.folder,
     };
     let mut objective = Denoising {

@@ -5,7 +5,6 @@ use std::path::Path;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
-use dsno_checkpoint::digest::sha256_bytes;
 use dsno_data::noise::Stream;
 use dsno_model::ModelError;
 use dsno_model::batches::parallel_map;
@@ -17,6 +16,7 @@ use crate::objective::{Ema, Objective};
 use crate::observer::{Observer, Outcome, Progress};
 use crate::optimiser::{Snapshot, Trainee, ema_rate};
 use crate::recipe::TrainingRecipe;
+use crate::run_key::RunKey;
 use crate::training_state::{NEWEST, TrainingState};
 
 /// A run that minimises an [`Objective`], resumable at every training state.
@@ -28,8 +28,8 @@ pub struct Training<'a> {
     pub parallel: bool,
     /// Seed of dropout.
     pub seed: u64,
-    /// Digest of all that shapes the result, see [`run_key`].
-    pub key: String,
+    /// What the run is known by: a training state of another run is an error.
+    pub key: RunKey,
     /// Where training states and the log go.
     pub folder: &'a Path,
 }
@@ -44,8 +44,10 @@ struct Evaluated {
 impl Training<'_> {
     /// Trains what `init` makes, or what the folder's training state holds, to the end.
     ///
-    /// `save` receives the network with averaged weights and makes it durable; the training states
-    /// are deleted afterwards. Whether the result is there already, only the caller knows.
+    /// `save` receives the network with averaged weights and makes it durable. Afterwards the training
+    /// states are deleted, unless the training could be made longer: then the last one is kept, and a
+    /// larger `total_images` goes on from it. Whether the result is there already, only the caller
+    /// knows.
     ///
     /// # Errors
     ///
@@ -104,23 +106,17 @@ impl Training<'_> {
             });
             let stop = observer.stop_requested() && !done;
             if crossed(recipe.checkpoint_images) || stop {
-                let snapshot = trainee.snapshot();
-                let state = TrainingState {
-                    key: self.key.clone(),
-                    images,
-                    interval: interval.clone(),
-                    weights: snapshot.weights.state_dict(),
-                    ema: snapshot.ema.state_dict(),
-                    first_moment: snapshot.first_moment.state_dict(),
-                    second_moment: snapshot.second_moment.state_dict(),
-                };
-                state.save(self.folder)?;
+                self.state(&trainee, images, &interval).save(self.folder)?;
             }
             if stop {
                 return Ok(Outcome::Stopped);
             }
         }
         save(trainee.ema())?;
+        if !recipe.learning_rate.depends_on_length() {
+            let state = self.state(&trainee, images, &interval);
+            state.save_finished(self.folder)?;
+        }
         TrainingState::remove(self.folder)?;
         Ok(Outcome::Finished)
     }
@@ -177,15 +173,24 @@ impl Training<'_> {
         init: impl Fn() -> Result<UNet, TrainError>,
     ) -> Result<(Trainee, u64, Interval), TrainError> {
         let rate = ema_rate(self.recipe.batch_size, self.recipe.ema_half_life_images);
-        let Some(found) = TrainingState::load(self.folder)? else {
+        let batch = self.recipe.batch_size as u64;
+        let whole = self.recipe.total_images.div_ceil(batch) * batch;
+        // States of earlier versions have the digest of all settings.
+        let keys = [&self.key.lineage, &self.key.result];
+        let is_ours = |state: &TrainingState| keys.contains(&&state.key) && state.images <= whole;
+        let found = match TrainingState::load(self.folder)? {
+            Some(state) if !is_ours(&state) => {
+                let path = self.folder.join(NEWEST);
+                return Err(TrainError::OtherRun { path });
+            }
+            Some(state) => Some(state),
+            None => TrainingState::load_finished(self.folder)?.filter(is_ours),
+        };
+        let Some(found) = found else {
             log::truncate(self.folder, 0)?;
             let trainee = Trainee::new(Snapshot::fresh(init()?), rate, self.recipe.adam);
             return Ok((trainee, 0, Interval::default()));
         };
-        if found.key != self.key {
-            let path = self.folder.join(NEWEST);
-            return Err(TrainError::OtherRun { path });
-        }
         log::truncate(self.folder, found.images)?;
         let filled = |weights| -> Result<UNet, TrainError> {
             let network = init()?.load_state_dict(weights);
@@ -200,18 +205,21 @@ impl Training<'_> {
         let trainee = Trainee::new(snapshot, rate, self.recipe.adam);
         Ok((trainee, found.images, found.interval))
     }
+
+    fn state(&self, trainee: &Trainee, images: u64, interval: &Interval) -> TrainingState {
+        let snapshot = trainee.snapshot();
+        TrainingState {
+            key: self.key.lineage.clone(),
+            images,
+            interval: interval.clone(),
+            weights: snapshot.weights.state_dict(),
+            ema: snapshot.ema.state_dict(),
+            first_moment: snapshot.first_moment.state_dict(),
+            second_moment: snapshot.second_moment.state_dict(),
+        }
+    }
 }
 
 fn values(tensor: Tensor<1>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
-}
-
-/// Digest of everything that shapes a run's result, as JSON.
-///
-/// # Panics
-///
-/// If a map in `settings` has keys that are not text.
-pub fn run_key(settings: &impl serde::Serialize) -> String {
-    let json = serde_json::to_vec(settings).expect("invariant: settings are plain data");
-    sha256_bytes(&json)
 }

@@ -23,6 +23,9 @@ pub const NEWEST: &str = "checkpoint.safetensors";
 /// Name of the one before.
 pub const PREVIOUS: &str = "checkpoint.previous.safetensors";
 
+/// Name of the last one of a training that has ended and could be made longer.
+pub const FINISHED: &str = "finished.safetensors";
+
 /// State of a training between two steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingState {
@@ -56,14 +59,17 @@ pub enum TrainingStateError {
     },
     /// The file is damaged.
     #[error(
-        "the checkpoint {} is damaged ({reason}); delete it, and training goes on from {PREVIOUS} or from the start",
-        path.display()
+        "the checkpoint {} is damaged ({reason}); delete it, and training {}",
+        path.display(),
+        if *has_previous { "goes on from the one before" } else { "starts anew" }
     )]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong.
         reason: String,
+        /// Whether the one before is there.
+        has_previous: bool,
     },
     /// The file cannot be written.
     #[error(transparent)]
@@ -126,17 +132,42 @@ impl TrainingState {
             .map(|name| folder.join(name))
             .into_iter()
             .find(|p| p.exists());
-        let Some(path) = path else { return Ok(None) };
+        path.map(|path| Self::read(folder, path)).transpose()
+    }
+
+    /// Reads the last state of a training that has ended, or `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn load_finished(folder: &Path) -> Result<Option<Self>, TrainingStateError> {
+        let path = folder.join(FINISHED);
+        let there = path.exists().then_some(path);
+        there.map(|path| Self::read(folder, path)).transpose()
+    }
+
+    fn read(folder: &Path, path: PathBuf) -> Result<Self, TrainingStateError> {
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(source) => return Err(TrainingStateError::Read { path, source }),
         };
-        Self::from_bytes(&bytes)
-            .map(Some)
-            .map_err(|flaw| match flaw {
-                Flaw::Damaged(reason) => TrainingStateError::Damaged { path, reason },
-                Flaw::Earlier => TrainingStateError::Earlier { path },
-            })
+        Self::from_bytes(&bytes).map_err(|flaw| match flaw {
+            Flaw::Damaged(reason) => TrainingStateError::Damaged {
+                has_previous: path.ends_with(NEWEST) && folder.join(PREVIOUS).exists(),
+                path,
+                reason,
+            },
+            Flaw::Earlier => TrainingStateError::Earlier { path },
+        })
+    }
+
+    /// Writes the last state of a training that could be made longer.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingStateError::Write`] if the disk is full or the folder may not be written.
+    pub fn save_finished(&self, folder: &Path) -> Result<(), TrainingStateError> {
+        Ok(write_atomic(folder.join(FINISHED), &self.to_bytes())?)
     }
 
     /// Deletes the states of `folder`; for when the result itself is on disk.

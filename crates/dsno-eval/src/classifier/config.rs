@@ -5,6 +5,7 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 
 use super::ClassifierError;
+use crate::FeatureError;
 
 /// Side of the feature map that the last convolution leaves.
 pub(super) const LAST_SIZE: usize = 4;
@@ -49,6 +50,19 @@ pub struct ClassifierConfig {
 }
 
 impl ClassifierConfig {
+    /// Checks that images of shape `[C, H, W]` are those that the classifier is for.
+    ///
+    /// # Errors
+    ///
+    /// [`FeatureError::ImageShape`] with both shapes.
+    pub fn check_images(&self, found: [usize; 3]) -> Result<(), FeatureError> {
+        let expected = [self.image_channels, self.image_size, self.image_size];
+        if found == expected {
+            return Ok(());
+        }
+        Err(FeatureError::ImageShape { expected, found })
+    }
+
     /// Checks that a network can be built from these numbers.
     ///
     /// # Errors

@@ -39,28 +39,9 @@ impl Classifier {
     /// * [`ClassifierError::Checkpoint`] if the weights are not in safetensors format.
     /// * [`ClassifierError::Keys`] lists every missing, unexpected or misshapen tensor.
     pub fn load(folder: &Path, device: &Device) -> Result<Self, ClassifierError> {
-        let (sidecar_path, path) = (folder.join(SIDECAR), folder.join(WEIGHTS));
-        let read = |path: &Path, source| ClassifierError::Read {
-            path: path.to_path_buf(),
-            source,
-        };
-        let text = fs::read_to_string(&sidecar_path).map_err(|e| read(&sidecar_path, e))?;
-        let sidecar: Sidecar =
-            toml::from_str(&text).map_err(|source| ClassifierError::Sidecar {
-                path: sidecar_path,
-                source,
-            })?;
-        sidecar.config.validate()?;
-        let bytes = fs::read(&path).map_err(|e| read(&path, e))?;
-        let found = sha256_bytes(&bytes);
-        if found != sidecar.sha256 {
-            return Err(ClassifierError::Digest {
-                path,
-                expected: sidecar.sha256,
-                found,
-            });
-        }
-        let weights = read_weights(&path, bytes, &Network::plan(&sidecar.config, device))?;
+        let (sidecar, bytes) = read(folder)?;
+        let plan = Network::plan(&sidecar.config, device);
+        let weights = read_weights(&folder.join(WEIGHTS), bytes, &plan)?;
         let network = Network::from_weights(&sidecar.config, weights, device);
         Ok(Self {
             space: sidecar.space,
@@ -116,6 +97,43 @@ impl Classifier {
         write_atomic(&path, &bytes)?;
         Ok(write_atomic(&sidecar_path, text.as_bytes())?)
     }
+}
+
+impl ClassifierConfig {
+    /// Reads what a folder says of its classifier and compares the weights with their digest; needs no
+    /// device.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Classifier::load`] but for what is inside the weights.
+    pub fn read(folder: &Path) -> Result<Self, ClassifierError> {
+        read(folder).map(|(sidecar, _)| sidecar.config)
+    }
+}
+
+/// The description, and the weights that it is of.
+fn read(folder: &Path) -> Result<(Sidecar, Vec<u8>), ClassifierError> {
+    let (sidecar_path, path) = (folder.join(SIDECAR), folder.join(WEIGHTS));
+    let failed = |path: &Path, source| ClassifierError::Read {
+        path: path.to_path_buf(),
+        source,
+    };
+    let text = fs::read_to_string(&sidecar_path).map_err(|e| failed(&sidecar_path, e))?;
+    let sidecar: Sidecar = toml::from_str(&text).map_err(|source| ClassifierError::Sidecar {
+        path: sidecar_path,
+        source,
+    })?;
+    sidecar.config.validate()?;
+    let bytes = fs::read(&path).map_err(|e| failed(&path, e))?;
+    let found = sha256_bytes(&bytes);
+    if found != sidecar.sha256 {
+        return Err(ClassifierError::Digest {
+            path,
+            expected: sidecar.sha256,
+            found,
+        });
+    }
+    Ok((sidecar, bytes))
 }
 
 /// All planned weights, or all differences at once.

@@ -39,7 +39,7 @@ impl SetMetric for Frechet {
     }
 }
 
-/// Eigenvalues below `−1e-6 λ_max` are errors; above it, they are rounding and count as zero.
+/// Eigenvalues of `Σ` below `−1e-6 λ_max` are errors; above it, they are rounding and count as zero.
 ///
 /// Statistics computed in `f32` by other tools reach about `−1e-7 λ_max`.
 const NEGATIVE_TOLERANCE: f64 = 1e-6;
@@ -54,15 +54,20 @@ const NEGATIVE_TOLERANCE: f64 = 1e-6;
 /// ```
 ///
 /// This is Dowson and Landau 1982 (J. Multivariate Anal. 12:450), as Heusel et al. 2017
-/// (arXiv:1706.08500) use it. The covariances are decomposed symmetrically, `Σ = V Λ Vᵀ`, and the
-/// last trace is the sum of the singular values of `Λ₁^½ V₁ᵀ V₂ Λ₂^½`, whose squares are the
-/// eigenvalues of `Σ₁^½ Σ₂ Σ₁^½`. Nothing is squared on the way, so fewer samples than features
-/// cost no digits; the square root of the unsymmetric `Σ₁ Σ₂` would.
+/// (arXiv:1706.08500) use it. Each covariance is scaled to unit variances and decomposed
+/// symmetrically, `Σ = S C S` with `C = V Λ Vᵀ`, and the last trace is the sum of the singular values
+/// of `L₁ᵀ L₂` with `L = S V Λ^½`, whose squares are the eigenvalues of `Σ₁^½ Σ₂ Σ₁^½`. Nothing is
+/// squared on the way, so fewer samples than features cost no digits; the square root of the
+/// unsymmetric `Σ₁ Σ₂` would. The scaling keeps the digits of features of any unit, however far
+/// their variances are apart.
 ///
-/// Eigenvalues down to `−1e-6 λ_max` and those below `d · 2.2e-16 · λ_max` are rounding and count
-/// as zero. The result is never negative, symmetric in its arguments up to rounding, and accurate
-/// to about `1e-13 (tr Σ₁ + tr Σ₂)`. It is biased upwards for few samples: compare distances of
-/// equal sample counts only.
+/// Eigenvalues of `C` below `d · 2.2e-16 · λ_max` are rounding and count as zero. The result is never
+/// negative and symmetric in its arguments up to rounding. It is accurate to about
+/// `1e-13 (tr Σ₁ + tr Σ₂)` where the smallest eigenvalue of `C` that counts is above `1e-6`, whatever
+/// the spectrum of `Σ`. A smaller one, `λ`, costs up to `1e-16 / √λ` of the traces, and those that count
+/// as zero up to `√(d · 2.2e-16)`, if the other set varies most where this one hardly does; they are
+/// what rounding the entries of a covariance changes.
+/// It is biased upwards for few samples: compare distances of equal sample counts only.
 ///
 /// # Errors
 ///
@@ -97,11 +102,43 @@ pub fn frechet_distance(
     Ok((shift + p.trace() + q.trace() - 2.0 * overlap).max(0.0))
 }
 
-/// `L = V Λ^½` with `Σ = L Lᵀ`, without the columns whose eigenvalue is zero up to rounding.
+/// `L` with `Σ = L Lᵀ`, without the columns whose eigenvalue is zero up to rounding.
+///
+/// Statistics of other tools may be semidefinite as they are and not after the scaling, which makes
+/// the rounding of small variances large; they are decomposed as they are.
 fn factor(gaussian: &FeatureStatistics) -> Result<Mat<f64>, StatisticsError> {
     let dim = gaussian.dim();
     let covariance = MatRef::from_row_major_slice(gaussian.covariance(), dim, dim);
-    let eigen = covariance
+    if let Some(deviations) = deviations(covariance) {
+        let scaled = Mat::from_fn(dim, dim, |row, column| {
+            covariance[(row, column)] / deviations[row] / deviations[column]
+        });
+        match factor_scaled(scaled.as_ref(), &deviations) {
+            Err(StatisticsError::NotPositiveSemidefinite { .. }) => {}
+            other => return other,
+        }
+    }
+    factor_scaled(covariance, &vec![1.0; dim])
+}
+
+/// Standard deviation of each feature, 1 for a constant one; `None` if these cannot be variances.
+fn deviations(covariance: MatRef<'_, f64>) -> Option<Vec<f64>> {
+    let deviation = |i: usize| match covariance[(i, i)] {
+        // The smallest normal number: below it a quotient would lose digits.
+        variance if variance >= f64::MIN_POSITIVE => Some(variance.sqrt()),
+        0.0 => {
+            let is_constant = covariance.row(i).iter().all(|&value| value == 0.0);
+            is_constant.then_some(1.0)
+        }
+        _ => None,
+    };
+    (0..covariance.nrows()).map(deviation).collect()
+}
+
+/// `L = S V Λ^½` of a scaled covariance `V Λ Vᵀ` and the deviations `S`.
+fn factor_scaled(scaled: MatRef<'_, f64>, deviations: &[f64]) -> Result<Mat<f64>, StatisticsError> {
+    let dim = deviations.len();
+    let eigen = scaled
         .self_adjoint_eigen(Side::Lower)
         .map_err(|_non_convergence| StatisticsError::NoConvergence { dim })?;
     let values: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
@@ -114,7 +151,7 @@ fn factor(gaussian: &FeatureStatistics) -> Result<Mat<f64>, StatisticsError> {
     let kept: Vec<usize> = (0..dim).filter(|&i| values[i] > cut).collect();
     let vectors = eigen.U();
     Ok(Mat::from_fn(dim, kept.len(), |row, k| {
-        vectors[(row, kept[k])] * values[kept[k]].sqrt()
+        deviations[row] * vectors[(row, kept[k])] * values[kept[k]].sqrt()
     }))
 }
 

@@ -4,7 +4,7 @@ use dsno_model::Solve;
 use dsno_ode::{GridKind, SolverKind};
 use serde::{Deserialize, Serialize};
 
-use super::{RecipeError, at_least_1};
+use super::{RecipeError, batch, count};
 
 /// Solving the probability-flow ODE for many noises, keeping the states at a few times.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,10 +61,10 @@ impl CollectRecipe {
     ///
     /// [`RecipeError`] names the first key whose value cannot work.
     pub fn validate(&self) -> Result<(), RecipeError> {
-        at_least_1("trajectories", self.trajectories)?;
-        at_least_1("steps", self.steps as u64)?;
-        at_least_1("batch_size", self.batch_size as u64)?;
-        at_least_1("shard_trajectories", self.shard_trajectories)?;
+        count("trajectories", self.trajectories)?;
+        count("steps", self.steps as u64)?;
+        batch("batch_size", self.batch_size)?;
+        count("shard_trajectories", self.shard_trajectories)?;
         let falling = self.record.windows(2).all(|pair| pair[0] > pair[1]);
         let whole = self.record.first() == Some(&1.0) && self.record.last() == Some(&0.0);
         if falling && whole && self.record.len() >= 2 {

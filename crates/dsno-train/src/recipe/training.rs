@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Adam, RecipeError, at_least_1, range};
+use super::{Adam, RecipeError, batch, count, range};
 use crate::learning_rate::LearningRate;
 
 /// Length, steps and average of a training, whatever it minimises.
@@ -82,14 +82,14 @@ impl TrainingRecipe {
     ///
     /// [`RecipeError`] names the first key whose value cannot work.
     pub fn validate(&self) -> Result<(), RecipeError> {
-        at_least_1("total_images", self.total_images)?;
-        at_least_1("batch_size", self.batch_size as u64)?;
-        let count = self.microbatches;
-        let ok = count > 0 && self.batch_size.is_multiple_of(count);
+        count("total_images", self.total_images)?;
+        batch("batch_size", self.batch_size)?;
+        let parts = self.microbatches;
+        let ok = parts > 0 && self.batch_size.is_multiple_of(parts);
         let expected = "at least 1 and a divisor of `batch_size`";
-        range(ok, "microbatches", &count, expected)?;
-        at_least_1("checkpoint_images", self.checkpoint_images)?;
-        at_least_1("log_images", self.log_images)?;
+        range(ok, "microbatches", &parts, expected)?;
+        count("checkpoint_images", self.checkpoint_images)?;
+        count("log_images", self.log_images)?;
         let half_life = self.ema_half_life_images;
         let ok = half_life >= 0.0 && half_life.is_finite();
         let expected = "0 (no averaging) or more";

@@ -13,7 +13,7 @@ use dsno_data::store::TrajectoryStore;
 use dsno_model::{Student, Teacher};
 use dsno_ode::{CosineSchedule, GridKind, Prediction, SolverKind};
 use dsno_operator::{TemporalConvConfig, UNetConfig};
-use dsno_train::training_state::{NEWEST, PREVIOUS};
+use dsno_train::training_state::{FINISHED, NEWEST, PREVIOUS};
 use dsno_train::{
     Adam, CollectJob, CollectRecipe, Decay, Distance, DistillJob, DistillRecipe, LearningRate,
     Observer, Outcome, Progress, Silent, StateLoss, StoreDtype, TeacherJob, TeacherRecipe,
@@ -86,10 +86,19 @@ fn teacher_recipe() -> TeacherRecipe {
 }
 
 fn train(folder: &Path, dropout: f64, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
+    train_by(&teacher_recipe(), folder, dropout, observer)
+}
+
+fn train_by(
+    recipe: &TeacherRecipe,
+    folder: &Path,
+    dropout: f64,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, TrainError> {
     let job = TeacherJob {
         architecture: &architecture(dropout),
         schedule: CosineSchedule::default().into(),
-        recipe: &teacher_recipe(),
+        recipe,
         seed: 5,
         images: &images(),
         flip: true,
@@ -167,6 +176,36 @@ fn a_stopped_teacher_goes_on_to_the_same_bits_with_and_without_dropout() -> Chec
             Outcome::Finished
         );
     }
+    Ok(())
+}
+
+#[test]
+fn a_training_at_a_constant_rate_is_made_longer_after_its_end() -> Checked {
+    let _alone = alone();
+    let recipe = |total_images| {
+        let mut recipe = teacher_recipe();
+        recipe.training.learning_rate.decay = Decay::Constant {};
+        recipe.training.total_images = total_images;
+        recipe
+    };
+    let home = tempfile::tempdir()?;
+    let [once, twice] = ["once", "twice"].map(|name| home.path().join(name));
+    let train = |folder: &Path, images| train_by(&recipe(images), folder, 0.3, &mut Silent);
+    assert_eq!(train(&once, 80)?, Outcome::Finished);
+    assert_eq!(train(&twice, 40)?, Outcome::Finished);
+    assert_eq!(train(&twice, 80)?, Outcome::Finished);
+    assert_eq!(result(&once)[..2], result(&twice)[..2]);
+    assert!(twice.join(FINISHED).exists() && !twice.join(NEWEST).exists());
+    // A lost result is there again at once, and a shorter training is another one.
+    fs::remove_dir_all(twice.join("model"))?;
+    let recipe_again = recipe(80);
+    let once_more = train_by(&recipe_again, &twice, 0.3, &mut stop_after(0))?;
+    assert_eq!(once_more, Outcome::Finished);
+    assert_eq!(result(&once)[..2], result(&twice)[..2]);
+    let first = home.path().join("first");
+    assert_eq!(train(&first, 40)?, Outcome::Finished);
+    assert_eq!(train(&twice, 40)?, Outcome::Finished);
+    assert_eq!(result(&first)[..2], result(&twice)[..2]);
     Ok(())
 }
 

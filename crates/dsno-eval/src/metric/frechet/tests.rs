@@ -133,3 +133,63 @@ fn agrees_with_golden_values_from_numpy() {
         );
     }
 }
+
+#[derive(Deserialize)]
+struct Wide {
+    name: String,
+    mean_1: Vec<f64>,
+    covariance_1: Vec<f64>,
+    mean_2: Vec<f64>,
+    covariance_2: Vec<f64>,
+    trace: f64,
+    distance: f64,
+}
+
+/// Golden values computed with 80 digits. Without the scaling these are off by 1e-8 of the traces.
+#[test]
+fn keeps_its_digits_over_sixteen_orders_of_magnitude() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/frechet.json");
+    let cases: Vec<Wide> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!(cases.len(), 5);
+    for case in cases {
+        let p = FeatureStatistics::new(case.mean_1, case.covariance_1, None).unwrap();
+        let q = FeatureStatistics::new(case.mean_2, case.covariance_2, None).unwrap();
+        for (p, q) in [(&p, &q), (&q, &p)] {
+            let off = (frechet_distance(p, q).unwrap() - case.distance).abs();
+            assert!(off < 1e-13 * case.trace, "{}: off by {off:e}", case.name);
+        }
+    }
+}
+
+#[test]
+fn variances_from_the_smallest_to_the_largest_have_the_closed_form() {
+    let dim = 33;
+    // Variances from 1e8 to 1e-8, falling in one and growing in the other.
+    let variance = |i: usize| 10_f64.powf(8.0 - i as f64 / 2.0);
+    let diagonal = |variance: &dyn Fn(usize) -> f64| {
+        let mut covariance = vec![0.0; dim * dim];
+        (0..dim).for_each(|i| covariance[i * dim + i] = variance(i));
+        FeatureStatistics::new(vec![0.0; dim], covariance, None).unwrap()
+    };
+    let (p, q) = (diagonal(&variance), diagonal(&|i| variance(dim - 1 - i)));
+    let term = |i: usize| (variance(i).sqrt() - variance(dim - 1 - i).sqrt()).powi(2);
+    let expected: f64 = (0..dim).map(term).sum();
+    let off = (frechet_distance(&p, &q).unwrap() - expected).abs();
+    assert!(off < 1e-13 * (p.trace() + q.trace()), "{off:e}");
+}
+
+/// Semidefinite up to `f32` rounding of the largest variance, as other tools write it.
+#[test]
+fn statistics_that_only_the_scaling_makes_indefinite_are_read() {
+    let rounded = vec![1.0, 1e-7, 1e-7, 1e-16];
+    let p = FeatureStatistics::new(vec![0.0; 2], rounded, None).unwrap();
+    let q = FeatureStatistics::new(vec![0.0; 2], vec![1.0, 0.0, 0.0, 0.0], None).unwrap();
+    assert!(frechet_distance(&p, &q).unwrap() < 1e-6);
+    // A constant feature cannot vary with another.
+    let crooked = vec![1.0, 0.5, 0.5, 0.0];
+    let p = FeatureStatistics::new(vec![0.0; 2], crooked, None).unwrap();
+    assert!(matches!(
+        frechet_distance(&p, &q),
+        Err(StatisticsError::NotPositiveSemidefinite { .. })
+    ));
+}
