@@ -99,13 +99,15 @@ impl FromStr for DeviceName {
                 (name, Some(usize::from(index)))
             }
         };
+        // What everybody calls it; files and reports have the one name.
+        let name = if name == "cpu" { "flex" } else { name };
         let backend = Backend::ALL
             .into_iter()
             .find(|b| b.name() == name)
             .ok_or_else(|| {
                 let known: Vec<_> = Backend::ALL.into_iter().map(Backend::name).collect();
                 format!(
-                    "unknown device `{name}`, expected one of {}",
+                    "unknown device `{name}`, expected cpu or one of {}",
                     known.join(", ")
                 )
             })?;

@@ -37,7 +37,17 @@ pub(crate) fn open_features(
 }
 
 /// Opens the folder of a classifier.
+///
+/// # Errors
+///
+/// A preflight failure if there is none; a failure at run time if it is damaged.
 pub(crate) fn classifier(folder: &Path, device: &Device) -> Result<Classifier, Failure> {
+    if !folder.is_dir() {
+        return Err(Failure::preflight(format!(
+            "no feature network {}",
+            folder.display()
+        )));
+    }
     Classifier::load(folder, device)
         .while_doing(format!("opening the feature network {}", folder.display()))
 }

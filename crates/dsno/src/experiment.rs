@@ -56,7 +56,7 @@ pub(crate) struct Experiment {
 pub(crate) struct DataSettings {
     /// Name of `datasets/<set>.toml`.
     pub(crate) set: String,
-    /// Folder of the data files; relative to the project's folder.
+    /// Folder of the data files; relative to the folder whose `datasets/` describes the set.
     pub(crate) root: String,
     /// Height and width in pixels that images are averaged down to.
     pub(crate) image_size: usize,

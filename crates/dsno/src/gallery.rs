@@ -1,7 +1,7 @@
 //! The `sample` stage: what teacher and students make of the same held-out noise.
 //!
-//! Leaves below `samples/`: `noise.npy`, per sampler a raw `NAME.npy` and a grid `NAME.png`, the
-//! strip of trajectories `strips.png`, and `spectrum.json`.
+//! Leaves below `samples/`: `noise.npy`, `labels.npy` if there are classes, per sampler a raw
+//! `NAME.npy` and a grid `NAME.png`, the strip of trajectories `strips.png`, and `spectrum.json`.
 
 use burn::tensor::{Device, Tensor};
 use dsno_checkpoint::npy;
@@ -17,6 +17,7 @@ use crate::experiment::SampleSettings;
 use crate::failure::{Failure, While};
 use crate::folder::RunFolder;
 use crate::json::write_json;
+use crate::output;
 use crate::progress::Meter;
 use crate::tensor::host;
 
@@ -66,6 +67,9 @@ impl Gallery<'_> {
         let total = (count * (1 + self.students.len())) as u64;
         let inputs = self.inputs();
         self.write("noise", &host(&inputs.noise(0..count))?)?;
+        if let Some(labels) = inputs.labels(0..count) {
+            output::write_labels(&out.join("labels.npy"), &labels)?;
+        }
         let samplers = std::iter::once(self.teacher as &dyn Sampler)
             .chain(self.students.iter().map(|student| student as &dyn Sampler));
         for (index, sampler) in samplers.enumerate() {

@@ -6,7 +6,21 @@ use crate::failure::Failure;
 
 /// The folder that holds `experiments/`; relative paths of experiment files start here.
 #[derive(Debug, Clone)]
-pub(crate) struct Home(PathBuf);
+pub(crate) struct Home {
+    folder: PathBuf,
+    /// Whether the folder is a project, or only where the program was started.
+    is_project: bool,
+    /// The folder of the experiment file, beside which data sets are looked for first.
+    beside: Option<PathBuf>,
+}
+
+/// The specification of a data set, and the folder that its data folder is relative to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) file: PathBuf,
+    /// The folder whose `datasets/` holds the file.
+    pub(crate) base: PathBuf,
+}
 
 impl Home {
     /// Looks in the working directory and above it, then above the program itself.
@@ -19,41 +33,69 @@ impl Home {
             .ancestors()
             .chain(program.ancestors())
             .find(|folder| folder.join("experiments").is_dir() && folder.join("datasets").is_dir())
-            .map(Path::to_path_buf)
-            // Nothing before a path is the working directory, and reads better in messages.
-            .filter(|found| *found != working);
-        Self(found.unwrap_or_default())
+            .map(Path::to_path_buf);
+        let is_project = found.is_some();
+        // Nothing before a path is the working directory, and reads better in messages.
+        let folder = found.filter(|found| *found != working);
+        Self {
+            folder: folder.unwrap_or_default(),
+            is_project,
+            beside: None,
+        }
+    }
+
+    /// The same place for what an experiment file says.
+    ///
+    /// Data sets are looked for in `datasets/` beside the file and beside its folder first. Where
+    /// there is no project, relative paths start at the folder of the file.
+    pub(crate) fn beside(&self, file: &Path) -> Self {
+        let folder = file.parent().unwrap_or(Path::new("")).to_path_buf();
+        let mut home = self.clone();
+        if !home.is_project {
+            home.folder.clone_from(&folder);
+        }
+        home.beside = Some(folder);
+        home
     }
 
     /// The path itself if absolute, else the path below the project's folder.
     pub(crate) fn resolve(&self, path: impl AsRef<Path>) -> PathBuf {
-        self.0.join(path)
+        self.folder.join(path)
     }
 
     /// The folder.
     pub(crate) fn path(&self) -> &Path {
-        if self.0.as_os_str().is_empty() {
+        if self.folder.as_os_str().is_empty() {
             Path::new(".")
         } else {
-            &self.0
+            &self.folder
         }
     }
 
-    /// The file of an experiment that was given by name (`fashion`, `mini/cifar10`) or by path.
+    /// The file of an experiment that was given by name (`fashion`, `mini/cifar10`), with or without
+    /// the folder `experiments/`, or by path, each with or without `.toml`.
+    ///
+    /// # Errors
+    ///
+    /// A usage failure that lists the experiments there are.
     pub(crate) fn experiment(&self, name_or_file: &str) -> Result<PathBuf, Failure> {
         let as_file = PathBuf::from(name_or_file);
+        let with_ending = PathBuf::from(format!("{name_or_file}.toml"));
         let is_toml = as_file
             .extension()
             .is_some_and(|extension| extension == "toml");
-        if is_toml && as_file.is_file() {
-            return Ok(as_file);
-        }
-        let suffix = if is_toml { "" } else { ".toml" };
-        let by_name = self
-            .resolve("experiments")
-            .join(format!("{name_or_file}{suffix}"));
-        if by_name.is_file() {
-            return Ok(by_name);
+        let experiments = self.resolve("experiments");
+        let candidates = [
+            is_toml.then(|| as_file.clone()),
+            Some(experiments.join(&with_ending)),
+            is_toml.then(|| experiments.join(&as_file)),
+            Some(with_ending.clone()),
+            Some(self.resolve(&with_ending)),
+            is_toml.then(|| self.resolve(&as_file)),
+            Some(as_file),
+        ];
+        if let Some(file) = candidates.into_iter().flatten().find(|path| path.is_file()) {
+            return Ok(file);
         }
         let known = self.experiments();
         Err(Failure::usage(if known.is_empty() {
@@ -66,6 +108,26 @@ impl Home {
                 known.join(", ")
             )
         }))
+    }
+
+    /// The specification of a data set: beside the experiment file, or of the project.
+    pub(crate) fn dataset(&self, name: &str) -> Option<Found> {
+        self.bases().into_iter().find_map(|base| {
+            let file = base.join("datasets").join(format!("{name}.toml"));
+            file.is_file().then_some(Found { file, base })
+        })
+    }
+
+    /// Folders whose `datasets/` may hold the specification of a data set, the nearest first.
+    fn bases(&self) -> Vec<PathBuf> {
+        let beside = self.beside.iter().flat_map(|folder| {
+            let above = match folder.file_name() {
+                Some(_) => folder.parent().unwrap_or(Path::new("")).to_path_buf(),
+                None => folder.join(".."),
+            };
+            [folder.clone(), above]
+        });
+        beside.chain([self.folder.clone()]).collect()
     }
 
     /// Names of all experiments, sorted.
@@ -82,7 +144,13 @@ impl Home {
 
     /// Names of all data sets, sorted.
     pub(crate) fn datasets(&self) -> Vec<String> {
-        toml_names(&self.resolve("datasets"))
+        let bases = self.bases().into_iter();
+        let mut names: Vec<String> = bases
+            .flat_map(|base| toml_names(&base.join("datasets")))
+            .collect();
+        names.sort();
+        names.dedup();
+        names
     }
 }
 
@@ -97,4 +165,56 @@ fn toml_names(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn data_sets_beside_an_experiment_come_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        for path in ["project/datasets", "mine/datasets", "mine/deep", "bare"] {
+            fs::create_dir_all(at(path)).unwrap();
+        }
+        for file in [
+            "project/datasets/a",
+            "project/datasets/b",
+            "mine/datasets/a",
+        ] {
+            fs::write(at(&format!("{file}.toml")), "").unwrap();
+        }
+        let project = Home {
+            folder: at("project"),
+            is_project: true,
+            beside: None,
+        };
+        let base = |file: &str, name: &str| {
+            let found = project.beside(&at(file)).dataset(name)?;
+            assert_eq!(found.file, found.base.join(format!("datasets/{name}.toml")));
+            Some(found.base)
+        };
+        assert_eq!(base("mine/x.toml", "a"), Some(at("mine")));
+        assert_eq!(base("mine/deep/x.toml", "a"), Some(at("mine")));
+        assert_eq!(base("mine/x.toml", "b"), Some(at("project")));
+        assert_eq!(base("bare/x.toml", "a"), Some(at("project")));
+        assert_eq!(base("bare/x.toml", "c"), None);
+        assert_eq!(project.beside(&at("mine/x.toml")).datasets(), ["a", "b"]);
+        assert_eq!(
+            project.beside(&at("mine/x.toml")).resolve("models"),
+            at("project/models")
+        );
+        let nowhere = Home {
+            folder: PathBuf::new(),
+            is_project: false,
+            beside: None,
+        };
+        assert_eq!(
+            nowhere.beside(&at("mine/x.toml")).resolve("models"),
+            at("mine/models")
+        );
+    }
 }

@@ -1,23 +1,28 @@
 //! Weights of other programs become model folders.
 //!
-//! Nothing is built before a description says what the file should hold, and nothing is written
+//! Nothing is built before a description says what the file should hold, and nothing is put in place
 //! before every tensor was found with the right name and shape. Tensors then pass from file to file
 //! one at a time, or in memory once where their names or layouts change.
 
 mod describe;
+mod folder;
 mod format;
+mod notice;
+mod output;
+mod prefix;
 mod weights;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use dsno_operator::interop::WeightSet;
 
-pub(crate) use describe::{describe, files};
+pub(crate) use describe::{Given, describe, describe_given, detect, files};
 pub(crate) use format::Format;
+pub(crate) use output::{check as check_output, is_same_file};
 
-use crate::failure::{Failure, While};
+use crate::failure::Failure;
 use crate::model::Description;
+use output::Output;
 
 /// A file of another program.
 #[derive(Debug, Clone)]
@@ -34,42 +39,42 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// A usage failure for an option that the format does not have; a preflight failure if the file is
-    /// not there.
+    /// A usage failure for an option that the format does not have; a preflight failure if a file of
+    /// weights is not there.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        let format = self.format;
+        let (format, place) = (self.format, self.path.display());
         if self.weights.is_some() && !format.has_sets() {
             return Err(Failure::usage(format!(
                 "files of format `{format}` hold one set of weights; leave --weights out"
             )));
         }
-        let is_folder = format == Format::Diffusers && self.path.is_dir();
-        if !is_folder && !self.path.is_file() {
+        if self.path.is_dir() && format != Format::Diffusers {
             return Err(Failure::preflight(format!(
-                "no file {}",
-                self.path.display()
+                "{place} is a folder, and models of format `{format}` are single files"
             )));
         }
-        Ok(())
+        if !self.path.exists() {
+            return Err(Failure::preflight(format!("no file {place}")));
+        }
+        weights::weight_files(self).map(drop)
     }
 
-    /// Reads the weights, fits them to the description, and writes the model folder.
+    /// Tries the model folder, reads the weights, fits them to the description, and writes them.
+    ///
+    /// A model that is there is replaced at once, when all is written.
     ///
     /// # Errors
     ///
-    /// As [`Self::check`]; a usage failure if the other program has no such network; a failure at run
-    /// time if the file is damaged or does not fit, with every difference. Nothing is written then.
+    /// As [`Self::check`]; a preflight failure if the folder cannot be written; a usage failure if the
+    /// other program has no such network; a failure at run time if the file is damaged or does not fit.
+    /// Nothing has changed then.
     pub(crate) fn import(&self, description: &Description, out: &Path) -> Result<(), Failure> {
         self.check()?;
+        let output = Output::open(out)?;
         let found = weights::find(self, description)?;
-        let was_there = out.exists();
-        let saved = match description {
-            Description::Teacher(teacher) => teacher.save(out, found.weights()),
-            Description::Student(student) => student.save(out, found.weights()),
-        };
-        if saved.is_err() && !was_there {
-            let _nothing_to_keep = fs::remove_dir_all(out);
-        }
-        saved.while_doing(format!("writing {}", out.display()))
+        output.put(|folder| match description {
+            Description::Teacher(teacher) => teacher.save(folder, found.weights()),
+            Description::Student(student) => student.save(folder, found.weights()),
+        })
     }
 }

@@ -1,67 +1,42 @@
-//! What outputs depend on, and which are done.
+//! Which stages are done, which go on, and which would replace what is there.
 //!
-//! A stage has a key: the digest of its settings and of the keys of everything that it reads. Its
-//! stage file says for which key its outputs were made. The file is written last, when all outputs
-//! are durable, so a run that is killed at any moment finds either a finished stage or an unfinished
-//! one that its own checkpoints continue.
+//! A stage has a [`Key`]: the digest of its settings and of the keys of everything that it reads. Its
+//! stage file says for which key its outputs were made, and which files they are. It is written last,
+//! when all outputs are durable, so a run that is killed at any moment finds either a finished stage or
+//! an unfinished one that its own checkpoints continue.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use dsno_checkpoint::atomic::write_atomic;
-use dsno_checkpoint::digest::{sha256_bytes, sha256_file};
 use serde::{Deserialize, Serialize};
 
 use crate::clock;
 use crate::failure::{Failure, While};
 use crate::folder::RunFolder;
-
-/// Raised when outputs of an earlier version of the program can no longer be used.
-const FORMAT: u32 = 1;
-
-/// The digest of all that a stage's outputs are a function of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Key(String);
-
-impl Key {
-    /// The key of a stage: of its name, its settings, and the keys of its inputs.
-    pub(crate) fn of(stage: &str, settings: &impl Serialize, inputs: &[&Self]) -> Self {
-        let text = serde_json::json!({
-            "format": FORMAT, "stage": stage, "settings": settings, "inputs": inputs,
-        });
-        Self(sha256_bytes(text.to_string().as_bytes()))
-    }
-
-    /// The whole digest, in hexadecimal.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Its first characters, for people.
-    pub(crate) fn short(&self) -> &str {
-        &self.0[..12]
-    }
-}
-
-/// The digest of a file that a key depends on, or `missing`.
-pub(crate) fn digest(path: &Path) -> String {
-    sha256_file(path).unwrap_or_else(|_unreadable| "missing".to_owned())
-}
+use crate::key::{Key, Lineage};
+use crate::manifest::{self, Record};
+use crate::stage::Facts;
 
 /// What is known about a stage after a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct StageFile {
-    pub(crate) stage: String,
-    pub(crate) key: Key,
-    pub(crate) done: bool,
+struct StageFile {
+    stage: String,
+    #[serde(flatten)]
+    key: Key,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lineage: Option<Lineage>,
+    done: bool,
     /// Seconds of work, as far as they could be recorded (a killed process takes its own with it).
-    pub(crate) seconds: f64,
+    seconds: f64,
     /// When it was finished or stopped, in UTC.
-    pub(crate) at: String,
-    pub(crate) device: String,
+    at: String,
+    device: String,
     /// Files and folders that must exist for the stage to count as done, below the run folder.
-    pub(crate) outputs: Vec<PathBuf>,
+    outputs: Vec<PathBuf>,
+    /// The files of a finished stage; those of earlier versions name none.
+    #[serde(default)]
+    files: Vec<Record>,
 }
 
 /// How a stage ended.
@@ -72,6 +47,20 @@ pub(crate) struct StageReport {
     pub(crate) seconds: f64,
     /// Whether it had been done before.
     pub(crate) skipped: bool,
+}
+
+/// What a run folder has of a stage.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum State {
+    /// Nothing.
+    New,
+    /// All of it, and every file is whole.
+    Done,
+    /// A part, which is gone on from; of a finished stage whose files are not whole any more, what is
+    /// wrong with them.
+    Open(Option<String>),
+    /// What was made with other settings, or by nobody known: these would be deleted.
+    Foreign(Vec<PathBuf>),
 }
 
 /// The stage files of one run folder.
@@ -104,16 +93,38 @@ impl Ledger {
         serde_json::from_slice(&fs::read(self.path(stage)).ok()?).ok()
     }
 
-    /// Whether a stage was finished for this key and its outputs are still there.
-    pub(crate) fn is_done(&self, stage: &str, key: &Key) -> bool {
-        self.read(stage).is_some_and(|file| {
-            file.done
-                && file.key == *key
-                && file
-                    .outputs
-                    .iter()
-                    .all(|output| self.folder.join(output).exists())
-        })
+    /// What is there of a stage.
+    pub(crate) fn state(&self, facts: &Facts) -> State {
+        let known = self.read(&facts.name);
+        let is_of_key = |file: &StageFile| facts.key.has_outputs_of(&file.key);
+        let of_key = known.filter(|file| is_of_key(file) || prolongs(facts, file));
+        let Some(file) = of_key else {
+            let outputs = facts.outputs.iter().map(|output| self.folder.join(output));
+            let found: Vec<PathBuf> = outputs.filter(|path| path.exists()).collect();
+            return if found.is_empty() {
+                State::New
+            } else {
+                State::Foreign(found)
+            };
+        };
+        if !file.done || !is_of_key(&file) {
+            return State::Open(None);
+        }
+        let folder = self.folder.path();
+        match manifest::missing(folder, &file.outputs).or(manifest::flaw(folder, &file.files)) {
+            None => State::Done,
+            flaw => State::Open(flaw),
+        }
+    }
+
+    /// Whether a stage was finished for its key and its outputs are whole.
+    pub(crate) fn is_done(&self, facts: &Facts) -> bool {
+        self.state(facts) == State::Done
+    }
+
+    /// Bytes that what is there of a stage takes.
+    pub(crate) fn bytes_of(&self, facts: &Facts) -> u64 {
+        manifest::bytes(self.folder.path(), &facts.outputs)
     }
 
     /// The report of a stage that was done before.
@@ -125,75 +136,68 @@ impl Ledger {
         }
     }
 
-    /// Prepares a stage: leftovers of another key are removed, those of this one are kept.
+    /// Prepares a stage: what is there of it is kept, what is foreign is removed.
     ///
     /// Returns the seconds that earlier, interrupted attempts took.
-    pub(crate) fn begin(
-        &self,
-        stage: &str,
-        key: &Key,
-        outputs: &[PathBuf],
-    ) -> Result<f64, Failure> {
-        let known = self.read(stage);
-        if let Some(file) = known.filter(|file| file.key == *key) {
-            // A finished stage whose outputs were deleted since then starts from what is left.
-            let seconds = if file.done { 0.0 } else { file.seconds };
-            self.write(stage, key, false, seconds, outputs)?;
-            return Ok(seconds);
-        }
-        remove(&self.path(stage))?;
-        for output in outputs {
-            remove(&self.folder.join(output))?;
-        }
-        self.write(stage, key, false, 0.0, outputs)?;
-        Ok(0.0)
+    pub(crate) fn begin(&self, facts: &Facts) -> Result<f64, Failure> {
+        let seconds = match self.state(facts) {
+            // A finished stage whose files are not whole starts from what is left.
+            State::Open(None) => self.read(&facts.name).map_or(0.0, |file| file.seconds),
+            State::New | State::Done | State::Open(Some(_)) => 0.0,
+            State::Foreign(outputs) => {
+                remove(&self.path(&facts.name))?;
+                outputs.iter().try_for_each(|output| remove(output))?;
+                0.0
+            }
+        };
+        self.write(facts, false, seconds, Vec::new())?;
+        Ok(seconds)
     }
 
     /// Records the time of an attempt that was stopped before the end.
-    pub(crate) fn pause(
-        &self,
-        stage: &str,
-        key: &Key,
-        seconds: f64,
-        outputs: &[PathBuf],
-    ) -> Result<(), Failure> {
-        self.write(stage, key, false, seconds, outputs)
+    pub(crate) fn pause(&self, facts: &Facts, seconds: f64) -> Result<(), Failure> {
+        self.write(facts, false, seconds, Vec::new())
     }
 
     /// Marks a stage as done; its outputs must be durable by now.
-    pub(crate) fn finish(
-        &self,
-        stage: &str,
-        key: &Key,
-        seconds: f64,
-        outputs: &[PathBuf],
-    ) -> Result<(), Failure> {
-        self.write(stage, key, true, seconds, outputs)
+    pub(crate) fn finish(&self, facts: &Facts, seconds: f64) -> Result<(), Failure> {
+        let folder = self.folder.path();
+        let files = manifest::record(folder, &facts.outputs, facts.checksummed)?;
+        self.write(facts, true, seconds, files)
     }
 
     fn write(
         &self,
-        stage: &str,
-        key: &Key,
+        facts: &Facts,
         done: bool,
         seconds: f64,
-        outputs: &[PathBuf],
+        files: Vec<Record>,
     ) -> Result<(), Failure> {
+        let stage = &facts.name;
         let file = StageFile {
-            stage: stage.to_owned(),
-            key: key.clone(),
+            stage: stage.clone(),
+            key: facts.key.clone(),
+            lineage: facts.lineage.clone(),
             done,
             seconds,
             at: clock::now(),
             device: self.device.clone(),
-            outputs: outputs.to_vec(),
+            outputs: facts.outputs.clone(),
+            files,
         };
-        let path = self.path(stage);
         let folder = self.folder.join("stages");
         fs::create_dir_all(&folder).while_doing(format!("cannot create {}", folder.display()))?;
         let text = serde_json::to_vec_pretty(&file).while_doing("writing a stage file")?;
-        write_atomic(path, &text).while_doing(format!("recording stage {stage}"))
+        write_atomic(self.path(stage), &text).while_doing(format!("recording stage {stage}"))
     }
+}
+
+/// Whether the stage is a training that goes on where that of the file was to end.
+fn prolongs(facts: &Facts, file: &StageFile) -> bool {
+    let (Some(longer), Some(shorter)) = (&facts.lineage, &file.lineage) else {
+        return false;
+    };
+    longer.prolongs(shorter)
 }
 
 /// Removes a file or a folder if it is there.
@@ -208,53 +212,86 @@ fn remove(path: &Path) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    #[test]
-    fn keys_depend_on_name_settings_and_inputs() {
-        let data = Key::of("data", &"fashion", &[]);
-        let keys = [
-            Key::of("collect", &1, &[&data]),
-            Key::of("distill", &1, &[&data]),
-            Key::of("collect", &2, &[&data]),
-            Key::of("collect", &1, &[]),
-        ];
-        for (i, a) in keys.iter().enumerate() {
-            assert!(keys[i + 1..].iter().all(|b| a != b));
+    fn facts(setting: u32, images: u64) -> Facts {
+        let settings = json!({ "setting": setting, "total_images": images });
+        Facts {
+            name: "distill".to_owned(),
+            key: Key::of("distill", &settings, &[]),
+            lineage: Some(Lineage::of("distill", &settings, &[], images)),
+            outputs: vec![PathBuf::from("distill")],
+            checksummed: false,
+            derived: false,
+            unit: "images",
+            trains: None,
         }
-        assert_eq!(keys[0], Key::of("collect", &1, &[&data]));
+    }
+
+    fn ledger(out: &Path) -> (Ledger, PathBuf) {
+        let ledger = Ledger::new(RunFolder::new(out, "run"), "flex");
+        let file = ledger.folder().join("distill/weights");
+        (ledger, file)
     }
 
     #[test]
     fn leftovers_survive_only_their_own_key() {
         let out = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(RunFolder::new(out.path(), "run"), "flex");
-        let (old, new) = (Key::of("distill", &1, &[]), Key::of("distill", &2, &[]));
-        let outputs = [PathBuf::from("distill")];
-        let folder = ledger.folder().join("distill");
-        let checkpoint = folder.join("checkpoint");
+        let (ledger, weights) = ledger(out.path());
+        let (old, new) = (facts(1, 32), facts(2, 32));
+        assert_eq!(ledger.state(&old), State::New);
 
-        ledger.begin("distill", &old, &outputs).unwrap();
-        fs::create_dir(folder).unwrap();
-        fs::write(&checkpoint, "half").unwrap();
-        ledger.begin("distill", &old, &outputs).unwrap();
-        assert!(checkpoint.exists() && !ledger.is_done("distill", &old));
+        ledger.begin(&old).unwrap();
+        fs::create_dir(weights.parent().unwrap()).unwrap();
+        fs::write(&weights, "half").unwrap();
+        assert_eq!(ledger.state(&old), State::Open(None));
+        ledger.begin(&old).unwrap();
+        assert!(weights.exists());
 
-        ledger.finish("distill", &old, 1.0, &outputs).unwrap();
-        assert!(ledger.is_done("distill", &old) && !ledger.is_done("distill", &new));
+        ledger.finish(&old, 1.0).unwrap();
+        assert!(ledger.is_done(&old) && !ledger.is_done(&new));
+        let folder = weights.parent().unwrap().to_path_buf();
+        assert_eq!(ledger.state(&new), State::Foreign(vec![folder]));
 
-        ledger.begin("distill", &new, &outputs).unwrap();
-        assert!(!checkpoint.exists() && !ledger.is_done("distill", &old));
+        ledger.begin(&new).unwrap();
+        assert!(!weights.exists() && !ledger.is_done(&old));
     }
 
     #[test]
-    fn a_stage_whose_output_was_deleted_is_not_done() {
+    fn outputs_that_no_stage_file_explains_are_foreign() {
         let out = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(RunFolder::new(out.path(), "run"), "flex");
-        let key = Key::of("sample", &1, &[]);
-        ledger
-            .finish("sample", &key, 1.0, &[PathBuf::from("samples")])
-            .unwrap();
-        assert!(!ledger.is_done("sample", &key));
+        let (ledger, weights) = ledger(out.path());
+        fs::create_dir_all(weights.parent().unwrap()).unwrap();
+        assert!(matches!(ledger.state(&facts(1, 32)), State::Foreign(_)));
+    }
+
+    #[test]
+    fn a_longer_training_goes_on_and_a_shorter_one_does_not() {
+        let out = tempfile::tempdir().unwrap();
+        let (ledger, weights) = ledger(out.path());
+        ledger.begin(&facts(1, 32)).unwrap();
+        fs::create_dir(weights.parent().unwrap()).unwrap();
+        fs::write(&weights, "whole").unwrap();
+        ledger.finish(&facts(1, 32), 2.0).unwrap();
+        assert_eq!(ledger.state(&facts(1, 64)), State::Open(None));
+        assert!(matches!(ledger.state(&facts(1, 16)), State::Foreign(_)));
+        assert_eq!(ledger.begin(&facts(1, 64)).unwrap(), 2.0);
+        assert!(weights.exists());
+    }
+
+    #[test]
+    fn a_stage_whose_files_are_not_whole_is_not_done() {
+        let out = tempfile::tempdir().unwrap();
+        let (ledger, weights) = ledger(out.path());
+        fs::create_dir_all(weights.parent().unwrap()).unwrap();
+        fs::write(&weights, "whole").unwrap();
+        ledger.finish(&facts(1, 32), 1.0).unwrap();
+        fs::write(&weights, "wh").unwrap();
+        let State::Open(Some(flaw)) = ledger.state(&facts(1, 32)) else {
+            panic!("it is taken for whole");
+        };
+        assert!(flaw.contains("weights"), "{flaw}");
     }
 }

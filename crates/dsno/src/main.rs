@@ -32,8 +32,12 @@
 //! them, [`ledger`] says which are done, [`preflight`] what must be there before the first; [`experiment`]
 //! is the schema of experiment files, [`device`] says which backends there are.
 
+// Only `console` prints: closed pipes and full disks must not end a run.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod args;
 mod clock;
+mod console;
 mod data;
 mod device;
 mod evaluation;
@@ -45,14 +49,19 @@ mod home;
 mod import;
 mod interrupt;
 mod json;
+mod key;
 mod ledger;
+mod manifest;
 mod model;
+mod output;
+mod plan;
 mod preflight;
 mod progress;
 mod provenance;
 mod report;
 mod runner;
 mod session;
+mod space;
 mod stage;
 mod tensor;
 mod verb;
@@ -61,6 +70,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use console::note;
+use failure::Failure;
+
 /// Keeps freed activations instead of returning them to the system, which every step would pay
 /// for again in page faults.
 #[global_allocator]
@@ -68,11 +80,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let call = args::Call::parse();
-    match verb::run(call) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {}", failure.message());
-            ExitCode::from(failure.code())
+    let failure = match verb::run(call) {
+        Err(failure) => failure,
+        Ok(()) if console::lost() => {
+            Failure::run("the result could not be written to standard output")
         }
-    }
+        Ok(()) => return ExitCode::SUCCESS,
+    };
+    note!("error: {}", failure.message());
+    ExitCode::from(failure.code())
 }

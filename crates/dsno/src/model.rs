@@ -8,6 +8,7 @@ use dsno_model::{Student, StudentDescription, Teacher, TeacherDescription};
 use serde::Deserialize;
 
 use crate::failure::{Failure, While};
+use crate::import;
 
 /// The file that describes a model.
 pub(crate) const CARD: &str = "model.toml";
@@ -35,10 +36,13 @@ fn kind(folder: &Path) -> Result<Kind, Failure> {
             folder.display()
         )));
     }
-    let text = fs::read_to_string(&path).or_preflight(format!(
-        "{} is no model folder, it lacks {CARD}",
-        folder.display()
-    ))?;
+    let lacks = format!("{} is no model folder, it lacks {CARD}", folder.display());
+    if !path.is_file() && import::detect(folder).is_some() {
+        return Err(Failure::preflight(format!(
+            "{lacks}; `dsno import --format diffusers` makes one of it"
+        )));
+    }
+    let text = fs::read_to_string(&path).or_preflight(lacks)?;
     let card: Card = toml::from_str(&text).map_err(|error| {
         Failure::run(format!(
             "{} describes no model: {}",

@@ -4,6 +4,7 @@ mod machine;
 
 use std::fmt::Write;
 
+use crate::console::note;
 use crate::experiment::Experiment;
 use crate::failure::Failure;
 use crate::folder::RunFolder;
@@ -47,20 +48,20 @@ impl Needs {
         }
     }
 
-    /// Adds bytes that will be written.
-    pub(crate) fn disk(&mut self, bytes: u64) {
-        self.disk_bytes += bytes;
+    /// Adds the bytes that a stage writes, of which some are `there` already.
+    pub(crate) fn disk(&mut self, bytes: u64, there: u64) {
+        self.disk_bytes += bytes.saturating_sub(there);
     }
 
-    /// Adds a model that will be written.
-    pub(crate) fn model(&mut self, parameters: usize) {
-        self.disk(parameters as u64 * 4);
+    /// Adds a model that a stage writes.
+    pub(crate) fn model(&mut self, parameters: usize, there: u64) {
+        self.disk(parameters as u64 * 4, there);
     }
 
     /// Adds the training of a network.
-    pub(crate) fn training(&mut self, parameters: usize) {
+    pub(crate) fn training(&mut self, parameters: usize, there: u64) {
         let weights = parameters as u64 * 4;
-        self.disk(weights * STORED_COPIES);
+        self.disk(weights * STORED_COPIES, there);
         self.memory_bytes = self.memory_bytes.max(weights * TRAINING_COPIES);
     }
 
@@ -78,7 +79,7 @@ impl Needs {
         if self.unmet.is_empty() {
             return Ok(());
         }
-        eprint!("{}", self.screen(experiment));
+        note!("{}", self.screen(experiment).trim_end());
         let things = match self.unmet.len() {
             1 => "1 need is".to_owned(),
             n => format!("{n} needs are"),

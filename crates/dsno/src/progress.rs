@@ -5,10 +5,11 @@ use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use dsno_train::{Observer, Progress};
+use dsno_train::{Notice, Observer, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock::human;
+use crate::console::note;
 use crate::interrupt::Interrupt;
 
 /// Time between two plain lines.
@@ -96,7 +97,7 @@ impl Meter {
             Style::Lines if self.last_line.elapsed() >= LINE_INTERVAL => {
                 self.last_line = Instant::now();
                 let percent = done * 100 / total.max(1);
-                eprintln!("  {}: {percent}% {text}", self.label);
+                note!("  {}: {percent}% {text}", self.label);
             }
             Style::Lines => {}
         }
@@ -136,6 +137,10 @@ impl Observer for Meter {
             .loss
             .map_or(String::new(), |loss| format!("loss {loss:.4}"));
         self.update(progress.images, progress.total_images, &note);
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        note!("  {}: {notice}", self.label);
     }
 
     fn stop_requested(&self) -> bool {

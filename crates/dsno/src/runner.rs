@@ -1,7 +1,6 @@
 //! Runs the stages of an experiment, and skips those that are done.
 
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use dsno_checkpoint::atomic::write_atomic;
@@ -9,10 +8,11 @@ use dsno_train::Outcome;
 use serde::Serialize;
 
 use crate::clock::human;
+use crate::console::note;
 use crate::experiment::Resolved;
 use crate::failure::{Failure, While};
-use crate::folder::RunFolder;
-use crate::ledger::{Ledger, StageReport};
+use crate::ledger::{Ledger, StageReport, State};
+use crate::plan::{plan, refuse_to_delete};
 use crate::preflight::Needs;
 use crate::provenance::Provenance;
 use crate::session::{Session, stopped};
@@ -28,42 +28,22 @@ pub(crate) struct Summary {
     pub(crate) unchanged: bool,
 }
 
-/// One line of a plan.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Step {
-    pub(crate) stage: String,
-    pub(crate) key: String,
-    pub(crate) done: bool,
-}
-
-/// What there is to do and what is done.
-pub(crate) fn plan(stages: &Stages<'_>, ledger: &Ledger) -> Vec<Step> {
-    let step = |stage: &Rc<dyn Stage + '_>| {
-        let Facts { name, key, .. } = stage.facts();
-        Step {
-            stage: name.clone(),
-            key: key.short().to_owned(),
-            done: ledger.is_done(name, key),
-        }
-    };
-    stages.iter().map(step).collect()
-}
-
 /// Runs the stages of an experiment to their end.
 ///
 /// # Errors
 ///
-/// A preflight failure before anything is written; a failure at run time if a stage fails or the
-/// user stops it.
+/// A usage failure if something would be deleted and `replace` does not say that it may be; a
+/// preflight failure before anything is written; a failure at run time if a stage fails or the user
+/// stops it.
 pub(crate) fn run(
     session: &Session,
     resolved: &Resolved,
     stages: &Stages<'_>,
-    out: &Path,
+    ledger: &Ledger,
+    replace: bool,
 ) -> Result<Summary, Failure> {
     let experiment = &resolved.experiment;
     let device_name = session.device.to_string();
-    let ledger = Ledger::new(RunFolder::new(out, &experiment.name), &device_name);
     let folder = ledger.folder();
     let summary = |stages, unchanged| Summary {
         experiment: experiment.name.clone(),
@@ -71,14 +51,17 @@ pub(crate) fn run(
         stages,
         unchanged,
     };
-    let steps = plan(stages, &ledger);
+    let steps = plan(stages, ledger);
     if steps.iter().all(|step| step.done) {
         let reports = steps.iter().map(|step| ledger.skipped(&step.stage));
         return Ok(summary(reports.collect(), true));
     }
+    if !replace {
+        refuse_to_delete(&steps, folder, resolved)?;
+    }
     let mut needs = Needs::default();
     for (stage, _) in stages.iter().zip(&steps).filter(|(_, step)| !step.done) {
-        stage.needs(&ledger, &mut needs)?;
+        stage.needs(ledger, &mut needs)?;
     }
     needs.check(experiment, folder)?;
     let device = session.open_device()?;
@@ -92,7 +75,7 @@ pub(crate) fn run(
         let run = Run {
             device: &device,
             workers: session.device.workers(),
-            ledger: &ledger,
+            ledger,
             reports: &reports,
             provenance: &provenance,
         };
@@ -105,21 +88,22 @@ pub(crate) fn run(
 
 /// Runs one stage unless it is done.
 fn run_stage(stage: &dyn Stage, run: &Run<'_>, session: &Session) -> Result<StageReport, Failure> {
+    let facts = stage.facts();
     let Facts {
-        name,
-        key,
-        outputs,
-        unit,
-        ..
-    } = stage.facts();
+        name, key, unit, ..
+    } = facts;
     let ledger = run.ledger;
-    if ledger.is_done(name, key) {
-        eprintln!("{name:>18}: done before ({})", key.short());
-        return Ok(ledger.skipped(name));
+    match ledger.state(facts) {
+        State::Done => {
+            note!("{name:>18}: done before ({})", key.short());
+            return Ok(ledger.skipped(name));
+        }
+        State::Open(Some(flaw)) if !facts.derived => note!("{name:>18}: {flaw}"),
+        _ => {}
     }
-    let before = ledger.begin(name, key, outputs)?;
+    let before = ledger.begin(facts)?;
     let resuming = if before > 0.0 { ", continuing" } else { "" };
-    eprintln!("{name:>18}: at work{resuming}");
+    note!("{name:>18}: at work{resuming}");
     let started = Instant::now();
     let mut meter = session.meter(name, unit);
     let outcome = stage.run(run, &mut meter);
@@ -127,9 +111,9 @@ fn run_stage(stage: &dyn Stage, run: &Run<'_>, session: &Session) -> Result<Stag
     let seconds = before + started.elapsed().as_secs_f64();
     match outcome? {
         Outcome::Finished => {
-            ledger.finish(name, key, seconds, outputs)?;
+            ledger.finish(facts, seconds)?;
             let time = human(Duration::from_secs_f64(seconds));
-            eprintln!("{name:>18}: done in {time}");
+            note!("{name:>18}: done in {time}");
             Ok(StageReport {
                 name: name.clone(),
                 seconds,
@@ -137,7 +121,7 @@ fn run_stage(stage: &dyn Stage, run: &Run<'_>, session: &Session) -> Result<Stag
             })
         }
         Outcome::Stopped => {
-            ledger.pause(name, key, seconds, outputs)?;
+            ledger.pause(facts, seconds)?;
             Err(stopped(name))
         }
     }

@@ -12,7 +12,7 @@ pub(crate) mod report;
 mod sample;
 pub(crate) mod teacher;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use burn::tensor::Device;
@@ -30,7 +30,8 @@ use crate::experiment::{Experiment, Resolved};
 use crate::failure::Failure;
 use crate::folder::RunFolder;
 use crate::home::Home;
-use crate::ledger::{Key, Ledger, StageReport};
+use crate::key::{Key, Lineage};
+use crate::ledger::{Ledger, StageReport};
 use crate::preflight::Needs;
 use crate::progress::Meter;
 use crate::provenance::Provenance;
@@ -62,14 +63,36 @@ pub(crate) struct Facts {
     pub(crate) name: String,
     /// The digest of all that its outputs are a function of.
     pub(crate) key: Key,
-    /// The files and folders that it leaves below the run folder. Without all of them it is not done;
-    /// those that another key left are removed before it starts.
+    /// Of a training that could be made longer: what it has in common with shorter ones.
+    pub(crate) lineage: Option<Lineage>,
+    /// The files and folders that it leaves below the run folder. It is done as long as every file in
+    /// them is whole; those that another key left are removed before it starts.
     pub(crate) outputs: Vec<PathBuf>,
+    /// Whether its files carry checksums of their own, which the stage compares when it runs.
+    pub(crate) checksummed: bool,
+    /// Whether its outputs only show what other stages left, so that they are replaced without asking.
+    pub(crate) derived: bool,
     /// What its progress is counted in.
     pub(crate) unit: &'static str,
     /// What the report calls the model that it trains, if it does. Its metrics are in a folder of the
     /// stage's name.
     pub(crate) trains: Option<String>,
+}
+
+impl Facts {
+    /// Of a stage that leaves one folder of its name.
+    fn of(name: &str, key: Key, unit: &'static str) -> Self {
+        Self {
+            name: name.to_owned(),
+            key,
+            lineage: None,
+            outputs: vec![PathBuf::from(name)],
+            checksummed: false,
+            derived: false,
+            unit,
+            trains: None,
+        }
+    }
 }
 
 /// The stages of an experiment, in the order in which they run.
@@ -131,7 +154,7 @@ impl<'a> Setup<'a> {
     ///
     /// A usage failure that names the section whose settings cannot work.
     pub(crate) fn stages(&'a self) -> Result<Stages<'a>, Failure> {
-        let place = self.resolved.place();
+        let place = self.resolved.file().display();
         self.list()
             .map_err(|error| Failure::usage(format!("{place}: {error}")))
     }
@@ -186,9 +209,4 @@ impl Models<'_> {
     fn load_students(&self, run: &Run<'_>) -> Result<Vec<Student>, Failure> {
         self.students.iter().map(|stage| stage.load(run)).collect()
     }
-}
-
-/// A folder that a stage owns, and the file in it without which the stage is not done.
-fn folder_with(folder: &str, proof: &str) -> Vec<PathBuf> {
-    vec![PathBuf::from(folder), Path::new(folder).join(proof)]
 }

@@ -2,6 +2,7 @@
 
 mod analytic;
 mod collect;
+mod datasets;
 mod describe;
 mod evaluate;
 mod experiment;
@@ -29,6 +30,6 @@ pub(crate) fn run(call: Call) -> Result<(), Failure> {
         Verb::Export(args) => export::run(&args),
         Verb::Describe(args) => describe::run(&args),
         Verb::Devices(args) => list::devices(&args),
-        Verb::Datasets(args) => list::datasets(&args),
+        Verb::Datasets(args) => datasets::run(&args),
     }
 }

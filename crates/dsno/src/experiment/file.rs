@@ -14,11 +14,16 @@ pub(crate) struct Resolved {
     /// All students: the main one first, then the ablations.
     pub(crate) students: Vec<StudentPlan>,
     pub(crate) overrides: Vec<Override>,
+    /// What whoever wrote the file should know.
+    pub(crate) notices: Vec<String>,
     file: PathBuf,
     tree: Table,
 }
 
 impl Resolved {
+    /// How the file of a run begins; the path that it was read from follows.
+    pub(crate) const HEADING: &str = "# Resolved from ";
+
     /// Reads and checks an experiment file.
     ///
     /// # Errors
@@ -33,9 +38,9 @@ impl Resolved {
             let line = line_of(&text, &error);
             format!("{place}{line}: {}", error.message())
         })?;
-        for key in renamed::rename(&mut tree, &mut overrides) {
-            eprintln!("{place}: {key}");
-        }
+        let renamed = renamed::rename(&mut tree, &mut overrides);
+        let notices = renamed.iter().map(|key| format!("{place}: {key}"));
+        let notices = notices.collect();
         for change in &overrides {
             change.apply(&mut tree)?;
         }
@@ -46,6 +51,7 @@ impl Resolved {
             experiment,
             students,
             overrides,
+            notices,
             file: file.to_path_buf(),
             tree,
         })
@@ -53,7 +59,7 @@ impl Resolved {
 
     /// The file as it runs, every override in place, with a heading that says where it comes from.
     pub(crate) fn text(&self) -> String {
-        let mut text = format!("# Resolved from {}", self.file.display());
+        let mut text = format!("{}{}", Self::HEADING, self.file.display());
         for change in &self.overrides {
             let _ = write!(text, "\n# --set {change}");
         }
@@ -61,9 +67,9 @@ impl Resolved {
         format!("{text}\n\n{body}")
     }
 
-    /// The file, for messages.
-    pub(crate) fn place(&self) -> std::path::Display<'_> {
-        self.file.display()
+    /// The file that was read.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
     }
 
     /// The resolved tree.

@@ -53,13 +53,15 @@ fn is_name(key: &str, name: &str) -> Result<(), String> {
     ))
 }
 
+/// More than this of anything that an experiment counts is a slip of the pen.
+const MOST: usize = 1_000_000_000;
+
 /// Fails with a sentence that names the key.
 pub(super) fn at_least(key: &str, found: usize, least: usize) -> Result<(), String> {
-    if found >= least {
-        Ok(())
-    } else {
-        Err(format!("{key} is {found}, expected at least {least}"))
+    if found < least {
+        return Err(format!("{key} is {found}, expected at least {least}"));
     }
+    at_most(key, found, MOST, "a billion")
 }
 
 /// Fails with a sentence that names the key, and what is at `most`.

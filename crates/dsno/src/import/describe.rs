@@ -3,53 +3,91 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dsno_checkpoint::{CheckpointFormat, FileKind, python_json};
 use dsno_model::{StudentDescription, TeacherDescription};
 use dsno_ode::{CosineSchedule, Prediction};
-use dsno_operator::family::diffusers::DiffusersConfig;
+use dsno_operator::family::diffusers::{DiffusersConfig, DiffusersConfigError};
 use dsno_operator::interop::dsno_pytorch::Settings;
 use dsno_operator::{Family, NetworkConfig, OperatorConfig};
 use toml::{Table, Value};
 
-use super::Format;
+use super::folder::{self, CONFIG, SCHEDULER};
+use super::{Format, notice, weights};
+use crate::console::note;
 use crate::failure::{Failure, While};
 use crate::model::Description;
 
-const CONFIG: &str = "config.json";
-const SCHEDULER: &str = "scheduler_config.json";
+/// What the command line says of a network besides its files.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Given<'a> {
+    /// `--arch`; without it, the files beside the weights say what a diffusers model is.
+    pub(crate) file: Option<&'a Path>,
+    /// Times, which make the model a student.
+    pub(crate) times: Option<&'a [f64]>,
+    /// Height and width of the images, instead of the model's own.
+    pub(crate) image_size: Option<usize>,
+}
 
-/// Reads the description of a model of this format.
-///
-/// `file` is `--arch`; without it, the files beside the weights say what a diffusers model is.
-/// `times` make the model a student.
+/// Reads the description of a model of this format from `file`, or from the files beside the weights.
 ///
 /// # Errors
 ///
-/// A preflight failure if the file is not there; a usage failure that says what is wrong in it.
+/// As [`describe_given`].
 pub(crate) fn describe(
     format: Format,
     file: Option<&Path>,
     weights: &Path,
     times: Option<&[f64]>,
 ) -> Result<Description, Failure> {
-    if times.is_some() && format.family() != Family::OWN {
+    let given = Given {
+        file,
+        times,
+        ..Given::default()
+    };
+    describe_given(format, weights, &given)
+}
+
+/// Reads the description of a model of this format.
+///
+/// # Errors
+///
+/// A preflight failure if the file is not there; a usage failure that says what is wrong in it.
+pub(crate) fn describe_given(
+    format: Format,
+    weights: &Path,
+    given: &Given<'_>,
+) -> Result<Description, Failure> {
+    if given.times.is_some() && format.family() != Family::OWN {
         return Err(Failure::usage(format!(
             "--times are those of a student, and files of format `{format}` hold teachers"
         )));
     }
-    let Some(file) = file else {
+    let mut description = read(format, weights, given)?;
+    if let Some(size) = given.image_size {
+        let network = match &mut description {
+            Description::Teacher(teacher) => &mut teacher.network,
+            Description::Student(student) => &mut student.operator.network,
+        };
+        *network = network.with_image_size(size).or_usage("--image-size")?;
+    }
+    Ok(description)
+}
+
+fn read(format: Format, weights: &Path, given: &Given<'_>) -> Result<Description, Failure> {
+    let Some(file) = given.file else {
         if format == Format::Diffusers {
-            return of_folder(folder_of(weights));
+            return of_folder(weights, given.image_size);
         }
         return Err(Failure::usage(format!(
             "files of format `{format}` do not say what network they hold; describe it with --arch"
         )));
     };
     let place = file.display().to_string();
-    let text = fs::read_to_string(file).or_preflight(format!("cannot read {place}"))?;
+    let text = text_of(file)?;
     if text.trim_start().starts_with('{') {
         return match format {
-            Format::Diffusers => of_config(file, &text),
-            Format::DsnoPytorch | Format::Safetensors => of_settings(&place, &text, times),
+            Format::Diffusers => of_config(file, &text, given.image_size),
+            Format::DsnoPytorch | Format::Safetensors => of_settings(&place, &text, given.times),
             _ => Err(Failure::usage(format!(
                 "{place} is JSON, expected TOML for format `{format}`"
             ))),
@@ -58,7 +96,7 @@ pub(crate) fn describe(
     let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("{place}: {error}"));
     let table = text.parse::<Table>();
     let mut table = table.map_err(|error| wrong(&error.to_string().trim().replace('\n', " ")))?;
-    if let Some(times) = times {
+    if let Some(times) = given.times {
         let times = times.iter().copied().map(Value::Float).collect();
         table.insert("times".to_owned(), Value::Array(times));
     }
@@ -71,9 +109,24 @@ pub(crate) fn describe(
     teacher.map(Description::Teacher).map_err(|e| wrong(&e))
 }
 
+/// The text of a file without a byte-order mark.
+fn text_of(file: &Path) -> Result<String, Failure> {
+    let place = file.display();
+    if let Some(kind @ (FileKind::LfsPointer | FileKind::Html)) = FileKind::of_file(file) {
+        return Err(Failure::usage(format!("{place} is {kind}")));
+    }
+    let text = fs::read_to_string(file).or_preflight(format!("cannot read {place}"))?;
+    let text = text
+        .strip_prefix('\u{feff}')
+        .map(str::to_owned)
+        .unwrap_or(text);
+    Ok(text)
+}
+
 /// The DSNO authors' settings as JSON.
 fn of_settings(place: &str, text: &str, times: Option<&[f64]>) -> Result<Description, Failure> {
-    let settings: Settings = serde_json::from_str(text).or_usage(place)?;
+    let settings = serde_json::from_str(&python_json::strict(text));
+    let settings: Settings = settings.or_usage(place)?;
     let mut architecture = settings.architecture().or_usage(place)?;
     let schedule = CosineSchedule::default().into();
     let found = match times {
@@ -95,7 +148,7 @@ fn of_settings(place: &str, text: &str, times: Option<&[f64]>) -> Result<Descrip
     };
     let left = settings.ignored_keys();
     if !left.is_empty() {
-        eprintln!(
+        note!(
             "{place}: left alone, since they say nothing about the network: {}",
             left.join(", ")
         );
@@ -126,59 +179,45 @@ fn of_settings(place: &str, text: &str, times: Option<&[f64]>) -> Result<Descrip
     }
 }
 
-/// A diffusers model by the files of its folder.
-fn of_folder(folder: &Path) -> Result<Description, Failure> {
-    let place = folder.display().to_string();
-    let missing =
-        |name| Failure::preflight(format!("no {name} in {place}; describe it with --arch"));
-    let found = config(folder).ok_or_else(|| missing(CONFIG))?;
-    let text =
-        fs::read_to_string(&found).or_preflight(format!("cannot read {}", found.display()))?;
-    of_config(&found, &text)
+/// A diffusers model by the files of its folder, or of the folder of its weights.
+fn of_folder(weights: &Path, image_size: Option<usize>) -> Result<Description, Failure> {
+    let folder = if weights.is_dir() {
+        folder::resolved(weights)?
+    } else {
+        folder::parent(weights).to_owned()
+    };
+    let place = folder.display();
+    let missing = || Failure::preflight(format!("no {CONFIG} in {place}; describe it with --arch"));
+    let found = folder::config(&folder).ok_or_else(missing)?;
+    of_config(&found, &text_of(&found)?, image_size)
 }
 
 /// A diffusers model by its `config.json` and the scheduler's beside it.
-fn of_config(config: &Path, text: &str) -> Result<Description, Failure> {
+fn of_config(config: &Path, text: &str, image_size: Option<usize>) -> Result<Description, Failure> {
     let place = config.display().to_string();
-    let scheduler = scheduler(config).ok_or_else(|| {
+    let scheduler = folder::scheduler(config).ok_or_else(|| {
         Failure::preflight(format!(
             "no {SCHEDULER} beside {place}, nor in a folder `scheduler`"
         ))
     })?;
-    let process = fs::read_to_string(&scheduler)
-        .or_preflight(format!("cannot read {}", scheduler.display()))?;
-    let config = DiffusersConfig::from_json(text, &process).or_usage(&place)?;
-    let network = NetworkConfig::new(config).or_usage(&place)?;
+    let process = text_of(&scheduler)?;
+    let read = DiffusersConfig::from_json_with(text, &process, image_size);
+    let (architecture, notices) = read.map_err(|error| {
+        let remedy = match error {
+            DiffusersConfigError::NoSampleSize { .. } => "; give it with --image-size",
+            _ => "",
+        };
+        Failure::usage(format!(
+            "{place}: {}{remedy}",
+            crate::failure::sentence(&error)
+        ))
+    })?;
+    for found in &notices {
+        notice::tell(config, &notice::diffusers(found));
+    }
+    let network = NetworkConfig::new(architecture).or_usage(&place)?;
     let teacher = TeacherDescription::new(network, None).or_usage(&place)?;
     Ok(Description::Teacher(teacher))
-}
-
-fn config(folder: &Path) -> Option<PathBuf> {
-    first_of([folder.join(CONFIG), folder.join("unet").join(CONFIG)])
-}
-
-fn scheduler(config: &Path) -> Option<PathBuf> {
-    let folder = folder_of(config);
-    first_of([
-        folder.join(SCHEDULER),
-        folder.join("scheduler").join(SCHEDULER),
-        folder.join("..").join("scheduler").join(SCHEDULER),
-    ])
-}
-
-fn first_of<const N: usize>(paths: [PathBuf; N]) -> Option<PathBuf> {
-    paths.into_iter().find(|path| path.is_file())
-}
-
-/// The folder itself, or that of a file.
-fn folder_of(path: &Path) -> &Path {
-    if path.is_dir() {
-        return path;
-    }
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 /// The files that an import reads, as far as they are there.
@@ -188,11 +227,33 @@ pub(crate) fn files(format: Format, path: &Path) -> Vec<PathBuf> {
         format,
         weights: None,
     };
-    let mut files: Vec<PathBuf> = super::weights::weight_file(&source).into_iter().collect();
-    if format == Format::Diffusers {
-        let config = config(folder_of(path));
-        files.extend(config.as_deref().and_then(scheduler));
-        files.extend(config);
+    let mut files = weights::paths(&source);
+    if format == Format::Diffusers
+        && let Some(config) = config_of(path)
+    {
+        files.extend(folder::scheduler(&config));
+        files.push(config);
     }
     files
+}
+
+/// The `config.json` that belongs to a folder or to a file of weights.
+fn config_of(path: &Path) -> Option<PathBuf> {
+    if path.is_dir() {
+        return folder::config(&folder::resolved(path).ok()?);
+    }
+    folder::config(folder::parent(path))
+}
+
+/// The format of what nothing else is said of: diffusers, if it has the files or is one of them.
+pub(crate) fn detect(path: &Path) -> Option<Format> {
+    let is_weights = path.is_file() && CheckpointFormat::of_file(path).is_some();
+    let config = if path.is_dir() || is_weights {
+        config_of(path)?
+    } else {
+        path.to_owned()
+    };
+    let text = fs::read_to_string(config).ok()?;
+    let value: serde_json::Value = serde_json::from_str(&python_json::strict(&text)).ok()?;
+    value.get("_class_name").map(|_| Format::Diffusers)
 }

@@ -1,16 +1,22 @@
 //! The weights themselves, strict in both directions.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-use dsno_checkpoint::{Checkpoint, CheckpointFormat, KeyMapping, StateDict, Weights};
+use dsno_checkpoint::{
+    Checkpoint, CheckpointError, CheckpointFormat, KeyMapping, StateDict, Weights,
+};
 use dsno_operator::UNetConfig;
 use dsno_operator::interop::{ImportError, dsno_pytorch, progressive_distillation};
 
-use super::{Format, Source};
+use super::folder::{self, WeightFiles};
+use super::{Format, Source, notice, prefix};
 use crate::failure::{Failure, While, sentence};
 use crate::model::Description;
+
+/// A name that each of the authors' networks has, and each of progressive distillation's.
+const AUTHORS: &str = "all_modules.0.weight";
+const FLAX: &str = "conv_in/kernel";
 
 /// Weights that fit their description.
 pub(super) enum Found {
@@ -32,7 +38,7 @@ impl Found {
 /// Finds the weights that belong to a description.
 pub(super) fn find(source: &Source, description: &Description) -> Result<Found, Failure> {
     let place = format!("importing {}", source.path.display());
-    let file = open(source)?;
+    let file = unwrapped(source, &open(source)?, description)?;
     let own = match description {
         Description::Student(student) => student.operator.as_unet(),
         Description::Teacher(teacher) => teacher.network.as_unet().map(|(own, _)| own.clone()),
@@ -64,57 +70,118 @@ fn convert(
     architecture: &UNetConfig,
 ) -> Option<Result<StateDict, ImportError>> {
     let set = source.weights.unwrap_or_default();
-    let is_authors = || file.names().any(|name| name.contains("all_modules."));
     match source.format {
         Format::FlaxPd => Some(progressive_distillation::read(file, set, architecture)),
-        Format::Safetensors if !is_authors() => None,
+        Format::Safetensors if !is_authors(file) => None,
         _ => Some(dsno_pytorch::read(file, set, architecture)),
     }
 }
 
-fn open(source: &Source) -> Result<Checkpoint, Failure> {
-    let path = weight_file(source)?;
-    let format = match source.format {
-        Format::FlaxPd => CheckpointFormat::Flax,
-        Format::Safetensors => CheckpointFormat::Safetensors,
-        Format::DsnoPytorch | Format::GuidedDiffusion => {
-            container(&path).unwrap_or(CheckpointFormat::Torch)
+fn is_authors(file: &Checkpoint) -> bool {
+    file.names().any(|name| name.contains("all_modules."))
+}
+
+/// The file under the names of the network, whatever others have put before or between them.
+fn unwrapped(
+    source: &Source,
+    file: &Checkpoint,
+    description: &Description,
+) -> Result<Checkpoint, Failure> {
+    let (file, removed) = file.without_wrappers();
+    if !removed.is_empty() {
+        let removed = removed.join("`, `");
+        let text = format!("names contain `{removed}`, which is taken out");
+        notice::tell(file.path(), &text);
+    }
+    let own = own_names(source.format, &file, description);
+    let found = prefix::prefixes(&file, &own);
+    if found.is_empty() || is_known(source.format, &file, &found) {
+        return Ok(file);
+    }
+    let chosen = prefix::choose(&file, &found, source.weights)?;
+    if let Some(text) = chosen.notice() {
+        notice::tell(file.path(), &text);
+    }
+    Ok(file.sub_dict(&chosen.prefix))
+}
+
+/// Names of the network, or some that each such network has.
+fn own_names(format: Format, file: &Checkpoint, description: &Description) -> Vec<String> {
+    let some = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    match (format, description) {
+        (Format::FlaxPd, _) => some(&[FLAX]),
+        (Format::DsnoPytorch, _) => some(&[AUTHORS]),
+        (Format::Safetensors, _) if is_authors(file) => some(&[AUTHORS]),
+        (Format::Safetensors, _) => {
+            some(&["embedding.dense_0.weight", "stem.weight", "head.weight"])
         }
-        Format::Diffusers | Format::Edm => {
-            container(&path).unwrap_or(CheckpointFormat::Safetensors)
+        (_, Description::Teacher(teacher)) => {
+            let shapes = teacher.network.weight_shapes().into_iter();
+            shapes.map(|(name, _)| name).collect()
+        }
+        (_, Description::Student(_)) => Vec::new(),
+    }
+}
+
+/// Whether the file is laid out as the reader of its format expects of a whole training.
+fn is_known(format: Format, file: &Checkpoint, found: &BTreeSet<String>) -> bool {
+    let layouts = [
+        "",
+        "module.",
+        "ema.",
+        "model.",
+        "ema.module.",
+        "model.module.",
+    ];
+    match format {
+        Format::FlaxPd => !file.names().any(|name| name.starts_with("opt_state")),
+        Format::DsnoPytorch => found
+            .iter()
+            .all(|prefix| layouts.contains(&prefix.as_str())),
+        Format::Safetensors if is_authors(file) => found
+            .iter()
+            .all(|prefix| layouts.contains(&prefix.as_str())),
+        _ => false,
+    }
+}
+
+fn open(source: &Source) -> Result<Checkpoint, Failure> {
+    let wrong = |error: CheckpointError| match error {
+        // It says which file and what it is.
+        CheckpointError::Other { .. } => Failure::run(sentence(&error)),
+        _ => Failure::run(format!(
+            "importing {}: {}",
+            source.path.display(),
+            sentence(&error)
+        )),
+    };
+    let path = match weight_files(source)? {
+        WeightFiles::One(path) => path,
+        WeightFiles::Several(index) => {
+            return Checkpoint::open_shards(&index).map_err(wrong);
         }
     };
-    Checkpoint::open(&path, format).while_doing(format!("importing {}", path.display()))
+    let usual = match source.format {
+        Format::FlaxPd => CheckpointFormat::Flax,
+        Format::DsnoPytorch | Format::GuidedDiffusion => CheckpointFormat::Torch,
+        Format::Safetensors | Format::Diffusers | Format::Edm => CheckpointFormat::Safetensors,
+    };
+    let format = match source.format {
+        Format::FlaxPd | Format::Safetensors => usual,
+        _ => CheckpointFormat::of_file(&path).unwrap_or(usual),
+    };
+    Checkpoint::open(&path, format).map_err(wrong)
 }
 
-/// The file of weights: the one given, or that of a diffusers folder.
-pub(super) fn weight_file(source: &Source) -> Result<PathBuf, Failure> {
+/// The file of weights: the one given, or those of a diffusers folder.
+pub(super) fn weight_files(source: &Source) -> Result<WeightFiles, Failure> {
     if !source.path.is_dir() {
-        return Ok(source.path.clone());
+        return Ok(WeightFiles::One(source.path.clone()));
     }
-    let model = "diffusion_pytorch_model";
-    let folders = [source.path.clone(), source.path.join("unet")];
-    let mut files = ["safetensors", "bin"].iter().flat_map(|ending| {
-        folders
-            .iter()
-            .map(move |f| f.join(format!("{model}.{ending}")))
-    });
-    files.find(|file| file.is_file()).ok_or_else(|| {
-        Failure::preflight(format!(
-            "{} has no {model}.safetensors",
-            source.path.display()
-        ))
-    })
+    folder::weights(&folder::resolved(&source.path)?)
 }
 
-/// How a file holds its tensors, by its first bytes.
-fn container(path: &Path) -> Option<CheckpointFormat> {
-    let mut start = [0; 9];
-    File::open(path).ok()?.read_exact(&mut start).ok()?;
-    match start {
-        // Behind the length of its header comes the header, an object.
-        [.., b'{'] => Some(CheckpointFormat::Safetensors),
-        [b'P', b'K', ..] | [0x80, ..] => Some(CheckpointFormat::Torch),
-        _ => None,
-    }
+/// All files that hold the weights, as far as they are there.
+pub(super) fn paths(source: &Source) -> Vec<PathBuf> {
+    weight_files(source).map_or_else(|_| Vec::new(), |files| files.paths())
 }

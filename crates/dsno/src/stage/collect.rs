@@ -1,12 +1,14 @@
 //! The `collect` stage: the teacher's trajectories, solved and stored.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use dsno_train::{CollectJob, CollectRecipe, Outcome, StoreDtype, collect};
 
-use super::{Facts, Run, Setup, Stage, TeacherStage, folder_with};
+use super::{Facts, Run, Setup, Stage, TeacherStage};
 use crate::failure::{Failure, While, sentence};
-use crate::ledger::{Key, Ledger};
+use crate::key::Key;
+use crate::ledger::Ledger;
 use crate::preflight::Needs;
 use crate::progress::Meter;
 
@@ -31,17 +33,18 @@ impl<'a> CollectStage<'a> {
         };
         let valid = recipe.validate();
         valid.map_err(|error| format!("collect: {}", sentence(&error)))?;
+        // How many trajectories are solved at once does not change them.
+        let cosmetic = ["batch_size"];
         let inputs = (recipe, setup.experiment.seed);
+        let key = Key::apart_from(&cosmetic, "collect", &inputs, &[&teacher.facts.key]);
         Ok(Some(Self {
             setup,
             teacher: teacher.clone(),
             recipe,
             facts: Facts {
-                name: "collect".to_owned(),
-                key: Key::of("collect", &inputs, &[&teacher.facts.key]),
-                outputs: folder_with(STORE, "zarr.json"),
-                unit: "trajectories",
-                trains: None,
+                outputs: vec![PathBuf::from(STORE)],
+                checksummed: true,
+                ..Facts::of("collect", key, "trajectories")
             },
         }))
     }
@@ -56,14 +59,15 @@ impl Stage for CollectStage<'_> {
         &self.facts
     }
 
-    fn needs(&self, _ledger: &Ledger, needs: &mut Needs) -> Result<(), Failure> {
+    fn needs(&self, ledger: &Ledger, needs: &mut Needs) -> Result<(), Failure> {
         let bytes = match self.recipe.dtype {
             StoreDtype::F16 => 2,
             StoreDtype::F32 => 4,
         };
         let pixels: usize = self.setup.data.image_shape().iter().product();
         let states = self.recipe.trajectories * self.recipe.record.len() as u64;
-        needs.disk(states * pixels as u64 * bytes);
+        let all = states * pixels as u64 * bytes;
+        needs.disk(all, ledger.bytes_of(&self.facts));
         Ok(())
     }
 
@@ -77,9 +81,6 @@ impl Stage for CollectStage<'_> {
             store: &store,
             workers: run.workers,
         };
-        collect(&job, run.device, meter).while_doing(format!(
-            "collection failed (if a file is damaged, delete {} to make it again)",
-            store.display()
-        ))
+        collect(&job, run.device, meter).while_doing("collection failed")
     }
 }

@@ -8,10 +8,11 @@ use dsno_train::{DistillJob, DistillRecipe, Outcome, distill};
 use serde::Serialize;
 
 use super::collect::{CollectStage, STORE};
-use super::{Facts, Run, Setup, Stage, TeacherStage, folder_with};
+use super::{Facts, Run, Setup, Stage, TeacherStage};
 use crate::experiment::{Distance, DistillSettings, Perceptual, StudentPlan};
 use crate::failure::{Failure, While, sentence};
-use crate::ledger::{Key, Ledger, digest};
+use crate::key::{Key, Lineage, digest};
+use crate::ledger::Ledger;
 use crate::model;
 use crate::preflight::Needs;
 use crate::progress::Meter;
@@ -93,23 +94,21 @@ impl<'a> DistillStage<'a> {
         } else {
             format!("{NAME}-{}", student.name)
         };
+        let read = [&teacher.facts.key, &collect.facts.key];
+        let training = recipe.as_ref().map(|recipe| &recipe.training);
+        let extendable = training.filter(|t| !t.learning_rate.depends_on_length());
+        let key = Key::of("distill", &inputs, &read);
         let stage = Self {
             setup,
             teacher: teacher.clone(),
             student,
             times: collect.recipe().record.len() - 1,
-            recipe,
             facts: Facts {
-                key: Key::of(
-                    "distill",
-                    &inputs,
-                    &[&teacher.facts.key, &collect.facts.key],
-                ),
-                outputs: folder_with(&name, "model/model.toml"),
-                name,
-                unit: "trajectories",
+                lineage: extendable.map(|t| Lineage::of("distill", &inputs, &read, t.total_images)),
                 trains: Some(student.name.clone()),
+                ..Facts::of(&name, key, "trajectories")
             },
+            recipe,
         };
         if let Some(network) = teacher.described() {
             stage.network(&network)?;
@@ -150,7 +149,8 @@ impl Stage for DistillStage<'_> {
         }
         if let Some(teacher) = self.teacher.network(ledger) {
             let network = self.network(&teacher).map_err(Failure::usage)?;
-            needs.training(network.parameter_count().unwrap_or_default());
+            let parameters = network.parameter_count().unwrap_or_default();
+            needs.training(parameters, ledger.bytes_of(&self.facts));
         }
         Ok(())
     }
@@ -172,10 +172,6 @@ impl Stage for DistillStage<'_> {
             store: &store,
             folder: &folder,
         };
-        distill(&job, run.device, meter).while_doing(format!(
-            "distillation failed (if a file is damaged, delete {} or {} to make it again)",
-            store.display(),
-            folder.display()
-        ))
+        distill(&job, run.device, meter).while_doing("distillation failed")
     }
 }

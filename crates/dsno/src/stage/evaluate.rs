@@ -4,19 +4,23 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use dsno_eval::evaluation::{Candidate, EvaluationConfig, EvaluationError, Evaluator, Progress};
-use dsno_eval::metric;
+use dsno_eval::{ClassifierConfig, Features as _, PixelFeatures, metric};
 use dsno_model::{Sampler, Solve, StudentSampler, Teacher, TeacherSampler};
 use dsno_train::Outcome;
 
 use super::{Facts, Models, Run, Setup, Stage};
 use crate::evaluation;
 use crate::experiment::{EvaluateSettings, Features};
-use crate::failure::Failure;
+use crate::failure::{Failure, While, sentence};
 use crate::home::Home;
 use crate::json::write_json;
-use crate::ledger::{Key, Ledger, digest};
+use crate::key::{Key, digest};
+use crate::ledger::Ledger;
 use crate::preflight::Needs;
 use crate::progress::Meter;
+
+/// Two for the reference and two that are compared with it: less has no covariance.
+const LEAST_IMAGES: usize = 4;
 
 /// The stage.
 pub(super) struct EvaluateStage<'a> {
@@ -40,13 +44,11 @@ impl<'a> EvaluateStage<'a> {
         let mut inputs = models.keys();
         inputs.extend([&setup.data.key, &features]);
         let names = setup.student_names();
+        let key = Key::of("evaluate", &(settings, &setup.device, &names), &inputs);
         let facts = Facts {
-            name: "evaluate".to_owned(),
-            key: Key::of("evaluate", &(settings, &setup.device, &names), &inputs),
             // Its folders of chunks keep their own keys, so the stage itself clears only their sum.
             outputs: vec![PathBuf::from(evaluation::FILE)],
-            unit: "U-Net passes",
-            trains: None,
+            ..Facts::of("evaluate", key, "U-Net passes")
         };
         Ok(Some(Self {
             setup,
@@ -75,15 +77,20 @@ impl Stage for EvaluateStage<'_> {
 
     fn needs(&self, ledger: &Ledger, needs: &mut Needs) -> Result<(), Failure> {
         self.setup.data.needs(needs);
+        let shape = self.setup.data.image_shape();
         match &self.settings.features {
-            Features::Pixels { .. } => {}
+            Features::Pixels { size } => PixelFeatures::new(*size)
+                .check(shape)
+                .or_usage("evaluate.features")?,
             Features::Classifier { path } => {
                 let folder = self.setup.home.resolve(path);
-                if !folder.is_dir() {
-                    let problem = format!("{} is not there", folder.display());
-                    let remedy =
-                        "restore the folder, or set `evaluate.features={kind=\"pixels\",size=4}`";
-                    needs.unmet("feature network", problem, remedy);
+                match ClassifierConfig::read(&folder) {
+                    Ok(config) => config.check_images(shape).or_usage("evaluate.features")?,
+                    Err(error) => needs.unmet(
+                        "feature network",
+                        sentence(&error),
+                        "give the folder of a classifier with `--set evaluate.features.path=DIR`",
+                    ),
                 }
             }
             Features::Inception { .. } => needs.unmet(
@@ -92,9 +99,18 @@ impl Stage for EvaluateStage<'_> {
                 "set `evaluate.features={kind=\"pixels\",size=4}` to measure in pixels",
             ),
         }
-        let pixels: usize = self.setup.data.image_shape().iter().product();
+        if let Some(images) = self.setup.data.count()
+            && images < LEAST_IMAGES
+        {
+            needs.unmet(
+                "real images",
+                format!("there are {images}, an evaluation needs {LEAST_IMAGES}"),
+                "give a larger data set with `--set data.set=NAME`",
+            );
+        }
+        let pixels: usize = shape.iter().product();
         let kept = self.settings.paired * self.settings.seeds.len() * pixels;
-        needs.disk(kept as u64 * 4);
+        needs.disk(kept as u64 * 4, ledger.bytes_of(&self.facts));
         self.models.teacher.fits_data(ledger)
     }
 

@@ -6,7 +6,8 @@ use dsno_train::Outcome;
 
 use super::{Facts, Run, Setup, Stage, Stages};
 use crate::failure::Failure;
-use crate::ledger::{Key, Ledger};
+use crate::key::Key;
+use crate::ledger::Ledger;
 use crate::preflight::Needs;
 use crate::progress::Meter;
 use crate::report::{self, Source};
@@ -36,11 +37,9 @@ impl<'a> ReportStage<'a> {
             setup,
             trained: trained.collect(),
             facts: Facts {
-                name: NAME.to_owned(),
-                key: Key::of("report", &about, &shown),
                 outputs: outputs.map(PathBuf::from).to_vec(),
-                unit: "pages",
-                trains: None,
+                derived: true,
+                ..Facts::of(NAME, Key::of("report", &about, &shown), "pages")
             },
         }
     }

@@ -1,15 +1,17 @@
 //! The `sample` stage: what teacher and students make of the same held-out noise.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use dsno_model::{Solve, StudentSampler, TeacherSampler};
 use dsno_train::Outcome;
 
-use super::{Facts, Models, Run, Setup, Stage, folder_with};
+use super::{Facts, Models, Run, Setup, Stage};
 use crate::experiment::SampleSettings;
 use crate::failure::Failure;
 use crate::gallery::{self, Gallery};
-use crate::ledger::{Key, Ledger};
+use crate::key::Key;
+use crate::ledger::Ledger;
 use crate::preflight::Needs;
 use crate::progress::Meter;
 
@@ -48,11 +50,12 @@ impl<'a> SampleStage<'a> {
             settings,
             solve,
             facts: Facts {
-                name: "sample".to_owned(),
-                key: Key::of("sample", &inputs, &models.keys()),
-                outputs: folder_with(gallery::FOLDER, "noise.npy"),
-                unit: "images",
-                trains: None,
+                outputs: vec![PathBuf::from(gallery::FOLDER)],
+                ..Facts::of(
+                    "sample",
+                    Key::of("sample", &inputs, &models.keys()),
+                    "images",
+                )
             },
         }))
     }

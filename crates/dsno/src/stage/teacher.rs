@@ -6,11 +6,12 @@ use dsno_model::{Teacher, TeacherDescription};
 use dsno_operator::{ConfigError, NetworkConfig};
 use dsno_train::{Outcome, TeacherJob, train_teacher};
 
-use super::{Facts, Run, Setup, Stage, folder_with};
+use super::{Facts, Run, Setup, Stage};
 use crate::experiment::{Import, Load, TeacherSource, Train};
 use crate::failure::{Failure, While, sentence};
 use crate::import::{self, Format, Source};
-use crate::ledger::{Key, Ledger, digest};
+use crate::key::{Key, Lineage, digest};
+use crate::ledger::Ledger;
 use crate::model::{self, CARD, Description, WEIGHTS};
 use crate::preflight::Needs;
 use crate::progress::Meter;
@@ -43,6 +44,7 @@ impl<'a> TeacherStage<'a> {
     pub(super) fn new(setup: &'a Setup<'a>) -> Result<Self, String> {
         let experiment = &setup.experiment;
         let source = &experiment.teacher;
+        let mut lineage = None;
         let (origin, key) = match source {
             TeacherSource::Load(Load { path }) => {
                 let folder = setup.home.resolve(path);
@@ -53,7 +55,12 @@ impl<'a> TeacherStage<'a> {
                 let recipe = train.recipe.validate();
                 recipe.map_err(|error| format!("teacher.recipe: {}", sentence(&error)))?;
                 let inputs = (source, experiment.seed);
-                let key = Key::of("train", &inputs, &[&setup.data.key]);
+                let read = [&setup.data.key];
+                let key = Key::of("train", &inputs, &read);
+                let training = &train.recipe.training;
+                if !training.learning_rate.depends_on_length() {
+                    lineage = Some(Lineage::of("train", &inputs, &read, training.total_images));
+                }
                 let network = network(train);
                 let network =
                     network.map_err(|e| format!("teacher.architecture: {}", sentence(&e)))?;
@@ -68,17 +75,14 @@ impl<'a> TeacherStage<'a> {
                 (Origin::Import { source, described }, key)
             }
         };
-        let outputs = match origin {
-            Origin::Load(_) => Vec::new(),
-            Origin::Train(..) | Origin::Import { .. } => folder_with(NAME, "model/model.toml"),
-        };
-        let facts = Facts {
-            name: NAME.to_owned(),
-            key,
-            outputs,
-            unit: "images",
+        let mut facts = Facts {
+            lineage,
             trains: Some(NAME.to_owned()),
+            ..Facts::of(NAME, key, "images")
         };
+        if let Origin::Load(_) = origin {
+            facts.outputs.clear();
+        }
         Ok(Self {
             setup,
             origin,
@@ -99,7 +103,7 @@ impl<'a> TeacherStage<'a> {
     pub(super) fn network(&self, ledger: &Ledger) -> Option<NetworkConfig> {
         let description = match &self.origin {
             Origin::Load(folder) => TeacherDescription::read(folder).ok(),
-            _ if ledger.is_done(NAME, &self.facts.key) => {
+            _ if ledger.is_done(&self.facts) => {
                 TeacherDescription::read(&ledger.folder().join(MODEL)).ok()
             }
             Origin::Train(_, network) => return Some(network.clone()),
@@ -166,13 +170,13 @@ impl Stage for TeacherStage<'_> {
             }
             Origin::Train(_, network) => {
                 self.setup.data.needs(needs);
-                needs.training(network.parameter_count());
+                needs.training(network.parameter_count(), ledger.bytes_of(&self.facts));
             }
             Origin::Import { source, described } => {
                 let found = source.check();
                 let found = found.and_then(|()| describe(source, described.as_ref()));
                 match found {
-                    Ok(teacher) => needs.model(teacher.network.parameter_count()),
+                    Ok(teacher) => needs.model(teacher.network.parameter_count(), ledger.bytes_of(&self.facts)),
                     Err(failure) => needs.unmet(
                         "teacher",
                         failure.to_string(),
@@ -204,10 +208,8 @@ impl Stage for TeacherStage<'_> {
                     flip: self.setup.data.spec.flip,
                     folder: &folder,
                 };
-                return train_teacher(&job, run.device, meter).while_doing(format!(
-                    "teacher training failed (if a file is damaged, delete {} to make it again)",
-                    folder.display()
-                ));
+                return train_teacher(&job, run.device, meter)
+                    .while_doing("teacher training failed");
             }
             Origin::Import { source, described } => {
                 let teacher = Description::Teacher(describe(source, described.as_ref())?);

@@ -41,6 +41,8 @@ impl Analytic {
         let text = std::fs::read_to_string(path).or_preflight(format!("cannot read {place}"))?;
         let wrong =
             |error: toml::de::Error| Failure::usage(format!("{place}: {}", error.message()));
+        // Some editors begin a file with a byte order mark.
+        let text = text.trim_start_matches('\u{feff}');
         let mut table: Table = text.parse().map_err(wrong)?;
         let schedule = table
             .remove("schedule")
@@ -50,7 +52,10 @@ impl Analytic {
         let schedule = schedule.transpose().map_err(wrong)?;
         let shape = shape.transpose().map_err(wrong)?;
         let shape = shape.unwrap_or([teacher.dimensions(), 1, 1]);
-        if shape.iter().product::<usize>() != teacher.dimensions() {
+        let values = shape
+            .iter()
+            .try_fold(1, |product: usize, &n| product.checked_mul(n));
+        if values != Some(teacher.dimensions()) {
             return Err(Failure::usage(format!(
                 "{place}: shape is {shape:?}, expected {} values, as many as a mean has",
                 teacher.dimensions()

@@ -5,21 +5,44 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use dsno_checkpoint::npy;
+use dsno_data::store::TrajectoryStore;
 use dsno_model::batches::in_parallel;
 use dsno_model::{Sampler, Teacher, TeacherSampler};
 use dsno_train::{CollectJob, CollectRecipe, Outcome, StoreDtype, collect};
 
 use super::analytic::Analytic;
-use super::noise::{Source, check_times};
+use super::noise::{Source, check_times, inputs};
 use crate::args::CollectArgs;
+use crate::console::say;
 use crate::failure::{Failure, While};
 use crate::model;
+use crate::output;
 use crate::session::{Session, stopped};
 use crate::tensor::host;
+
+/// Trajectories of a file of a new store, unless asked otherwise: what a killed call loses at most.
+const SHARD: usize = 256;
+/// A file of a new store holds fewer trajectories where these are large.
+const SHARD_BYTES: usize = 64 << 20;
+/// What a trajectory store consists of.
+const STORE_PARTS: [&str; 6] = [
+    "zarr.json",
+    "states",
+    "labels",
+    "times",
+    "log_snr",
+    "sha256",
+];
 
 /// Carries out the verb.
 pub(super) fn run(args: &CollectArgs) -> Result<(), Failure> {
     check_times("--record", &args.record)?;
+    if let Some(path) = &args.raw {
+        output::check_file("--raw", path, &inputs(&args.noise))?;
+    }
+    if let Some(path) = &args.store {
+        check_store(path)?;
+    }
     let session = Session::new(args.device.device.clone());
     let device = session.open_device()?;
     if args
@@ -41,6 +64,18 @@ pub(super) fn run(args: &CollectArgs) -> Result<(), Failure> {
     }
 }
 
+/// Checks that a folder is a store, or can become one.
+fn check_store(path: &Path) -> Result<(), Failure> {
+    let entries = output::entries("--store", path)?;
+    if let Some(other) = entries.iter().find(|e| !STORE_PARTS.contains(&e.as_str())) {
+        return Err(Failure::usage(format!(
+            "--store {} holds {other}, which is no part of a store; give a new folder",
+            path.display()
+        )));
+    }
+    output::check_folder("--store", path)
+}
+
 fn store(
     args: &CollectArgs,
     path: &Path,
@@ -48,8 +83,22 @@ fn store(
     teacher: &Teacher,
     device: &Device,
 ) -> Result<(), Failure> {
-    let recipe = recipe(args);
+    let there = TrajectoryStore::open(path).ok();
+    let values = args.record.len() * teacher.image_shape().iter().product::<usize>();
+    let new = (SHARD_BYTES / (4 * values).max(1)).clamp(1, SHARD);
+    // A store that is there keeps the size of its files.
+    let kept = there.as_ref().map(|store| store.spec().shard_samples);
+    let recipe = recipe(args, args.shard.or(kept).unwrap_or(new));
     recipe.validate().or_usage("collect")?;
+    TeacherSampler::new(teacher, recipe.solve())?;
+    let done = there.map_or(0, |store| {
+        let shards = store.done_shards().into_iter();
+        shards.map(|shard| store.shard_range(shard).len()).sum()
+    });
+    let missing = args.noise.count.unwrap_or_default().saturating_sub(done);
+    let mut size = output::Size::default();
+    size.on_disk(path, output::bytes_of(&[missing, values], 4));
+    size.check()?;
     let job = CollectJob {
         teacher,
         recipe: &recipe,
@@ -63,7 +112,7 @@ fn store(
     if outcome == Outcome::Stopped {
         return Err(stopped("collection"));
     }
-    println!("{}", path.display());
+    say!("{}", path.display());
     Ok(())
 }
 
@@ -74,10 +123,10 @@ fn network(
     device: &Device,
 ) -> Result<(), Failure> {
     let source = Source::open(&args.noise, teacher.image_shape(), teacher.classes())?;
-    let sampler = TeacherSampler::new(teacher, recipe(args).solve())?;
+    let sampler = TeacherSampler::new(teacher, recipe(args, SHARD).solve())?;
     raw(args, session, &source, &|range| {
-        let noise = source.noise(range, device);
-        Ok(sampler.trajectory(noise, source.labels(range), &args.record)?)
+        let (noise, labels) = (source.noise(range, device), source.labels(range));
+        Ok(sampler.trajectory(noise, labels.as_deref(), &args.record)?)
     })
 }
 
@@ -100,9 +149,8 @@ fn analytic(args: &CollectArgs, session: &Session, device: &Device) -> Result<()
     })
 }
 
-/// The recipe of a store; trajectories that share a file are those of one batch.
-fn recipe(args: &CollectArgs) -> CollectRecipe {
-    let batch_size = args.noise.batch.max(1);
+/// The recipe of a store whose files hold `shard` trajectories.
+fn recipe(args: &CollectArgs, shard: usize) -> CollectRecipe {
     CollectRecipe {
         trajectories: args.noise.count.unwrap_or_default() as u64,
         solver: args.solver,
@@ -110,8 +158,8 @@ fn recipe(args: &CollectArgs) -> CollectRecipe {
         grid: args.grid,
         record: args.record.clone(),
         clamp: !args.unclamped,
-        batch_size,
-        shard_trajectories: batch_size as u64,
+        batch_size: args.noise.batch,
+        shard_trajectories: shard as u64,
         dtype: StoreDtype::F32,
     }
 }
@@ -124,6 +172,12 @@ fn raw(
     states: &(dyn Fn(&Range<usize>) -> Result<Tensor<5>, Failure> + Sync),
 ) -> Result<(), Failure> {
     let Some(path) = &args.raw else { return Ok(()) };
+    let [c, h, w] = source.shape();
+    let shape = [source.count(), args.record.len(), c, h, w];
+    let mut size = output::Size::default();
+    size.on_disk(path, output::bytes_of(&shape, 4));
+    size.in_memory(output::bytes_of(&shape, 4));
+    size.check()?;
     let mut meter = session.meter("collect", "trajectories");
     let mut values = Vec::new();
     let outcome = in_parallel(
@@ -139,9 +193,8 @@ fn raw(
     if outcome.is_break() {
         return Err(Failure::run("stopped at your request; nothing was written"));
     }
-    let [c, h, w] = source.shape();
-    npy::write_f32(path, &[source.count(), args.record.len(), c, h, w], &values)
-        .while_doing("writing trajectories")?;
-    println!("{}", path.display());
-    Ok(())
+    output::make_parent(path)?;
+    npy::write_f32(path, &shape, &values).while_doing("writing trajectories")?;
+    say!("{}", path.display());
+    output::write_labels_beside(path, source.drawn_labels().as_deref())
 }

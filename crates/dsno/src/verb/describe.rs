@@ -1,13 +1,15 @@
 //! `dsno describe`: a network layer by layer, before or after it has weights.
 
+use dsno_checkpoint::CheckpointFormat;
 use dsno_operator::{Description as Layers, Family, NetworkConfig, OperatorConfig};
 use serde_json::json;
 
 use super::list::print_json;
 use crate::args::DescribeArgs;
+use crate::console::say;
 use crate::failure::{Failure, While};
-use crate::import;
-use crate::model::Description;
+use crate::import::{self, Format};
+use crate::model::{CARD, Description};
 
 /// Carries out the verb.
 pub(super) fn run(args: &DescribeArgs) -> Result<(), Failure> {
@@ -15,15 +17,7 @@ pub(super) fn run(args: &DescribeArgs) -> Result<(), Failure> {
     if args.times == Some(0) {
         return Err(Failure::usage("--times is 0, expected at least 1"));
     }
-    let description = if path.is_dir() {
-        Description::read(path)?
-    } else {
-        if !path.is_file() {
-            let path = path.display();
-            return Err(Failure::preflight(format!("no file or folder {path}")));
-        }
-        import::describe(args.format, Some(path), path, None)?
-    };
+    let description = described(args)?;
     let place = path.display();
     let resized = |network: NetworkConfig| match args.image_size {
         Some(size) => network.with_image_size(size).or_usage(&place),
@@ -46,6 +40,40 @@ pub(super) fn run(args: &DescribeArgs) -> Result<(), Failure> {
     }
 }
 
+/// What a model folder says, what the files of a diffusers model say, or what a file describes.
+fn described(args: &DescribeArgs) -> Result<Description, Failure> {
+    let path = &args.model;
+    let is_model = path.join(CARD).is_file() && args.format.is_none();
+    let format = args
+        .format
+        .or_else(|| import::detect(path).filter(|_| !is_model));
+    let mut given = import::Given {
+        image_size: args.image_size,
+        ..import::Given::default()
+    };
+    if path.is_dir() {
+        return match format {
+            Some(Format::Diffusers) => import::describe_given(Format::Diffusers, path, &given),
+            _ => Description::read(path),
+        };
+    }
+    if !path.is_file() {
+        let path = path.display();
+        return Err(Failure::preflight(format!("no file or folder {path}")));
+    }
+    let format = format.unwrap_or(Format::Safetensors);
+    // Of a diffusers model the weights say what it is, by the files beside them.
+    let is_weights = CheckpointFormat::of_file(path).is_some();
+    if is_weights && format != Format::Diffusers {
+        return Err(Failure::usage(format!(
+            "{} holds weights; give the file that describes their network",
+            path.display()
+        )));
+    }
+    given.file = (!is_weights).then_some(path);
+    import::describe_given(format, path, &given)
+}
+
 fn print(
     args: &DescribeArgs,
     kind: &str,
@@ -57,8 +85,8 @@ fn print(
     if !args.json {
         let heading = heading(kind, family, shape, classes);
         let plural = if times == 1 { "" } else { "s" };
-        println!("{heading}, one sample at {times} time{plural} per pass\n");
-        println!("{}", described.to_string().trim_end());
+        say!("{heading}, one sample at {times} time{plural} per pass\n");
+        say!("{}", described.to_string().trim_end());
         return Ok(());
     }
     let layers = described.rows.iter().map(|row| {

@@ -1,24 +1,23 @@
 //! `dsno evaluate`: compares two sets, whatever form they come in.
 
+mod read;
+mod side;
+
 use std::path::Path;
 
 use burn::tensor::Device;
-use dsno_checkpoint::npy;
-use dsno_data::ImageSet;
-use dsno_data::picture::Uint8Images;
 use dsno_eval::metric::{self, Column, FeatureSet, Measure, Metric, PairMetric};
-use dsno_eval::{Classifier, FeatureStatistics, Features, read_reference};
+use dsno_eval::{Classifier, Features};
 use dsno_model::batches;
 use serde_json::{Map, Value, json};
 
+use self::side::{BATCH, Side};
 use super::list::print_json;
 use crate::args::EvaluateArgs;
+use crate::console::say;
 use crate::evaluation;
 use crate::failure::{Failure, While};
 use crate::session::Session;
-
-/// Images per forward pass.
-const BATCH: usize = 250;
 
 /// Carries out the verb.
 pub(super) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
@@ -31,9 +30,13 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         .map(|folder| evaluation::classifier(folder, &device))
         .transpose()?;
     let features = features.as_ref();
-    let a = Side::open(&args.a, features)?;
-    let b = Side::open(&args.b, features)?;
-    let computed = [&a, &b].iter().any(|side| matches!(side, Side::Images(_)));
+    let a = read::open(&args.a, features, &session.home)?;
+    let b = read::open(&args.b, features, &session.home)?;
+    if !args.json {
+        say!("{}: {a}", args.a.display());
+        say!("{}: {b}", args.b.display());
+    }
+    let computed = a.is_images() || b.is_images();
     let space = features.filter(|_| computed).map(Features::space);
     let space = space.unwrap_or("the features given");
     let mut sets: Option<[FeatureSet<'_>; 2]> = None;
@@ -67,7 +70,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
                     String::new()
                 };
                 let Column { title, unit, .. } = column;
-                println!("{}", format!("{title}{of}: {value:.6} {unit}").trim_end());
+                say!("{}", format!("{title}{of}: {value:.6} {unit}").trim_end());
             }
         }
         json.insert(metric.name().to_owned(), Value::Object(figure));
@@ -88,77 +91,6 @@ fn metrics(names: &[String]) -> Result<Vec<&'static dyn Metric>, Failure> {
         })
     };
     names.iter().map(find).collect()
-}
-
-/// One side of the comparison.
-enum Side {
-    Statistics(FeatureStatistics),
-    /// Number of features in a row, and the rows.
-    Rows(usize, Vec<f32>),
-    Images(ImageSet),
-}
-
-impl Side {
-    fn open(path: &Path, features: Option<&Classifier>) -> Result<Self, Failure> {
-        if !path.exists() {
-            return Err(Failure::preflight(format!(
-                "no file or folder {}",
-                path.display()
-            )));
-        }
-        let place = format!("reading {}", path.display());
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some("npy") => {
-                let (shape, values) = npy::read_f32(path).while_doing(&place)?;
-                let [_, dim] = shape[..] else {
-                    return Err(Failure::usage(format!(
-                        "{} has shape {shape:?}, expected features N×D",
-                        path.display()
-                    )));
-                };
-                Ok(Self::Rows(dim, values))
-            }
-            Some("npz") if is_statistics(path) => {
-                Ok(Self::Statistics(read_reference(path).while_doing(place)?))
-            }
-            Some("npz") => {
-                let pictures = Uint8Images::load_npz(path).while_doing(place)?;
-                Ok(Self::Images(ImageSet::from_pictures(&pictures)))
-            }
-            _ if path.is_dir() => {
-                let channels = features.map_or(3, |network| network.config().image_channels);
-                let images = ImageSet::from_folder(path, channels).while_doing(place)?;
-                Ok(Self::Images(images))
-            }
-            _ => Err(Failure::usage(format!(
-                "{} is neither a folder of images nor .npz nor .npy",
-                path.display()
-            ))),
-        }
-    }
-
-    fn feature_set<'a>(
-        &'a self,
-        path: &Path,
-        features: Option<&'a Classifier>,
-        device: &'a Device,
-    ) -> Result<FeatureSet<'a>, Failure> {
-        match self {
-            Self::Statistics(known) => Ok(FeatureSet::from_statistics(known.clone())),
-            Self::Rows(dim, rows) => Ok(FeatureSet::from_parts(|visit| visit(*dim, rows))),
-            Self::Images(images) => {
-                let Some(features) = features else {
-                    return Err(Failure::usage(format!(
-                        "{} holds images; give a feature network with --features DIR",
-                        path.display()
-                    )));
-                };
-                let shape = [images.channels(), images.height(), images.width()];
-                features.check(shape).or_usage(path.display())?;
-                Ok(FeatureSet::of_images(images, features, BATCH, device))
-            }
-        }
-    }
 }
 
 /// The features of both sides, which must be of one length.
@@ -215,11 +147,11 @@ fn pairs(
     }
     let mut sums: Vec<f64> = Vec::new();
     for range in batches::ranges(a.len(), BATCH) {
-        let indices: Vec<usize> = range.collect();
+        let count = range.len();
         let values = metric
-            .compare(a.batch(&indices, device), b.batch(&indices, device))
+            .compare(a.batch(range.clone(), device), b.batch(range, device))
             .while_doing("comparing pairs")?;
-        let width = values.len() / indices.len();
+        let width = values.len() / count;
         sums.resize(width, 0.0);
         for row in values.chunks_exact(width) {
             sums.iter_mut()
@@ -229,9 +161,4 @@ fn pairs(
     }
     let means = sums.into_iter().map(|sum| sum / a.len() as f64);
     Ok((means.collect(), a.len()))
-}
-
-/// Whether an archive holds `mu` and `sigma`.
-fn is_statistics(path: &Path) -> bool {
-    npy::read_npz_where(path, |name| name == "mu").is_ok_and(|arrays| !arrays.is_empty())
 }

@@ -8,13 +8,15 @@ use serde_json::json;
 use super::list::print_json;
 use crate::args::RunArgs;
 use crate::clock::human;
+use crate::console::{note, say};
 use crate::evaluation;
 use crate::experiment::{Override, Resolved};
 use crate::failure::Failure;
 use crate::folder::RunFolder;
 use crate::ledger::Ledger;
+use crate::plan::plan;
 use crate::report::plain_table;
-use crate::runner::{self, Step, Summary};
+use crate::runner::{self, Summary};
 use crate::session::Session;
 use crate::stage::{Setup, Stage, Stages, report};
 
@@ -31,7 +33,8 @@ pub(super) fn run(args: &RunArgs, until: Option<&str>) -> Result<(), Failure> {
     if args.dry_run {
         return dry_run(args, &resolved, &stages, &session);
     }
-    let summary = runner::run(&session, &resolved, &stages, &args.out)?;
+    let ledger = ledger(args, &resolved, &session);
+    let summary = runner::run(&session, &resolved, &stages, &ledger, args.replace)?;
     finish(args, &summary)
 }
 
@@ -41,7 +44,7 @@ pub(super) fn report(args: &RunArgs) -> Result<(), Failure> {
     let setup = Setup::new(&resolved, &session.home, &session.device.to_string())?;
     let stages = setup.stages()?;
     let ledger = ledger(args, &resolved, &session);
-    let open: Vec<String> = runner::plan(&stages, &ledger)
+    let open: Vec<String> = plan(&stages, &ledger)
         .into_iter()
         .filter(|step| !step.done && step.stage != report::NAME)
         .map(|step| step.stage)
@@ -55,7 +58,7 @@ pub(super) fn report(args: &RunArgs) -> Result<(), Failure> {
         )));
     }
     let _ = std::fs::remove_file(ledger.folder().join("report.html"));
-    let summary = runner::run(&session, &resolved, &stages, &args.out)?;
+    let summary = runner::run(&session, &resolved, &stages, &ledger, false)?;
     finish(args, &summary)
 }
 
@@ -65,8 +68,9 @@ fn ledger(args: &RunArgs, resolved: &Resolved, session: &Session) -> Ledger {
 }
 
 fn load(args: &RunArgs) -> Result<(Session, Resolved), Failure> {
-    let session = Session::new(args.device.device.clone());
+    let mut session = Session::new(args.device.device.clone());
     let file = session.home.experiment(&args.experiment)?;
+    session.home = session.home.beside(&file);
     let mut overrides = args.set.clone();
     if let Some(seed) = args.seed {
         let seed = i64::try_from(seed).map_err(|_too_large| {
@@ -75,6 +79,9 @@ fn load(args: &RunArgs) -> Result<(Session, Resolved), Failure> {
         overrides.push(Override::new("seed", seed));
     }
     let resolved = Resolved::load(&file, overrides).map_err(Failure::usage)?;
+    for notice in &resolved.notices {
+        note!("{notice}");
+    }
     Ok((session, resolved))
 }
 
@@ -85,17 +92,14 @@ fn dry_run(
     session: &Session,
 ) -> Result<(), Failure> {
     let ledger = ledger(args, resolved, session);
-    let steps = runner::plan(stages, &ledger);
+    let steps = plan(stages, &ledger);
     if args.json {
         return print_json(&json!({ "experiment": resolved.tree(), "plan": steps }));
     }
-    println!("{}", resolved.text().trim_end());
-    println!("\n# Plan, into {}", ledger.folder().path().display());
-    for Step { stage, key, done } in steps {
-        println!(
-            "#   {stage:<24} {key}  {}",
-            if done { "done" } else { "to do" }
-        );
+    say!("{}", resolved.text().trim_end());
+    say!("\n# Plan, into {}", ledger.folder().path().display());
+    for step in steps {
+        say!("#   {:<24} {}  {}", step.stage, step.key, step.fate());
     }
     Ok(())
 }
@@ -112,7 +116,7 @@ fn finish(args: &RunArgs, summary: &Summary) -> Result<(), Failure> {
         }));
     }
     if summary.unchanged {
-        println!(
+        say!(
             "nothing to do: every stage of `{}` is done; remove {} to start over",
             summary.experiment,
             summary.run.display()
@@ -124,13 +128,13 @@ fn finish(args: &RunArgs, summary: &Summary) -> Result<(), Failure> {
             .filter(|s| !s.skipped)
             .map(|s| s.seconds)
             .sum();
-        println!("done in {}", human(Duration::from_secs_f64(seconds)));
+        say!("done in {}", human(Duration::from_secs_f64(seconds)));
         if let Some(evaluation) = evaluation::read(&summary.run) {
-            print!("{}", plain_table(&evaluation));
+            say!("{}", plain_table(&evaluation).trim_end());
         }
     }
     if report.is_file() {
-        println!("report: {}", report.display());
+        say!("report: {}", report.display());
     }
     Ok(())
 }

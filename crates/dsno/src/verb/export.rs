@@ -1,5 +1,6 @@
 //! `dsno export`: the weights of a model folder, for other programs.
 
+use std::fs::{self, File};
 use std::path::Path;
 
 use dsno_checkpoint::atomic::write_atomic_with;
@@ -9,8 +10,10 @@ use dsno_operator::interop::{ImportError, dsno_pytorch};
 use dsno_operator::{Family, UNetConfig};
 
 use crate::args::{ExportArgs, ExportFormat, Names};
+use crate::console::say;
 use crate::failure::{Failure, While, sentence};
-use crate::model::Model;
+use crate::import::is_same_file;
+use crate::model::{CARD, Model, WEIGHTS};
 use crate::session::Session;
 
 /// Carries out the verb.
@@ -20,6 +23,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
             "--names ours is for safetensors; the authors' program reads its own names only",
         ));
     }
+    check_output(args)?;
     let device = Session::new(args.device.device.clone()).open_device()?;
     let (family, own, weights) = match Model::load(&args.model, &device)? {
         Model::Student(Student {
@@ -42,8 +46,45 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
     };
     write(args.format, &weights, &args.out)
         .while_doing(format!("exporting {}", args.model.display()))?;
-    println!("{}", args.out.display());
+    say!("{}", args.out.display());
     Ok(())
+}
+
+/// Refuses a file of the model itself, and tries whether the file can be written.
+fn check_output(args: &ExportArgs) -> Result<(), Failure> {
+    let out = &args.out;
+    let place = out.display();
+    let own = [CARD, WEIGHTS].map(|name| args.model.join(name));
+    if own.iter().any(|own| own == out || is_same_file(own, out)) {
+        return Err(Failure::usage(format!(
+            "--out {place} is a file of the model that is exported; give another"
+        )));
+    }
+    let is_of_model = [CARD, WEIGHTS].iter().any(|name| out.ends_with(name));
+    if is_of_model && out.with_file_name(CARD).exists() {
+        return Err(Failure::usage(format!(
+            "--out {place} is a file of another model; give another"
+        )));
+    }
+    if out.exists() && !out.is_file() {
+        return Err(Failure::usage(format!(
+            "--out {place} is no file; give the name of one"
+        )));
+    }
+    let folder = match out.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        let folder = folder.display();
+        return Err(Failure::preflight(format!(
+            "no folder {folder} to write --out {place} in"
+        )));
+    }
+    let name = out.file_name().unwrap_or_default().display();
+    let trial = folder.join(format!(".{name}.{}-0.tmp", std::process::id()));
+    let tried = File::create(&trial).and_then(|_| fs::remove_file(&trial));
+    tried.or_preflight(format!("cannot write --out {place}"))
 }
 
 /// Our own network under the names that are asked for.

@@ -1,14 +1,15 @@
 //! The noise and the labels that `sample` and `collect` start from.
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use dsno_checkpoint::npy;
+use dsno_checkpoint::npy::{self, NpyError};
 use dsno_data::noise;
 use dsno_model::batches;
 
 use crate::args::NoiseArgs;
-use crate::failure::{Failure, While};
+use crate::failure::{Failure, sentence};
 
 /// Noise and labels of all samples.
 pub(super) struct Source {
@@ -17,7 +18,16 @@ pub(super) struct Source {
     batch: usize,
     seed: u64,
     given: Option<Vec<f32>>,
-    labels: Option<Vec<u32>>,
+    labels: Labels,
+}
+
+/// The class of each sample.
+enum Labels {
+    /// The model has no classes.
+    None,
+    /// Drawn from the seed, out of this many classes.
+    Drawn(u32),
+    Given(Vec<u32>),
 }
 
 impl Source {
@@ -35,7 +45,7 @@ impl Source {
         let (count, given) = match (&args.noise, args.count) {
             (Some(path), _) => {
                 let place = format!("--noise {}", path.display());
-                let (found, values) = npy::read_f32(path).or_preflight(&place)?;
+                let (found, values) = npy::read_f32(path).map_err(|e| unread(&place, &e))?;
                 if found.len() != 4 || found[1..] != shape {
                     return Err(Failure::usage(format!(
                         "{place} has shape {found:?}, expected N×{}×{}×{} for this model",
@@ -58,7 +68,7 @@ impl Source {
         Ok(Self {
             shape,
             count,
-            batch: args.batch.max(1),
+            batch: args.batch,
             seed: args.seed,
             given,
             labels,
@@ -99,26 +109,59 @@ impl Source {
     }
 
     /// Labels of some samples, if the model has classes.
-    pub(super) fn labels(&self, range: &Range<usize>) -> Option<&[u32]> {
-        self.labels.as_ref().map(|labels| &labels[range.clone()])
+    pub(super) fn labels(&self, range: &Range<usize>) -> Option<Vec<u32>> {
+        match &self.labels {
+            Labels::None => None,
+            Labels::Drawn(classes) => {
+                let indices = range.start as u64..range.end as u64;
+                let label = |index| noise::label(self.seed, index, *classes);
+                Some(indices.map(label).collect())
+            }
+            Labels::Given(labels) => Some(labels[range.clone()].to_vec()),
+        }
+    }
+
+    /// Labels of all samples, if the model has classes.
+    pub(super) fn all_labels(&self) -> Option<Vec<u32>> {
+        self.labels(&(0..self.count))
+    }
+
+    /// Labels of all samples, if they were drawn and not given.
+    pub(super) fn drawn_labels(&self) -> Option<Vec<u32>> {
+        self.all_labels()
+            .filter(|_| matches!(self.labels, Labels::Drawn(_)))
     }
 }
 
-fn labels(args: &NoiseArgs, classes: usize, count: usize) -> Result<Option<Vec<u32>>, Failure> {
+/// The files that a call reads noise and labels from.
+pub(super) fn inputs(args: &NoiseArgs) -> Vec<&Path> {
+    [&args.noise, &args.labels]
+        .into_iter()
+        .flatten()
+        .map(PathBuf::as_path)
+        .collect()
+}
+
+/// A file that is not there is a missing need; one that holds something else is a wrong argument.
+fn unread(place: &str, error: &NpyError) -> Failure {
+    let text = format!("{place}: {}", sentence(error));
+    match error {
+        NpyError::Read { .. } => Failure::preflight(text),
+        _ => Failure::usage(text),
+    }
+}
+
+fn labels(args: &NoiseArgs, classes: usize, count: usize) -> Result<Labels, Failure> {
     let classes = u32::try_from(classes).unwrap_or(u32::MAX);
     match (&args.labels, classes) {
-        (None, 0) => Ok(None),
+        (None, 0) => Ok(Labels::None),
         (Some(_), 0) => Err(Failure::usage(
             "--labels given, but this model has no classes",
         )),
-        (None, classes) => Ok(Some(
-            (0..count as u64)
-                .map(|i| noise::label(args.seed, i, classes))
-                .collect(),
-        )),
+        (None, classes) => Ok(Labels::Drawn(classes)),
         (Some(path), classes) => {
             let place = format!("--labels {}", path.display());
-            let (shape, values) = npy::read_i64(path).or_preflight(&place)?;
+            let (shape, values) = npy::read_i64(path).map_err(|e| unread(&place, &e))?;
             if shape != [count] {
                 return Err(Failure::usage(format!(
                     "{place} has shape {shape:?}, expected [{count}], one label per sample"
@@ -139,7 +182,7 @@ fn labels(args: &NoiseArgs, classes: usize, count: usize) -> Result<Option<Vec<u
                 .into_iter()
                 .map(label)
                 .collect::<Result<_, _>>()
-                .map(Some)
+                .map(Labels::Given)
         }
     }
 }

@@ -1,48 +1,83 @@
 //! `dsno sample`: noise in, images out.
 
-use std::fs;
+mod pictures;
 
 use burn::tensor::Device;
 use dsno_checkpoint::npy;
-use dsno_data::picture::Uint8Images;
 use dsno_model::batches::in_parallel;
 use dsno_model::{Sampler, Solve, StudentSampler, TeacherSampler};
 use dsno_ode::{GridKind, SolverKind};
 
-use super::noise::{Source, check_times};
+use self::pictures::Pictures;
+use super::noise::{Source, check_times, inputs};
 use crate::args::SampleArgs;
+use crate::console::say;
 use crate::failure::{Failure, While};
 use crate::model::Model;
+use crate::output;
 use crate::session::Session;
 use crate::tensor::host;
 
 /// Steps of a teacher's solver, unless asked otherwise.
 const TEACHER_STEPS: usize = 64;
-/// Images in the grid that goes with `--png`, at most, and its columns.
-const GRID: usize = 100;
-const COLUMNS: usize = 10;
 
 /// Carries out the verb.
 pub(super) fn run(args: &SampleArgs) -> Result<(), Failure> {
     if let Some(times) = &args.times {
         check_times("--times", times)?;
     }
+    check_outputs(args)?;
     let session = Session::new(args.device.device.clone());
     let device = session.open_device()?;
     let model = Model::load(&args.model, &device)?;
-    let source = Source::open(&args.noise, model.image_shape(), model.classes())?;
-    let sampler: Box<dyn Sampler + '_> = match &model {
+    let shape = model.image_shape();
+    let source = Source::open(&args.noise, shape, model.classes())?;
+    let pictures = args.png.is_some() || args.npz.is_some();
+    if pictures && !matches!(shape[0], 1 | 3) {
+        return Err(Failure::usage(format!(
+            "images of {} have {} channels and pictures have 1 or 3; write them with --raw",
+            args.model.display(),
+            shape[0]
+        )));
+    }
+    let sampler = sampler(args, &model)?;
+    let times = args.times.clone().unwrap_or_else(|| sampler.times());
+    size(args, &source, times.len()).check()?;
+    let drawn = draw(&session, args, sampler.as_ref(), &source, &times, &device)?;
+    drawn.write(args, &source)
+}
+
+/// Tries every place that results go to.
+fn check_outputs(args: &SampleArgs) -> Result<(), Failure> {
+    let inputs = inputs(&args.noise);
+    let files = [("--raw", &args.raw), ("--npz", &args.npz)];
+    let mut outputs = Vec::new();
+    for (flag, path) in files {
+        if let Some(path) = path {
+            output::check_file(flag, path, &inputs)?;
+            outputs.push((flag, path.as_path()));
+        }
+    }
+    if let Some(folder) = &args.png {
+        output::check_empty_folder("--png", folder)?;
+        outputs.push(("--png", folder));
+    }
+    output::check_apart(&outputs)
+}
+
+fn sampler<'m>(args: &SampleArgs, model: &'m Model) -> Result<Box<dyn Sampler + 'm>, Failure> {
+    match model {
         Model::Student(_)
             if args.solver.is_some()
                 || args.steps.is_some()
                 || args.grid.is_some()
                 || args.unclamped =>
         {
-            return Err(Failure::usage(
+            Err(Failure::usage(
                 "--solver, --steps, --grid and --unclamped are for teachers; a student takes one call",
-            ));
+            ))
         }
-        Model::Student(student) => Box::new(StudentSampler::new("student", student)),
+        Model::Student(student) => Ok(Box::new(StudentSampler::new("student", student))),
         Model::Teacher(teacher) => {
             let solve = Solve {
                 solver: args.solver.unwrap_or(SolverKind::Ddim),
@@ -50,12 +85,94 @@ pub(super) fn run(args: &SampleArgs) -> Result<(), Failure> {
                 steps: args.steps.unwrap_or(TEACHER_STEPS),
                 clamp: !args.unclamped,
             };
-            Box::new(TeacherSampler::new(teacher, solve)?)
+            Ok(Box::new(TeacherSampler::new(teacher, solve)?))
         }
-    };
-    let times = args.times.clone().unwrap_or_else(|| sampler.times());
-    let values = draw(&session, args, sampler.as_ref(), &source, &times, &device)?;
-    write(args, &source, times.len(), &values)
+    }
+}
+
+/// What the results take on the disk, and in memory until all are drawn.
+fn size(args: &SampleArgs, source: &Source, times: usize) -> output::Size {
+    let [c, h, w] = source.shape();
+    let mut size = output::Size::default();
+    let pixels = output::bytes_of(&[source.count(), c, h, w], 1);
+    if let Some(path) = &args.raw {
+        let states = if args.trajectory { times } else { 1 };
+        let bytes = output::bytes_of(&[source.count(), states, c, h, w], 4);
+        size.on_disk(path, bytes);
+        size.in_memory(bytes);
+    }
+    if let Some(path) = &args.npz {
+        size.on_disk(path, pixels);
+        size.in_memory(pixels);
+    }
+    if let Some(folder) = &args.png {
+        // Compression may gain nothing.
+        size.on_disk(folder, pixels);
+    }
+    if args.npz.is_some() || args.png.is_some() {
+        size.in_memory(pixels);
+    }
+    size
+}
+
+/// What was drawn, as far as it is written.
+struct Drawn {
+    /// States in a row of `raw`.
+    states: usize,
+    raw: Vec<f32>,
+    pictures: Option<Pictures>,
+}
+
+impl Drawn {
+    /// Takes in states `[n, T, C, H, W]`.
+    fn push(
+        &mut self,
+        args: &SampleArgs,
+        states: &[f32],
+        samples: usize,
+        shape: [usize; 3],
+    ) -> Result<(), Failure> {
+        let pixels: usize = shape.iter().product();
+        let each = states.len() / samples;
+        self.states = if args.trajectory { each / pixels } else { 1 };
+        let last = |sample: &'_ [f32]| sample[each - pixels..].to_vec();
+        let last: Vec<f32> = states.chunks_exact(each).flat_map(last).collect();
+        if let Some(pictures) = &mut self.pictures {
+            pictures.push(&last)?;
+        }
+        if args.raw.is_some() {
+            self.raw
+                .extend_from_slice(if args.trajectory { states } else { &last });
+        }
+        Ok(())
+    }
+
+    fn write(&self, args: &SampleArgs, source: &Source) -> Result<(), Failure> {
+        let [c, h, w] = source.shape();
+        let count = source.count();
+        if let Some(path) = &args.raw {
+            output::make_parent(path)?;
+            let written = if args.trajectory {
+                npy::write_f32(path, &[count, self.states, c, h, w], &self.raw)
+            } else {
+                npy::write_f32(path, &[count, c, h, w], &self.raw)
+            };
+            written.while_doing("writing samples")?;
+            say!("{}", path.display());
+            output::write_labels_beside(path, source.drawn_labels().as_deref())?;
+        }
+        let Some(pictures) = &self.pictures else {
+            return Ok(());
+        };
+        let labels = source.all_labels();
+        if let Some(folder) = &args.png {
+            pictures.write_folder(folder, labels.as_deref())?;
+        }
+        if let Some(path) = &args.npz {
+            pictures.write_archive(path, labels.as_deref())?;
+        }
+        Ok(())
+    }
 }
 
 fn draw(
@@ -65,15 +182,21 @@ fn draw(
     source: &Source,
     times: &[f64],
     device: &Device,
-) -> Result<Vec<f32>, Failure> {
+) -> Result<Drawn, Failure> {
     let mut meter = session.meter("sample", "images");
-    let mut values = Vec::new();
+    let pictures = args.png.is_some() || args.npz.is_some();
+    let mut drawn = Drawn {
+        states: 1,
+        raw: Vec::new(),
+        pictures: pictures.then(|| Pictures::new(source.shape())),
+    };
     let batches = source.batches();
     let outcome = in_parallel(
         &batches,
         session.device.workers(),
         |range| {
             let (noise, labels) = (source.noise(range, device), source.labels(range));
+            let labels = labels.as_deref();
             if args.trajectory || args.times.is_some() {
                 host(&sampler.trajectory(noise, labels, times)?)
             } else {
@@ -81,7 +204,9 @@ fn draw(
             }
         },
         |group, made| {
-            values.extend(made.into_iter().flatten());
+            for (range, states) in group.iter().zip(made) {
+                drawn.push(args, &states, range.len(), source.shape())?;
+            }
             let done = group.last().map_or(0, |range| range.end);
             Ok(meter.advance(done as u64, source.count() as u64, ""))
         },
@@ -89,54 +214,5 @@ fn draw(
     if outcome.is_break() {
         return Err(Failure::run("stopped at your request; nothing was written"));
     }
-    Ok(values)
-}
-
-fn write(args: &SampleArgs, source: &Source, times: usize, values: &[f32]) -> Result<(), Failure> {
-    let [c, h, w] = source.shape();
-    let count = source.count();
-    let pixels = c * h * w;
-    let stored = values.len() / (count * pixels);
-    let last: Vec<f32> = values
-        .chunks_exact(stored * pixels)
-        .flat_map(|states| &states[(stored - 1) * pixels..])
-        .copied()
-        .collect();
-    if let Some(path) = &args.raw {
-        let written = if args.trajectory {
-            npy::write_f32(path, &[count, times, c, h, w], values)
-        } else {
-            npy::write_f32(path, &[count, c, h, w], &last)
-        };
-        written.while_doing("writing samples")?;
-        println!("{}", path.display());
-    }
-    let pictures = || {
-        Uint8Images::from_values(&last, [count, c, h, w])
-            .while_doing("turning samples into pictures")
-    };
-    if let Some(folder) = &args.png {
-        fs::create_dir_all(folder).while_doing(format!("cannot create {}", folder.display()))?;
-        let pictures = pictures()?;
-        pictures
-            .save_png_folder(folder, 0)
-            .while_doing("writing pictures")?;
-        let shown = count.min(GRID);
-        let columns = shown.min(COLUMNS);
-        pictures
-            .grid(shown.div_ceil(columns), columns)
-            .and_then(|grid| {
-                grid.enlarged((256 / (h * columns)).max(1))
-                    .save_png(0, folder.join("grid.png"))
-            })
-            .while_doing("drawing the grid")?;
-        println!("{}", folder.join("grid.png").display());
-    }
-    if let Some(path) = &args.npz {
-        pictures()?
-            .save_npz(path)
-            .while_doing("writing the archive")?;
-        println!("{}", path.display());
-    }
-    Ok(())
+    Ok(drawn)
 }

@@ -35,6 +35,22 @@ pub(crate) fn arguments(out: &Path, more: &[&str]) -> Vec<String> {
         .collect()
 }
 
+/// Numbers that look random and are the same in every run.
+pub(crate) struct Draws(u64);
+
+impl Draws {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
+    }
+
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        let next = self.0.wrapping_mul(6_364_136_223_846_793_005);
+        self.0 = next.wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
 /// One finished run, shared by all tests; nobody changes it.
 pub(crate) fn finished() -> &'static Path {
     static RUN: OnceLock<PathBuf> = OnceLock::new();
@@ -66,12 +82,15 @@ fn skipped(json: &Value) -> Vec<(String, bool)> {
         .collect()
 }
 
-/// A copy of the finished run.
+/// A copy of the finished run, with the times of its files.
 pub(crate) fn copied(to: &Path) {
     for (path, bytes) in contents(finished(), &|_| true) {
-        let target = to.join(path);
+        let target = to.join(&path);
         std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-        std::fs::write(target, bytes).unwrap();
+        std::fs::write(&target, bytes).unwrap();
+        let written = std::fs::metadata(finished().join(path)).unwrap().modified();
+        let file = std::fs::File::options().write(true).open(target).unwrap();
+        file.set_modified(written.unwrap()).unwrap();
     }
 }
 
@@ -163,7 +182,12 @@ fn a_second_run_does_nothing_and_says_so() {
 fn a_change_runs_only_what_depends_on_it() {
     let folder = tempfile::tempdir().unwrap();
     copied(folder.path());
-    let change = ["--set", "distill.ema_half_life_images=40", "--json"];
+    let change = [
+        "--set",
+        "distill.ema_half_life_images=40",
+        "--replace",
+        "--json",
+    ];
     let json = call(&arguments(folder.path(), &change)).succeeded().json();
     let expected = [
         ("teacher", true),

@@ -74,11 +74,11 @@ impl Made {
         text(&self.path(name))
     }
 
-    /// Imports a file into the folder `out`.
+    /// Imports a file into the folder `out`, in the place of what was imported before.
     fn import(&self, file: &str, format: &str, more: &[&str]) {
         let (file, arch, out) = (self.text(file), self.text("arch.toml"), self.text("out"));
         let start = [
-            "import", &file, "--format", format, "--arch", &arch, "--out", &out,
+            "import", &file, "--format", format, "--arch", &arch, "--out", &out, "--force",
         ];
         call(&[&start[..], more].concat()).succeeded();
     }
@@ -194,7 +194,7 @@ fn the_authors_settings_describe_a_student_and_its_times() {
         let (file, arch) = (made.text("theirs.pt"), made.text("config.json"));
         let out = made.text("by-settings");
         let start = ["import", &file, "--format", "dsno-pytorch", "--arch", &arch];
-        call(&[&start[..], &["--out", &out], more].concat())
+        call(&[&start[..], &["--out", &out, "--force"], more].concat())
     };
     let answer = import(settings, &[]).succeeded();
     assert!(answer.err.contains("model.mean_type"), "{}", answer.err);

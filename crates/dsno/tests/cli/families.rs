@@ -251,7 +251,7 @@ fn experiment(folder: &Path, student: &str, verb: &str) -> Answer {
         .flatten()
         .copied()
         .collect();
-    call(&[&[verb, &path, "--out", &out][..], &settings].concat())
+    call(&[&[verb, &path, "--out", &out, "--replace"][..], &settings].concat())
 }
 
 #[test]

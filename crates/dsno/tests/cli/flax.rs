@@ -178,3 +178,41 @@ fn a_flax_checkpoint_becomes_a_teacher() {
     ];
     call(&sample).succeeded();
 }
+
+#[test]
+fn of_a_train_state_the_parameters_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| text(&folder.path().join(name));
+    let (file, arch) = (path("state.msgpack"), path("arch.toml"));
+    fs::write(&arch, DESCRIPTION).unwrap();
+    let import = |bytes: &[u8], out: &str| {
+        fs::write(&file, bytes).unwrap();
+        let start = ["import", &file, "--format", "flax-pd", "--arch", &arch];
+        call(&[&start[..], &["--out", &path(out)]].concat()).succeeded()
+    };
+    let bytes = flax();
+    import(&bytes, "expected");
+    let mut key = Vec::new();
+    write_text(&mut key, "ema_params");
+    let place = bytes.windows(key.len()).position(|window| window == key);
+    let parameters = &bytes[place.unwrap() + key.len()..];
+    // `TrainState` of Flax: step, params, and Adam's two moments with the names of the parameters.
+    let mut state = Vec::new();
+    write_map(&mut state, 3);
+    write_text(&mut state, "step");
+    state.push(7);
+    write_text(&mut state, "params");
+    state.extend(parameters);
+    write_text(&mut state, "opt_state");
+    write_map(&mut state, 1);
+    write_text(&mut state, "0");
+    write_map(&mut state, 2);
+    for moment in ["mu", "nu"] {
+        write_text(&mut state, moment);
+        state.extend(parameters);
+    }
+    let answer = import(&state, "found");
+    assert!(answer.err.contains("`params/`") && answer.err.contains("`opt_state/`"));
+    let weights = |out: &str| fs::read(folder.path().join(out).join("model.safetensors")).unwrap();
+    assert!(weights("found") == weights("expected"));
+}

@@ -9,11 +9,17 @@
 
 mod bad_files;
 mod bad_input;
+mod crash;
+mod datasets;
 mod end_to_end;
 mod exchange;
 mod experiments;
 mod families;
 mod flax;
+mod imports;
+mod mistakes;
+mod outputs;
 mod program;
 mod restart;
+mod runs;
 mod sampling;

@@ -63,7 +63,8 @@ fn trajectories_pictures_and_archives() {
     ))
     .succeeded();
     assert_eq!(floats(&raw).len(), 3 * 4 * 256);
-    assert!(path("png").join("grid.png").is_file() && path("x.npz").is_file());
+    assert!(path("png-grid.png").is_file() && path("x.npz").is_file());
+    assert!(path("png").join("00002.png").is_file());
     let more = ["--times", "0.5625,0.0"];
     call(&sample(&[&start[..], &more].concat())).succeeded();
     assert_eq!(floats(&raw).len(), 3 * 2 * 256);
@@ -196,7 +197,8 @@ fn noise_of_another_shape_is_refused() {
         &raw,
     ];
     call(&sample(&start)).succeeded();
-    let again = ["--model", &teacher, "--noise", &raw, "--raw", "/dev/null"];
+    let other = text(&folder.path().join("b.npy"));
+    let again = ["--model", &teacher, "--noise", &raw, "--raw", &other];
     call(&sample(&again)).failed(2, &["shape", "1×16×16"]);
     call(&sample(&[
         "--model",
