@@ -62,17 +62,91 @@ pub fn write_atomic_with(
     path: impl AsRef<Path>,
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<(), WriteError> {
-    let path = path.as_ref();
-    let Some(name) = path.file_name() else {
-        return Err(WriteError::NoFileName {
-            path: path.to_path_buf(),
+    let mut file = AtomicFile::create(path)?;
+    let filled = fill(&mut file.writer);
+    filled.map_err(|source| file.failed(source))?;
+    file.commit()
+}
+
+/// A file that is written little by little and takes its name once it is complete.
+///
+/// Dropped before [`commit`](Self::commit) it leaves nothing.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Write;
+///
+/// use dsno_checkpoint::atomic::AtomicFile;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("log");
+/// let mut file = AtomicFile::create(&path)?;
+/// file.write_all(b"one, ")?;
+/// assert!(!path.exists());
+/// file.write_all(b"two")?;
+/// file.commit()?;
+/// assert_eq!(std::fs::read(&path)?, b"one, two");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct AtomicFile {
+    path: PathBuf,
+    writer: BufWriter<File>,
+    temporary: Temporary,
+}
+
+impl AtomicFile {
+    /// Begins a file that will be at `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_atomic`].
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, WriteError> {
+        let path = path.as_ref().to_path_buf();
+        let Some(name) = path.file_name() else {
+            return Err(WriteError::NoFileName { path });
+        };
+        let temporary = Temporary(path.with_file_name(temporary_name(name)));
+        match File::create_new(&temporary.0) {
+            Ok(file) => Ok(Self {
+                path,
+                writer: BufWriter::new(file),
+                temporary,
+            }),
+            Err(source) => Err(WriteError::Write { path, source }),
+        }
+    }
+
+    /// Makes the content durable and gives it its name.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Write`]; the previous file, if any, is then still there.
+    pub fn commit(mut self) -> Result<(), WriteError> {
+        let flushed = self.writer.flush();
+        let put = flushed.and_then(|()| {
+            self.writer.get_ref().sync_all()?;
+            fs::rename(&self.temporary.0, &self.path)?;
+            sync_folder(folder_of(&self.path))
         });
-    };
-    let temporary = Temporary(path.with_file_name(temporary_name(name)));
-    put(&temporary.0, path, fill).map_err(|source| WriteError::Write {
-        path: path.to_path_buf(),
-        source,
-    })
+        put.map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: io::Error) -> WriteError {
+        let path = self.path.clone();
+        WriteError::Write { path, source }
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
 }
 
 /// Deletes temporary files that a killed process left beside `path`, and counts them.
@@ -114,22 +188,6 @@ fn sweep(folder: &Path, name: &str) -> io::Result<usize> {
     Ok(removed)
 }
 
-fn put(
-    temporary: &Path,
-    path: &Path,
-    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut writer = BufWriter::new(File::create_new(temporary)?);
-    fill(&mut writer)?;
-    let file = writer
-        .into_inner()
-        .map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(temporary, path)?;
-    sync_folder(folder_of(path))
-}
-
 /// Makes the rename itself durable; a folder cannot be opened for this on Windows.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
@@ -157,6 +215,7 @@ fn temporary_name(name: &std::ffi::OsStr) -> OsString {
 }
 
 /// Deletes the temporary file when a write fails; after a rename there is nothing to delete.
+#[derive(Debug)]
 struct Temporary(PathBuf);
 
 impl Drop for Temporary {

@@ -16,8 +16,10 @@ use crate::atomic::{self, WriteError};
 mod archive;
 mod element;
 mod stream;
+mod writer;
 
 pub use archive::{read_npz, read_npz_where, write_npz};
+pub use writer::F32Writer;
 
 /// An array in C order.
 #[derive(Debug, Clone, PartialEq)]

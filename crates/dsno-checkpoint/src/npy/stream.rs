@@ -108,13 +108,16 @@ pub(super) fn write(out: &mut impl Write, array: &Array) -> io::Result<()> {
 
 pub(super) fn write_f32(out: &mut impl Write, shape: &[usize], values: &[f32]) -> io::Result<()> {
     write_header(out, "<f4", shape)?;
-    values
-        .iter()
-        .try_for_each(|v| out.write_all(&v.to_le_bytes()))
+    write_values(out, values)
+}
+
+pub(super) fn write_values(out: &mut impl Write, values: &[f32]) -> io::Result<()> {
+    let mut values = values.iter();
+    values.try_for_each(|v| out.write_all(&v.to_le_bytes()))
 }
 
 /// Writes magic, version 1.0 and the dictionary, padded so that the elements start at 64·n.
-fn write_header(out: &mut impl Write, descr: &str, shape: &[usize]) -> io::Result<()> {
+pub(super) fn write_header(out: &mut impl Write, descr: &str, shape: &[usize]) -> io::Result<()> {
     let axes: String = shape.iter().map(|n| format!("{n}, ")).collect();
     let axes = if shape.len() > 1 {
         axes.trim_end_matches(", ")

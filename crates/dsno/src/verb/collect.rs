@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
-use dsno_checkpoint::npy;
+use dsno_checkpoint::npy::F32Writer;
 use dsno_data::store::TrajectoryStore;
 use dsno_model::batches::in_parallel;
 use dsno_model::{Sampler, Teacher, TeacherSampler};
@@ -176,16 +176,18 @@ fn raw(
     let shape = [source.count(), args.record.len(), c, h, w];
     let mut size = output::Size::default();
     size.on_disk(path, output::bytes_of(&shape, 4));
-    size.in_memory(output::bytes_of(&shape, 4));
     size.check()?;
+    output::make_parent(path)?;
+    let mut file = F32Writer::create(path, &shape).while_doing("writing trajectories")?;
     let mut meter = session.meter("collect", "trajectories");
-    let mut values = Vec::new();
     let outcome = in_parallel(
         &source.batches(),
         session.device.workers(),
         |range| host(&states(range)?),
         |group, made| {
-            values.extend(made.into_iter().flatten());
+            for states in made {
+                file.push(&states).while_doing("writing trajectories")?;
+            }
             let done = group.last().map_or(0, |range| range.end);
             Ok(meter.advance(done as u64, source.count() as u64, ""))
         },
@@ -193,8 +195,7 @@ fn raw(
     if outcome.is_break() {
         return Err(Failure::run("stopped at your request; nothing was written"));
     }
-    output::make_parent(path)?;
-    npy::write_f32(path, &shape, &values).while_doing("writing trajectories")?;
+    file.finish().while_doing("writing trajectories")?;
     say!("{}", path.display());
     output::write_labels_beside(path, source.drawn_labels().as_deref())
 }

@@ -3,7 +3,7 @@
 mod pictures;
 
 use burn::tensor::Device;
-use dsno_checkpoint::npy;
+use dsno_checkpoint::npy::F32Writer;
 use dsno_model::batches::in_parallel;
 use dsno_model::{Sampler, Solve, StudentSampler, TeacherSampler};
 use dsno_ode::{GridKind, SolverKind};
@@ -99,7 +99,6 @@ fn size(args: &SampleArgs, source: &Source, times: usize) -> output::Size {
         let states = if args.trajectory { times } else { 1 };
         let bytes = output::bytes_of(&[source.count(), states, c, h, w], 4);
         size.on_disk(path, bytes);
-        size.in_memory(bytes);
     }
     if let Some(path) = &args.npz {
         size.on_disk(path, pixels);
@@ -115,15 +114,32 @@ fn size(args: &SampleArgs, source: &Source, times: usize) -> output::Size {
     size
 }
 
-/// What was drawn, as far as it is written.
+/// What was drawn: values go to their file, pictures are kept until all are there.
 struct Drawn {
-    /// States in a row of `raw`.
-    states: usize,
-    raw: Vec<f32>,
+    raw: Option<F32Writer>,
     pictures: Option<Pictures>,
 }
 
 impl Drawn {
+    /// Begins the results, of samples with states at so many times.
+    fn new(args: &SampleArgs, source: &Source, times: usize) -> Result<Self, Failure> {
+        let [c, h, w] = source.shape();
+        let raw = args.raw.as_ref().map(|path| {
+            output::make_parent(path)?;
+            let written = if args.trajectory {
+                F32Writer::create(path, &[source.count(), times, c, h, w])
+            } else {
+                F32Writer::create(path, &[source.count(), c, h, w])
+            };
+            written.while_doing("writing samples")
+        });
+        let pictures = args.png.is_some() || args.npz.is_some();
+        Ok(Self {
+            raw: raw.transpose()?,
+            pictures: pictures.then(|| Pictures::new(source.shape())),
+        })
+    }
+
     /// Takes in states `[n, T, C, H, W]`.
     fn push(
         &mut self,
@@ -134,30 +150,21 @@ impl Drawn {
     ) -> Result<(), Failure> {
         let pixels: usize = shape.iter().product();
         let each = states.len() / samples;
-        self.states = if args.trajectory { each / pixels } else { 1 };
         let last = |sample: &'_ [f32]| sample[each - pixels..].to_vec();
         let last: Vec<f32> = states.chunks_exact(each).flat_map(last).collect();
         if let Some(pictures) = &mut self.pictures {
             pictures.push(&last)?;
         }
-        if args.raw.is_some() {
-            self.raw
-                .extend_from_slice(if args.trajectory { states } else { &last });
+        if let Some(raw) = &mut self.raw {
+            let values = if args.trajectory { states } else { &last };
+            raw.push(values).while_doing("writing samples")?;
         }
         Ok(())
     }
 
-    fn write(&self, args: &SampleArgs, source: &Source) -> Result<(), Failure> {
-        let [c, h, w] = source.shape();
-        let count = source.count();
-        if let Some(path) = &args.raw {
-            output::make_parent(path)?;
-            let written = if args.trajectory {
-                npy::write_f32(path, &[count, self.states, c, h, w], &self.raw)
-            } else {
-                npy::write_f32(path, &[count, c, h, w], &self.raw)
-            };
-            written.while_doing("writing samples")?;
+    fn write(self, args: &SampleArgs, source: &Source) -> Result<(), Failure> {
+        if let (Some(raw), Some(path)) = (self.raw, &args.raw) {
+            raw.finish().while_doing("writing samples")?;
             say!("{}", path.display());
             output::write_labels_beside(path, source.drawn_labels().as_deref())?;
         }
@@ -184,12 +191,7 @@ fn draw(
     device: &Device,
 ) -> Result<Drawn, Failure> {
     let mut meter = session.meter("sample", "images");
-    let pictures = args.png.is_some() || args.npz.is_some();
-    let mut drawn = Drawn {
-        states: 1,
-        raw: Vec::new(),
-        pictures: pictures.then(|| Pictures::new(source.shape())),
-    };
+    let mut drawn = Drawn::new(args, source, times.len())?;
     let batches = source.batches();
     let outcome = in_parallel(
         &batches,

@@ -160,6 +160,32 @@ fn a_disk_that_fills_up_at_any_moment_costs_nothing_but_time() {
     same_as_undisturbed(&kept);
 }
 
+/// Only what is left to do needs room.
+#[test]
+fn a_nearly_full_disk_is_enough_for_the_pictures_that_are_left() {
+    let home = tempfile::tempdir().unwrap();
+    let disk = home.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let script = format!(
+        "mount -t tmpfs -o size=64m tmpfs {disk} || exit 77
+         {run} 2>&1 || exit 1
+         rm -r {disk}/mini-fashion/samples
+         free=$(df -k --output=avail {disk} | tail -1)
+         head -c $(((free - 1000) * 1024)) /dev/zero >{disk}/filler
+         {run} 2>&1 && ls {disk}/mini-fashion/samples/dsno.png",
+        disk = disk.display(),
+        run = run_in(&disk)
+    );
+    let Some(output) = with_mounts(&script, &[]) else {
+        return;
+    };
+    if output.status.code() == Some(77) {
+        eprintln!("skipped: no tmpfs here");
+        return;
+    }
+    answer(&output).succeeded();
+}
+
 #[test]
 fn a_folder_that_cannot_be_written_is_told_before_anything_runs() {
     let home = tempfile::tempdir().unwrap();

@@ -175,6 +175,36 @@ fn whatever_is_removed_or_damaged_is_made_again() {
     }
 }
 
+/// Whatever the file alone decides is found before anything runs.
+#[test]
+fn settings_that_cannot_work_are_refused_before_hours_of_work() {
+    let out = tempfile::tempdir().unwrap();
+    let model = "evaluate.features={kind=\"classifier\",path=\"models/fashion-dsno\"}";
+    for (setting, code, words) in [
+        ("student.n_modes=99", 2, ["99", "times"]),
+        (
+            "evaluate.features={kind=\"pixels\",size=3}",
+            2,
+            ["3", "divisor of 16"],
+        ),
+        (model, 3, ["feature network", "classifier.toml"]),
+        (
+            "evaluate.samples=9000000000000",
+            2,
+            ["evaluate.samples", "a billion"],
+        ),
+        (
+            "collect.batch_size=9000000000000",
+            2,
+            ["batch_size", "2^30"],
+        ),
+    ] {
+        call(&arguments(out.path(), &set(setting))).failed(code, &words);
+        let begun = fs::read_dir(out.path()).unwrap().next();
+        assert!(begun.is_none(), "{setting}");
+    }
+}
+
 #[test]
 fn a_report_is_not_made_of_pictures_that_are_gone() {
     let (out, run) = copy();
