@@ -18,7 +18,7 @@ use dsno_operator::interop::WeightSet;
 
 pub(crate) use describe::{Given, describe, describe_given, detect, files};
 pub(crate) use format::Format;
-pub(crate) use output::{check as check_output, is_same_file};
+pub(crate) use output::check as check_output;
 
 use crate::failure::Failure;
 use crate::model::Description;

@@ -29,7 +29,7 @@ pub(crate) fn check_file(flag: &str, path: &Path, inputs: &[&Path]) -> Result<()
             "{place} is no ordinary file; give another name"
         )));
     }
-    if inputs.iter().any(|input| is_same(input, path)) {
+    if inputs.iter().any(|input| is_same_file(input, path)) {
         return Err(Failure::usage(format!(
             "{place} is read by this call too; give the result another name"
         )));
@@ -46,7 +46,7 @@ pub(crate) fn check_file(flag: &str, path: &Path, inputs: &[&Path]) -> Result<()
 pub(crate) fn check_apart(outputs: &[(&str, &Path)]) -> Result<(), Failure> {
     for (at, (flag, path)) in outputs.iter().enumerate() {
         for (other_flag, other) in &outputs[..at] {
-            if path == other || is_same(path, other) {
+            if path == other || is_same_file(path, other) {
                 return Err(Failure::usage(format!(
                     "{other_flag} and {flag} both are {}; give each its own name",
                     path.display()
@@ -106,10 +106,27 @@ pub(crate) fn entries(flag: &str, path: &Path) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// Whether both are the same file, by whatever names.
-fn is_same(a: &Path, b: &Path) -> bool {
-    let real = |path: &Path| fs::canonicalize(path).ok();
-    real(a).is_some_and(|a| Some(a) == real(b))
+/// Whether two paths lead to one file.
+pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
+    if let (Ok(a), Ok(b)) = (a.canonicalize(), b.canonicalize())
+        && a == b
+    {
+        return true;
+    }
+    identity(a).is_some() && identity(a) == identity(b)
+}
+
+/// What the system calls a file, whatever paths lead to it.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    path.metadata().map(|data| (data.dev(), data.ino())).ok()
+}
+
+/// Paths without links are all that is known of a file here.
+#[cfg(not(unix))]
+fn identity(_path: &Path) -> Option<(u64, u64)> {
+    None
 }
 
 /// Writes and deletes a file in a folder, or where the folder would be made.
@@ -273,6 +290,9 @@ mod tests {
         assert_eq!(code(&at("no/such/new.npy"), &[]), Ok(()));
         assert_eq!(code(&at("file"), &[]), Ok(()));
         assert_eq!(code(&at("file"), &[&at("./file")]), Err(2));
+        fs::hard_link(at("file"), at("link")).unwrap();
+        assert_eq!(code(&at("link"), &[&at("file")]), Err(2));
+        fs::remove_file(at("link")).unwrap();
         assert_eq!(code(folder.path(), &[]), Err(2));
         assert_eq!(code(&at("new/"), &[]), Err(2));
         assert_eq!(code(Path::new("/dev/null"), &[]), Err(2));

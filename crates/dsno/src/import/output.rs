@@ -9,6 +9,7 @@ use dsno_model::ModelError;
 use crate::console::note;
 use crate::failure::{Failure, While};
 use crate::model::{CARD, WEIGHTS};
+use crate::output::is_same_file;
 
 /// Where the model is written before its files are put in place.
 const STAGING: &str = ".import.tmp";
@@ -151,29 +152,6 @@ impl Drop for Output {
             let _kept_if_not_empty = fs::remove_dir(folder);
         }
     }
-}
-
-/// Whether two paths lead to one file.
-pub(crate) fn is_same_file(a: &Path, b: &Path) -> bool {
-    if let (Ok(a), Ok(b)) = (a.canonicalize(), b.canonicalize())
-        && a == b
-    {
-        return true;
-    }
-    identity(a).is_some() && identity(a) == identity(b)
-}
-
-/// What the system calls a file, whatever paths lead to it.
-#[cfg(unix)]
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    path.metadata().map(|data| (data.dev(), data.ino())).ok()
-}
-
-/// Paths without links are all that is known of a file here.
-#[cfg(not(unix))]
-fn identity(_path: &Path) -> Option<(u64, u64)> {
-    None
 }
 
 /// The path from the root without links, as far as it is there.

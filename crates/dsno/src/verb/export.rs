@@ -12,8 +12,8 @@ use dsno_operator::{Family, UNetConfig};
 use crate::args::{ExportArgs, ExportFormat, Names};
 use crate::console::say;
 use crate::failure::{Failure, While, sentence};
-use crate::import::is_same_file;
 use crate::model::{CARD, Model, WEIGHTS};
+use crate::output::is_same_file;
 use crate::session::Session;
 
 /// Carries out the verb.

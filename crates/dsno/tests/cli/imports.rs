@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use dsno_checkpoint::npy;
 use dsno_checkpoint::{Checkpoint, CheckpointFormat, StateDict, to_safetensors};
 
-use crate::program::{Answer, call, project, text};
+use crate::program::{Answer, call, names_in, project, text};
 
 /// A folder to work in, and the cases.
 struct Work(tempfile::TempDir);
@@ -126,16 +126,6 @@ fn copy(from: &Path, to: &Path, without: &[&str]) {
             fs::copy(from, to).unwrap();
         }
     }
-}
-
-/// Names in a folder, sorted.
-fn names_in(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
 }
 
 /// Replaces text in a file, which must have it.

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use dsno_checkpoint::npy::{self, Array, Values};
 use dsno_data::store::{Dtype, Provenance, StoreLock, StoreSpec, TrajectoryStore};
 
-use crate::program::{Answer, answer, call, dsno, project, text};
+use crate::program::{Answer, answer, call, dsno, names_in, project, text};
 
 const STUDENT: &str = "models/fashion-dsno";
 const TEACHER: &str = "models/fashion-teacher";
@@ -46,15 +46,6 @@ fn imported(folder: &Path, name: &str) -> String {
     out
 }
 
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
-
 #[test]
 fn pictures_of_four_channels_are_refused_before_anything_is_computed() {
     let folder = tempfile::tempdir().unwrap();
@@ -89,7 +80,7 @@ fn labels_that_were_drawn_are_written() {
     assert_eq!(&npy::read_i64(at("c-labels.npy")).unwrap().1, labels);
     let named = |(index, label)| format!("{index:05}-class{label}.png");
     let expected: Vec<String> = labels.iter().enumerate().map(named).collect();
-    assert_eq!(names(Path::new(&png)), expected);
+    assert_eq!(names_in(Path::new(&png)), expected);
     // Given back, they make the same images; what was given is not written once more.
     let (again, labels) = (at("again.npy"), at("c-labels.npy"));
     let more = ["--labels", &labels, "--raw", &again];
@@ -175,7 +166,7 @@ fn results_have_a_place_before_the_first_call() {
     let noise = case("import/noise.npy");
     let own = ["--noise", &noise, "--steps", "2", "--raw", &noise];
     sample(TEACHER, &own).failed(2, &["is read by this call too"]);
-    assert_eq!(names(folder.path()), ["file", "folder"]);
+    assert_eq!(names_in(folder.path()), ["file", "folder"]);
     assert_eq!(fs::read(at("file")).unwrap(), b"kept");
 }
 
@@ -256,7 +247,7 @@ fn numbers_out_of_all_reason() {
     // Many, and still a number that somebody may want: there is no room for the result.
     let more = ["--count", "1000000000", "--raw", &raw];
     sample(STUDENT, &more).failed(3, &["fewer samples"]);
-    assert_eq!(names(folder.path()), ["t.toml"]);
+    assert_eq!(names_in(folder.path()), ["t.toml"]);
 }
 
 #[test]
@@ -282,7 +273,7 @@ fn folders_of_samples_are_compared_as_they_were_written() {
     sample(STUDENT, &more).succeeded();
     sample(STUDENT, &["--count", "300", "--seed", "1", "--png", &b]).succeeded();
     assert_eq!(
-        names(folder.path()),
+        names_in(folder.path()),
         ["a", "a-grid.png", "a.npy", "a.npz", "b", "b-grid.png"]
     );
     let (found, answer) = distance(&a, &b, &features);
@@ -303,7 +294,7 @@ fn folders_of_samples_are_compared_as_they_were_written() {
     // Other samples do not mix with these, whatever their number.
     let more = ["--count", "100", "--seed", "9", "--png", &a];
     sample(STUDENT, &more).failed(2, &["already holds 00000.png and 299 more", "new folder"]);
-    assert_eq!(names(Path::new(&a)).len(), 300);
+    assert_eq!(names_in(Path::new(&a)).len(), 300);
     fs::remove_dir_all(&a).unwrap();
     sample(STUDENT, &more).succeeded();
     let (_, answer) = distance(&a, &b, &features);
@@ -418,7 +409,7 @@ fn data_sets_and_stores_are_compared_by_name() {
 /// All shards of a store, by their files.
 fn shards(store: &Path) -> Vec<(String, Vec<u8>)> {
     let states = store.join("states");
-    let files = names(&states).into_iter();
+    let files = names_in(&states).into_iter();
     files
         .filter(|name| name.starts_with("c."))
         .map(|name| (name.clone(), fs::read(states.join(name)).unwrap()))
@@ -538,7 +529,7 @@ fn a_new_store_has_the_same_files_whatever_the_batch_size() {
             "--count", "20", "--steps", "1", "--record", "1,0", "--store", &path,
         ];
         call(&collect(&[&more[..], &["--batch", batch]].concat())).succeeded();
-        names(&store.join("states"))
+        names_in(&store.join("states"))
     };
     assert_eq!(files("4"), files("20"));
 }

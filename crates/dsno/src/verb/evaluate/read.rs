@@ -49,18 +49,16 @@ pub(super) fn open(
 
 /// A data set of this project, at the size that the features are for.
 fn dataset(name: &Path, features: Option<&Classifier>, home: &Home) -> Result<Side, Failure> {
-    let known = home.datasets();
-    if !known.iter().any(|known| name.as_os_str() == known.as_str()) {
+    let Some(found) = name.to_str().and_then(|name| home.dataset(name)) else {
         return Err(Failure::preflight(format!(
             "no file or folder {0}, and no data set `{0}`; the data sets are {1}",
             name.display(),
-            known.join(", ")
+            home.datasets().join(", ")
         )));
-    }
+    };
     let place = format!("the data set `{}`", name.display());
-    let root = home.resolve("datasets");
-    let file = root.join(format!("{}.toml", name.display()));
-    let mut spec = DatasetSpec::load(file).or_usage(&place)?;
+    let root = found.base.join("datasets");
+    let mut spec = DatasetSpec::load(found.file).or_usage(&place)?;
     if let Some(features) = features {
         spec = spec.averaged_to(features.config().image_size);
     }

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Work, case, copy, names_in};
-use crate::program::{Answer, call, contents, project, text};
+use super::{Work, case, copy};
+use crate::program::{Answer, call, contents, names_in, project, text};
 
 fn import(from: &Path, out: &Path, more: &[&str]) -> Answer {
     let (from, out) = (text(from), text(out));
